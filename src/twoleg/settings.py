@@ -1,0 +1,152 @@
+"""The settings of a twoleg process: command line over environment over `twoleg.toml`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import BeforeValidator, Field, SecretStr, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+PREFIX = "TWOLEG_"
+FILE = "twoleg.toml"
+MAX_PORT = 65535
+LOWEST_RTP_PORT = 1024
+
+
+class LogFormat(StrEnum):
+    """How log lines are written."""
+
+    AUTO = "auto"  # for people on a terminal, JSON otherwise
+    CONSOLE = "console"
+    JSON = "json"
+
+
+@dataclass(frozen=True, slots=True)
+class ListenAddress:
+    """`HOST:PORT` with the host in brackets where it is IPv6; port 0 takes any free one."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, value: object) -> ListenAddress:
+        """Read `value`; ValueError says what is expected."""
+        if isinstance(value, ListenAddress):
+            return value
+        host, colon, port = str(value).rpartition(":")
+        host = host.removeprefix("[").removesuffix("]")
+        if not (colon and host and port.isdecimal() and int(port) <= MAX_PORT):
+            raise ValueError("give HOST:PORT, such as 127.0.0.1:8080 or [::1]:8080")
+        return cls(host, int(port))
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class PortRange:
+    """`LOW-HIGH`, both included."""
+
+    low: int
+    high: int
+
+    @classmethod
+    def parse(cls, value: object) -> PortRange:
+        """Read `value`; ValueError says what is expected."""
+        if isinstance(value, PortRange):
+            return value
+        low, dash, high = str(value).partition("-")
+        if not (dash and low.isdecimal() and high.isdecimal()):
+            raise ValueError("give LOW-HIGH, such as 20000-29999")
+        if not LOWEST_RTP_PORT <= int(low) < int(high) <= MAX_PORT:
+            raise ValueError("give LOW-HIGH between 1024 and 65535, with room for a pair at least")
+        return cls(int(low), int(high))
+
+    def __str__(self) -> str:
+        return f"{self.low}-{self.high}"
+
+
+Listen = Annotated[ListenAddress, BeforeValidator(ListenAddress.parse)]
+Ports = Annotated[PortRange, BeforeValidator(PortRange.parse)]
+
+
+class Settings(BaseSettings):
+    """Every setting; each is `TWOLEG_NAME` in the environment and `name` in `twoleg.toml`."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, toml_file=FILE, extra="forbid")
+
+    data_dir: Path = Field(
+        default=Path("twoleg-data"), description="Where the embedded database and recordings live."
+    )
+    database_url: SecretStr | None = Field(
+        default=None,
+        description="A PostgreSQL 14+ of your own (postgresql://...); without it one is embedded.",
+    )
+    http: Listen = Field(
+        default=ListenAddress("127.0.0.1", 8080), description="HOST:PORT of the HTTP API."
+    )
+    sip: Listen = Field(
+        default=ListenAddress("0.0.0.0", 5060), description="HOST:PORT of SIP over UDP and TCP."
+    )
+    sip_tls: Listen | None = Field(default=None, description="HOST:PORT of SIP over TLS.")
+    tls_certificate: Path | None = Field(
+        default=None, description="PEM file with the certificate chain that SIP over TLS shows."
+    )
+    tls_key: Path | None = Field(default=None, description="PEM file with its private key.")
+    tls_authorities: Path | None = Field(
+        default=None, description="PEM file of the authorities that sign your trunks' certificates."
+    )
+    public_address: str | None = Field(
+        default=None,
+        description="IP address that phones and trunks reach this machine by, where it differs.",
+    )
+    rtp_ports: Ports = Field(
+        default=PortRange(20000, 29999), description="LOW-HIGH of the ports that carry audio."
+    )
+    max_calls: int = Field(
+        default=1000, ge=1, description="Calls that one engine carries at the same time."
+    )
+    drain_seconds: float = Field(
+        default=5.0, ge=0, description="How long running calls may go on once told to stop."
+    )
+    record_days: int | None = Field(
+        default=None, ge=1, description="Days after which call records are removed; never if unset."
+    )
+    log_format: LogFormat = Field(default=LogFormat.AUTO, description="auto, console or json.")
+    log_level: str = Field(
+        default="info",
+        pattern="^(debug|info|warning|error)$",
+        description="debug, info, warning or error.",
+    )
+
+    @model_validator(mode="after")
+    def _check_pairs(self) -> Self:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("tls_certificate and tls_key go together: give both or none")
+        if self.sip_tls is not None and self.tls_certificate is None:
+            raise ValueError("sip_tls needs tls_certificate and tls_key")
+        if self.public_address is not None:
+            ip_address(self.public_address)
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Give the order in which a setting is looked for."""
+        del dotenv_settings, file_secret_settings
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
