@@ -11,6 +11,7 @@ from typing import Annotated, Self
 from pydantic import BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import (
     BaseSettings,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
@@ -75,8 +76,8 @@ class PortRange:
         return f"{self.low}-{self.high}"
 
 
-Listen = Annotated[ListenAddress, BeforeValidator(ListenAddress.parse)]
-Ports = Annotated[PortRange, BeforeValidator(PortRange.parse)]
+Listen = Annotated[ListenAddress, NoDecode, BeforeValidator(ListenAddress.parse)]
+Ports = Annotated[PortRange, NoDecode, BeforeValidator(PortRange.parse)]
 
 
 class Settings(BaseSettings):
@@ -95,7 +96,8 @@ class Settings(BaseSettings):
         default=ListenAddress("127.0.0.1", 8080), description="HOST:PORT of the HTTP API."
     )
     sip: Listen = Field(
-        default=ListenAddress("0.0.0.0", 5060), description="HOST:PORT of SIP over UDP and TCP."
+        default=ListenAddress("0.0.0.0", 5060),  # noqa: S104  phones and trunks are outside
+        description="HOST:PORT of SIP over UDP and TCP.",
     )
     sip_tls: Listen | None = Field(default=None, description="HOST:PORT of SIP over TLS.")
     tls_certificate: Path | None = Field(
