@@ -1,0 +1,105 @@
+"""The RTCP of one port: what we report, and what the far end reports of us."""
+
+import secrets
+from typing import Final
+
+from twoleg.media.incoming import Incoming
+from twoleg.media.outgoing import CLOCK_RATE, Outgoing
+from twoleg.media.rtcp import (
+    Report,
+    ReportBlock,
+    SenderInfo,
+    build_compound,
+    middle,
+    ntp_time,
+    parse_compound,
+    round_trip_seconds,
+)
+
+REPORT_SECONDS: Final = 5.0
+"""Mean time between reports; each is drawn between half and one and a half of it (RFC 3550 6.2)."""
+
+
+class Control:
+    """Builds and reads the reports of one leg. Pure: `wall` is the time since 1970."""
+
+    __slots__ = (
+        "_arrived_ntp",
+        "_cname",
+        "_heard_report",
+        "_incoming",
+        "_outgoing",
+        "far_jitter",
+        "far_lost",
+        "reports_sent",
+        "round_trip",
+    )
+
+    def __init__(self, incoming: Incoming, outgoing: Outgoing) -> None:
+        self._incoming = incoming
+        self._outgoing = outgoing
+        self._cname = secrets.token_urlsafe(12)  # RFC 7022: says nothing of who we are
+        self._heard_report = 0
+        self._arrived_ntp = 0
+        self.reports_sent = 0
+        self.round_trip: float | None = None
+        self.far_lost: int | None = None
+        self.far_jitter: int | None = None
+
+    def report(self, now: float, wall: float, *, goodbye: bool = False) -> bytes:
+        """Return the compound packet that is due: a sender report if we have sent anything."""
+        self.reports_sent += 1
+        outgoing = self._outgoing
+        sender = None
+        if outgoing.packets:
+            sender = SenderInfo(
+                ntp=ntp_time(wall),
+                timestamp=outgoing.timestamp_at(now),
+                packets=outgoing.packets,
+                octets=outgoing.octets,
+            )
+        report = Report(ssrc=outgoing.ssrc, sender=sender, blocks=self._blocks(wall))
+        return build_compound(report, self._cname, goodbye=goodbye)
+
+    def receive(self, data: bytes | memoryview, wall: float) -> None:
+        """Take what the far end reports. Raises MalformedPacket."""
+        ntp = ntp_time(wall)
+        for part in parse_compound(data):
+            if not isinstance(part, Report):
+                continue
+            if part.sender is not None and part.ssrc == self._incoming.media_source:
+                self._heard_report = middle(part.sender.ntp)
+                self._arrived_ntp = ntp
+            for block in part.blocks:
+                if block.ssrc == self._outgoing.ssrc:
+                    self._take(block, ntp)
+
+    def _take(self, block: ReportBlock, ntp: int) -> None:
+        self.far_lost = max(0, block.lost)
+        self.far_jitter = block.jitter
+        round_trip = round_trip_seconds(block, ntp)
+        if round_trip is not None:
+            self.round_trip = round_trip
+
+    def _blocks(self, wall: float) -> tuple[ReportBlock, ...]:
+        source = self._incoming.media_source
+        reception = self._incoming.reception
+        if source is None or not reception.received:
+            return ()
+        delay = 0
+        if self._heard_report:
+            delay = (ntp_time(wall) - self._arrived_ntp) >> 16 & 0xFFFFFFFF
+        block = ReportBlock(
+            ssrc=source,
+            fraction_lost=reception.loss_since_last_report(),
+            lost=reception.lost,
+            highest_sequence=reception.extended_highest,
+            jitter=int(reception.jitter),
+            last_report=self._heard_report,
+            delay=delay,
+        )
+        return (block,)
+
+
+def jitter_ms(ticks: float) -> float:
+    return ticks * 1000 / CLOCK_RATE

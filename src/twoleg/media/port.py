@@ -1,0 +1,330 @@
+"""One leg's end in the media plane."""
+
+import asyncio
+import random
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from twoleg.media.control import REPORT_SECONDS, Control, jitter_ms
+from twoleg.media.dtmf import DIGITS
+from twoleg.media.incoming import AudioSink, Incoming, translation
+from twoleg.media.latch import SocketAddress, socket_address
+from twoleg.media.outgoing import Outgoing
+from twoleg.media.playback import FrameSource, Playback
+from twoleg.media.ports import SocketPair
+from twoleg.media.quality import MIN_PACKETS_FOR_MOS, Quality, mean_opinion_score
+from twoleg.media.remote import RemoteStream
+from twoleg.media.rtp import MalformedPacket
+
+if TYPE_CHECKING:
+    from twoleg.media.bridge import Bridge
+    from twoleg.media.clock import FrameClock
+
+MAX_DIGITS: Final = 64
+"""Digits kept for a reader that does not come; further ones are dropped."""
+
+_NEVER = float("inf")
+
+
+class PortClosed(Exception):
+    """The port was closed while something waited on it."""
+
+
+class NotConnected(Exception):
+    """The port has not been told of its far end yet."""
+
+
+class MediaPort:
+    """The RTP and RTCP of one leg: what comes, what goes, and who is at the far end.
+
+    Made by `EmbeddedPlane.open_port`, and closed by it.
+    """
+
+    def __init__(self, sockets: SocketPair, address: str, clock: "FrameClock") -> None:
+        self.address = address
+        self.port = sockets.port
+        self.remote: RemoteStream | None = None
+        self.outgoing = Outgoing(sockets.rtp.sendto)
+        self.incoming = Incoming(
+            sockets.rtp.recvfrom_into, self._put_digit, self._on_latched, self.receive_control
+        )
+        self.control = Control(self.incoming, self.outgoing)
+        self.due = _NEVER
+        self.sockets = sockets
+        self._clock = clock
+        self._rtcp_destination: SocketAddress | None = None
+        self._bridge: Bridge | None = None
+        self._peer: MediaPort | None = None
+        self._playback: Playback | None = None
+        self._digits: deque[str] = deque(maxlen=MAX_DIGITS)
+        self._waiting_digit: deque[asyncio.Future[None]] = deque()
+        self._waiting_packet: list[asyncio.Future[None]] = []
+        self._waiting_silence: list[tuple[float, asyncio.Future[None]]] = []
+        self._report_due = _NEVER
+        self._receiving_since: float | None = None
+        self._closed = False
+
+    def connect(self, remote: RemoteStream) -> None:
+        """Begin, or go on, as offer and answer agreed; also learns the far end's address again.
+
+        Raises CodecMismatch, and changes nothing, if the port is bridged to one whose codec cannot
+        be translated.
+        """
+        now = time.monotonic()
+        if self._peer is not None and self._peer.remote is not None:
+            translation(remote.codec, self._peer.remote.codec)
+            translation(self._peer.remote.codec, remote.codec)
+        if not remote.receiving:
+            self._receiving_since = None
+        elif self._receiving_since is None:
+            self._receiving_since = now
+        self.remote = remote
+        self.incoming.expect(remote, socket_address(remote.host, remote.port))
+        self._rtcp_destination = _rtcp_address(remote)
+        if self._report_due == _NEVER:
+            self._plan_report(now)
+        if self._playback is not None:
+            self._playback.use(remote.codec)
+        self._on_latched()
+        if self._peer is not None:
+            self._peer.feed()
+        self._plan()
+
+    def play(self, audio: FrameSource, *, loop: bool = False) -> Playback:
+        """Send audio from the next tick on, in place of what was played or bridged until now.
+
+        A bridge goes on by itself when the playback ends. Raises NotConnected.
+        """
+        if self.remote is None:
+            raise NotConnected
+        self.stop_playing()
+        self._playback = Playback(self, audio, self._clock, loop=loop)
+        self.feed()
+        return self._playback
+
+    async def digit(self) -> str:
+        """Wait for the next digit that the far end presses. Raises PortClosed."""
+        while not self._digits:
+            await self._wait(self._waiting_digit)
+        return self._digits.popleft()
+
+    def inject_digit(self, digit: str) -> None:
+        """Take a digit that came by SIP INFO; what is no digit is left alone."""
+        digit = digit.strip().upper()
+        if len(digit) == 1 and digit in DIGITS:
+            self._put_digit(digit)
+
+    async def first_packet(self) -> None:
+        """Wait until the far end's stream is there. Raises PortClosed."""
+        while self.incoming.source is None:
+            await self._wait(self._waiting_packet)
+
+    async def silent(self, seconds: float) -> None:
+        """Wait until no RTP came for `seconds` in a row while some should. Raises PortClosed.
+
+        Time on hold does not count. Exact to the plane's sweep.
+        """
+        while not self._is_silent(seconds, time.monotonic()):
+            future = asyncio.get_running_loop().create_future()
+            entry = (seconds, future)
+            self._waiting_silence.append(entry)
+            self._plan()
+            try:
+                await self._outcome(future)
+            finally:
+                self._waiting_silence.remove(entry)
+
+    def tap(self, sink: AudioSink | None) -> None:
+        """Give every received audio payload to `sink` too, in order of arrival; None ends it."""
+        self.incoming.sink = sink
+
+    def quality(self) -> Quality:
+        """Return the figures so far."""
+        reception = self.incoming.reception
+        trip = self.control.round_trip
+        round_trip_ms = None if trip is None else trip * 1000
+        expected = reception.received + reception.lost
+        mos = None
+        if self.remote is not None and reception.received >= MIN_PACKETS_FOR_MOS:
+            mos = mean_opinion_score(
+                self.remote.codec,
+                loss=reception.lost / expected,
+                jitter_ms=jitter_ms(reception.jitter),
+                round_trip_ms=round_trip_ms,
+            )
+        far_jitter = self.control.far_jitter
+        return Quality(
+            packets_received=reception.received,
+            packets_lost=reception.lost,
+            jitter_ms=jitter_ms(reception.jitter),
+            round_trip_ms=round_trip_ms,
+            mos=mos,
+            packets_sent=self.outgoing.packets,
+            packets_late=reception.late,
+            packets_duplicated=reception.duplicates,
+            packets_rejected=self.incoming.rejected,
+            far_packets_lost=self.control.far_lost,
+            far_jitter_ms=None if far_jitter is None else jitter_ms(far_jitter),
+        )
+
+    def stop_playing(self) -> None:
+        if self._playback is not None:
+            self._playback.stop()
+
+    def playback_ended(self, playback: Playback) -> None:
+        """Let the bridge go on; a playback says so itself."""
+        if playback is self._playback:
+            self._playback = None
+            self.feed()
+
+    def join(self, peer: "MediaPort", bridge: "Bridge") -> None:
+        """Be fed from `peer`; for `Bridge`."""
+        self.stop_playing()
+        self._peer = peer
+        self._bridge = bridge
+        self.feed()
+
+    def part(self) -> None:
+        """Be fed from nobody; for `Bridge`."""
+        if self._peer is not None:
+            self._peer.incoming.pass_to(None, None)
+        self._peer = None
+        self._bridge = None
+
+    @property
+    def bridge(self) -> "Bridge | None":
+        return self._bridge
+
+    def feed(self) -> None:
+        """Decide anew whether the bridged peer's stream goes to this port."""
+        peer = self._peer
+        if peer is None:
+            return
+        remote = self.remote
+        flows = (
+            remote is not None
+            and remote.sending
+            and self.outgoing.destination is not None
+            and self._playback is None
+            and peer.remote is not None
+            and peer.remote.receiving
+        )
+        if flows:
+            peer.incoming.pass_to(self.outgoing, remote)
+        else:
+            peer.incoming.pass_to(None, None)
+
+    def attend(self, now: float) -> None:
+        """Do what fell due: the sweep calls it once `due` has passed."""
+        if now >= self._report_due:
+            self._send_report(now)
+            self._plan_report(now)
+        for seconds, future in self._waiting_silence:
+            if not future.done() and self._is_silent(seconds, now):
+                future.set_result(None)
+        self._plan()
+
+    def receive_control(self, data: memoryview, source: SocketAddress) -> None:
+        """Take an RTCP packet, if it comes from where the stream does. Never raises."""
+        known = (self.incoming.destination, self._rtcp_destination)
+        if not any(place is not None and place[0] == source[0] for place in known):
+            self.incoming.rejected += 1
+            return
+        try:
+            self.control.receive(data, time.time())
+        except MalformedPacket:
+            self.incoming.rejected += 1
+            return
+        # Behind a NAT the RTCP port that was signalled is as wrong as the RTP port.
+        if self.remote is None or not self.remote.rtcp_mux:
+            self._rtcp_destination = source
+
+    def close(self) -> None:
+        """Say goodbye and let everything go. Idempotent."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._bridge is not None:
+            self._bridge.close()
+        self.stop_playing()
+        if self.outgoing.packets or self.control.reports_sent:
+            self._send_report(time.monotonic(), goodbye=True)
+        silences = (future for _, future in self._waiting_silence)
+        for future in (*self._waiting_digit, *self._waiting_packet, *silences):
+            if not future.done():
+                future.set_exception(PortClosed())
+        self.sockets.close()
+
+    def _on_latched(self) -> None:
+        self.outgoing.destination = self.incoming.destination
+        self.feed()
+        if self.incoming.source is not None:
+            for future in self._waiting_packet:
+                if not future.done():
+                    future.set_result(None)
+
+    def _put_digit(self, digit: str) -> None:
+        if len(self._digits) < MAX_DIGITS:
+            self._digits.append(digit)
+        for future in self._waiting_digit:
+            if not future.done():
+                future.set_result(None)
+                return
+
+    async def _wait(
+        self, waiting: "list[asyncio.Future[None]] | deque[asyncio.Future[None]]"
+    ) -> None:
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        waiting.append(future)
+        try:
+            await self._outcome(future)
+        finally:
+            waiting.remove(future)
+
+    async def _outcome(self, future: "asyncio.Future[None]") -> None:
+        if self._closed:
+            raise PortClosed
+        await future
+
+    def _is_silent(self, seconds: float, now: float) -> bool:
+        quiet = self._quiet_since()
+        return quiet is not None and now - quiet >= seconds
+
+    def _quiet_since(self) -> float | None:
+        since = self._receiving_since
+        if since is None:
+            return None
+        heard = self.incoming.heard_at
+        return since if heard is None else max(since, heard)
+
+    def _plan(self) -> None:
+        due = self._report_due
+        quiet = self._quiet_since()
+        if quiet is not None:
+            for seconds, future in self._waiting_silence:
+                if not future.done():
+                    due = min(due, quiet + seconds)
+        self.due = due
+
+    def _plan_report(self, now: float) -> None:
+        self._report_due = now + REPORT_SECONDS * random.uniform(0.5, 1.5)
+
+    def _send_report(self, now: float, *, goodbye: bool = False) -> None:
+        remote = self.remote
+        if remote is None:
+            return
+        muxed = remote.rtcp_mux
+        destination = self.outgoing.destination if muxed else self._rtcp_destination
+        if destination is None:
+            return
+        sending = self.sockets.rtp if muxed else self.sockets.rtcp
+        try:
+            sending.sendto(self.control.report(now, time.time(), goodbye=goodbye), destination)
+        except OSError:
+            return
+
+
+def _rtcp_address(remote: RemoteStream) -> SocketAddress | None:
+    host, port = remote.rtcp or (remote.host, remote.port + 1)
+    return socket_address(host, port)

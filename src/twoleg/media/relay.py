@@ -1,0 +1,141 @@
+"""The hot path: packets of all ports, from their sockets to the next leg's."""
+
+import asyncio
+import select
+import socket
+from collections.abc import Callable
+from time import monotonic
+from typing import Final
+
+from twoleg.media.incoming import Incoming
+from twoleg.media.latch import SocketAddress
+from twoleg.media.reception import RESTARTED
+from twoleg.media.rtp import HEADER, HEADER_BYTES, MAX_PACKET_BYTES, PLAIN_FIRST_BYTE
+
+BATCH: Final = 64
+"""Packets in one go, so that other work of the event loop waits less than a millisecond."""
+
+_BUFFER_BYTES = 2048
+
+
+class Relay:
+    """Drains all ports' RTP sockets through one epoll descriptor in the event loop.
+
+    One descriptor for all costs less than a reader or transport for each: the loop wakes once for
+    a batch, and a packet is one `recvfrom_into` and one `sendto` on a shared buffer.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._epoll = select.epoll()
+        self._streams: dict[int, Incoming] = {}
+        self._buffer = bytearray(_BUFFER_BYTES)
+        loop.add_reader(self._epoll.fileno(), self.drain)
+
+    def close(self) -> None:
+        self._loop.remove_reader(self._epoll.fileno())
+        self._epoll.close()
+
+    def add(self, bound: socket.socket, stream: Incoming) -> None:
+        descriptor = bound.fileno()
+        self._epoll.register(descriptor, select.EPOLLIN)
+        self._streams[descriptor] = stream
+
+    def remove(self, bound: socket.socket) -> None:
+        descriptor = bound.fileno()
+        del self._streams[descriptor]
+        self._epoll.unregister(descriptor)
+
+    def drain(self) -> None:
+        """Receive a packet of each ready socket, and pass it on. Never raises.
+
+        One long function on purpose: a call more for each packet would cost a tenth of it. The
+        epoll is level-triggered: what is left in a socket comes up again.
+        """
+        streams = self._streams
+        buffer = self._buffer
+        view = memoryview(buffer)
+        unpack = HEADER.unpack_from
+        pack = HEADER.pack_into
+        clock = monotonic
+        for descriptor, _ in self._epoll.poll(0, BATCH):
+            stream = streams.get(descriptor)
+            if stream is None:
+                continue
+            try:
+                size, source = stream.receive(buffer)
+            except OSError:
+                continue
+            now = clock()
+            first, second, sequence, timestamp, ssrc = unpack(buffer)
+            sent_type = stream.types[second & 0x7F]
+            if (
+                ssrc != stream.ssrc
+                or source != stream.source
+                or sent_type > 0x7F
+                or first != PLAIN_FIRST_BYTE
+                or not HEADER_BYTES < size <= MAX_PACKET_BYTES
+            ):
+                stream.receive_unusual(view[:size], source, now)
+                continue
+            stream.heard_at = now
+            step = stream.arrived(sequence, timestamp, now)
+            outgoing = stream.target
+            if not 0 < step < RESTARTED or stream.sink is not None:
+                payload = view[HEADER_BYTES:size]
+                stream.pass_on(second, sequence, timestamp, payload, step, now)
+                continue
+            if outgoing is None:
+                continue
+            translation = stream.translation
+            if translation is not None:
+                buffer[HEADER_BYTES:size] = buffer[HEADER_BYTES:size].translate(translation)
+            sequence = (sequence + stream.sequence_offset) & 0xFFFF
+            timestamp = (timestamp + stream.timestamp_offset) & 0xFFFFFFFF
+            outgoing.sequence = sequence
+            outgoing.timestamp = timestamp
+            outgoing.sent_at = now
+            outgoing.packets += 1
+            outgoing.octets += size - HEADER_BYTES
+            second = second & 0x80 | sent_type
+            pack(buffer, 0, PLAIN_FIRST_BYTE, second, sequence, timestamp, outgoing.ssrc)
+            try:
+                outgoing.send(view[:size], outgoing.destination)
+            except OSError:
+                continue
+
+
+ControlReceiver = Callable[[memoryview, SocketAddress], None]
+
+
+class ControlRelay:
+    """Drains all ports' RTCP sockets in the same way; a few packets a second."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._epoll = select.epoll()
+        self._receivers: dict[int, tuple[socket.socket, ControlReceiver]] = {}
+        self._buffer = bytearray(_BUFFER_BYTES)
+        loop.add_reader(self._epoll.fileno(), self.drain)
+
+    def close(self) -> None:
+        self._loop.remove_reader(self._epoll.fileno())
+        self._epoll.close()
+
+    def add(self, bound: socket.socket, receiver: ControlReceiver) -> None:
+        self._epoll.register(bound.fileno(), select.EPOLLIN)
+        self._receivers[bound.fileno()] = (bound, receiver)
+
+    def remove(self, bound: socket.socket) -> None:
+        del self._receivers[bound.fileno()]
+        self._epoll.unregister(bound.fileno())
+
+    def drain(self) -> None:
+        """Hand a packet of each ready socket to its receiver. Never raises."""
+        for descriptor, _ in self._epoll.poll(0, BATCH):
+            bound, receiver = self._receivers[descriptor]
+            try:
+                size, source = bound.recvfrom_into(self._buffer)
+            except OSError:
+                continue
+            receiver(memoryview(self._buffer)[:size], source)

@@ -1,0 +1,110 @@
+"""Phones on loopback sockets, and a plane between them."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from twoleg.media import Codec, EmbeddedPlane, MediaPort, RemoteStream
+from twoleg.media.rtp import RtpPacket
+
+PORTS = range(20_000, 60_000)
+LOOPBACK = "127.0.0.1"
+
+
+class FarEnd:
+    """A phone's media side: one RTP and one RTCP socket, which it reads when asked."""
+
+    def __init__(self, *, ssrc: int = 0x1234, host: str = LOOPBACK) -> None:
+        self.rtp = self._bind(host)
+        self.rtcp = self._bind(host)
+        self.host, self.port = self.rtp.getsockname()
+        self.ssrc = ssrc
+        self.sequence = 1000
+        self.timestamp = 5000
+
+    def stream(self, codec: Codec = Codec.PCMU, **changes: object) -> RemoteStream:
+        fields: dict[str, object] = {
+            "host": self.host,
+            "port": self.port,
+            "rtcp": self.rtcp.getsockname(),
+            "codec": codec,
+            "payload_type": codec.payload_type,
+            "dtmf_payload_type": 101,
+        }
+        return RemoteStream(**(fields | changes))  # type: ignore[arg-type]
+
+    def send(
+        self,
+        port: MediaPort,
+        payload: bytes = bytes(160),
+        *,
+        payload_type: int = 0,
+        marker: bool = False,
+        advance: int = 1,
+        ticks: int = 160,
+    ) -> None:
+        """Send the next packet of the stream; `advance` above 1 leaves packets out."""
+        self.sequence = (self.sequence + advance) & 0xFFFF
+        self.timestamp = (self.timestamp + ticks * advance) & 0xFFFFFFFF
+        packet = RtpPacket(
+            payload_type=payload_type,
+            marker=marker,
+            sequence=self.sequence,
+            timestamp=self.timestamp,
+            ssrc=self.ssrc,
+            payload=payload,
+        )
+        self.send_packet(port, packet)
+
+    def send_packet(self, port: MediaPort, packet: RtpPacket) -> None:
+        self.rtp.sendto(packet.to_bytes(), (port.address, port.port))
+
+    async def receive(self) -> RtpPacket:
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(5):
+            return RtpPacket.parse(await loop.sock_recv(self.rtp, 2048))
+
+    async def receive_control(self) -> bytes:
+        async with asyncio.timeout(5):
+            return await asyncio.get_running_loop().sock_recv(self.rtcp, 2048)
+
+    def waiting(self) -> list[RtpPacket]:
+        """What has come and was not read yet."""
+        packets = []
+        while True:
+            try:
+                packets.append(RtpPacket.parse(self.rtp.recv(2048)))
+            except BlockingIOError:
+                return packets
+
+    def close(self) -> None:
+        self.rtp.close()
+        self.rtcp.close()
+
+    @staticmethod
+    def _bind(host: str) -> socket.socket:
+        bound = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        bound.bind((host, 0))
+        return bound
+
+
+@pytest.fixture
+async def plane() -> AsyncIterator[EmbeddedPlane]:
+    async with EmbeddedPlane.open(host=LOOPBACK, ports=PORTS) as plane:
+        yield plane
+        assert plane.ports_open == 0
+
+
+@pytest.fixture
+async def far_end() -> AsyncIterator[Callable[..., FarEnd]]:
+    made: list[FarEnd] = []
+
+    def make(**options: object) -> FarEnd:
+        made.append(FarEnd(**options))  # type: ignore[arg-type]
+        return made[-1]
+
+    yield make
+    for end in made:
+        end.close()
