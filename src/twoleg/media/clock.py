@@ -45,7 +45,7 @@ class Subscription:
         return self._callback is not None
 
     def cancel(self) -> None:
-        """The callback is not called again. Idempotent, and allowed within any callback."""
+        """Call the callback no more. Idempotent, and allowed within any callback."""
         if self._callback is not None:
             self._callback = None
             self._clock._remove(self, self._slot)  # noqa: SLF001

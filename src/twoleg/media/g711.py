@@ -78,7 +78,7 @@ def _halves_of(value: Callable[[int], int]) -> tuple[bytes, bytes]:
 
 
 def _table_of(code: Callable[[int], int]) -> bytes:
-    """The codes of samples 0 ... 32767, -32768 ... -1: a sample's bits as unsigned are its index.
+    """List the codes of samples 0 ... 32767, -32768 ... -1: its bits as unsigned are its index.
 
     Codes change at multiples of 4 only: 14 bits are the finest that either law looks at.
     """
