@@ -5,12 +5,12 @@ from typing import Final
 
 from twoleg.media.codec import Codec
 from twoleg.media.dtmf import DigitReceiver
+from twoleg.media.g711 import ALAW_TO_ULAW, ULAW_TO_ALAW
 from twoleg.media.latch import Latch, SocketAddress
 from twoleg.media.outgoing import Outgoing
 from twoleg.media.reception import RESTARTED, Reception
 from twoleg.media.remote import RemoteStream
 from twoleg.media.rtp import MARKER, MalformedPacket, RtpPacket, is_rtcp
-from twoleg.media.transcoding import ALAW_TO_ULAW, ULAW_TO_ALAW
 
 COMFORT_NOISE: Final = 13
 """Static payload type of comfort noise (RFC 3389)."""
