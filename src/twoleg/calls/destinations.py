@@ -1,0 +1,93 @@
+"""Which numbers may be dialled: validity, emergency services, premium rate, country."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import lru_cache
+from typing import Final
+
+import phonenumbers
+from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberType, shortnumberinfo
+
+# Emergency numbers are short everywhere; with a country code before it none is longer.
+MAX_EMERGENCY_DIGITS: Final = 6
+REMEMBERED_NUMBERS: Final = 4096
+_E164: Final = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
+_NOT_DIALLED: Final = re.compile(r"[^0-9+]", re.ASCII)
+
+
+class Refusal(StrEnum):
+    """Why a call is refused before anybody is dialled: the `reason` of a reply."""
+
+    CONTACT_OPTED_OUT = "contact_opted_out"
+    DESTINATION_NOT_ALLOWED = "destination_not_allowed"
+    EMERGENCY_NUMBER = "emergency_number"
+    OWN_NUMBER = "own_number"
+    USER_INACTIVE = "user_inactive"
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """A number that someone wants dialled, as the numbering plans see it.
+
+    `number` is E.164, None where the text is no phone number; `country` is an ISO 3166 code.
+    """
+
+    number: str | None
+    country: str | None = None
+    emergency: bool = False
+    premium_rate: bool = False
+
+    def refusal(self, allowed_countries: Collection[str] | None) -> Refusal | None:
+        """Tell why this may not be dialled; no countries given allows them all."""
+        if self.emergency:
+            return Refusal.EMERGENCY_NUMBER
+        if self.premium_rate:
+            return Refusal.DESTINATION_NOT_ALLOWED
+        if allowed_countries and self.country not in allowed_countries:
+            return Refusal.DESTINATION_NOT_ALLOWED
+        return None
+
+
+def looks_like_e164(text: str) -> bool:
+    """Tell whether `text` needs no country to be read."""
+    return _E164.fullmatch(text) is not None
+
+
+@lru_cache(maxsize=REMEMBERED_NUMBERS)
+def destination(text: str, region: str | None) -> Destination:
+    """Read `text` with `region` as the default; pure, so answers are remembered.
+
+    Numbers of the right length count as valid even where the plan has no such block (yet):
+    carriers open blocks faster than anybody's metadata follows.
+    """
+    dialled = _NOT_DIALLED.sub("", text)
+    if _is_emergency(dialled, region):
+        return Destination(None, region, emergency=True)
+    try:
+        parsed = phonenumbers.parse(text, region)
+    except NumberParseException:
+        return Destination(None)
+    if _is_emergency(str(parsed.national_number), _main_region(parsed)):
+        return Destination(None, _main_region(parsed), emergency=True)
+    if not phonenumbers.is_possible_number(parsed):
+        return Destination(None)
+    number = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+    if not looks_like_e164(number):
+        return Destination(None)
+    country = phonenumbers.region_code_for_number(parsed) or _main_region(parsed)
+    premium = phonenumbers.number_type(parsed) == PhoneNumberType.PREMIUM_RATE
+    return Destination(number, country, premium_rate=premium)
+
+
+def _main_region(parsed: PhoneNumber) -> str:
+    return phonenumbers.region_code_for_country_code(parsed.country_code or 0)
+
+
+def _is_emergency(digits: str, region: str | None) -> bool:
+    if region is None or len(digits) > MAX_EMERGENCY_DIGITS:
+        return False
+    return bool(shortnumberinfo.is_emergency_number(digits, region))
