@@ -58,7 +58,7 @@ class MediaPort:
         self._peer: MediaPort | None = None
         self._playback: Playback | None = None
         self._digits: deque[str] = deque(maxlen=MAX_DIGITS)
-        self._waiting_digit: deque[asyncio.Future[None]] = deque()
+        self._waiting_digit: list[asyncio.Future[None]] = []
         self._waiting_packet: list[asyncio.Future[None]] = []
         self._waiting_silence: list[tuple[float, asyncio.Future[None]]] = []
         self._report_due = _NEVER
@@ -260,21 +260,15 @@ class MediaPort:
         self.outgoing.destination = self.incoming.destination
         self.feed()
         if self.incoming.source is not None:
-            for future in self._waiting_packet:
-                if not future.done():
-                    future.set_result(None)
+            _wake(self._waiting_packet)
 
     def _put_digit(self, digit: str) -> None:
         if len(self._digits) < MAX_DIGITS:
             self._digits.append(digit)
-        for future in self._waiting_digit:
-            if not future.done():
-                future.set_result(None)
-                return
+        # All readers look: the one woken first may have been cancelled.
+        _wake(self._waiting_digit)
 
-    async def _wait(
-        self, waiting: "list[asyncio.Future[None]] | deque[asyncio.Future[None]]"
-    ) -> None:
+    async def _wait(self, waiting: "list[asyncio.Future[None]]") -> None:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         waiting.append(future)
         try:
@@ -328,3 +322,9 @@ class MediaPort:
 def _rtcp_address(remote: RemoteStream) -> SocketAddress | None:
     host, port = remote.rtcp or (remote.host, remote.port + 1)
     return socket_address(host, port)
+
+
+def _wake(waiting: "list[asyncio.Future[None]]") -> None:
+    for future in waiting:
+        if not future.done():
+            future.set_result(None)

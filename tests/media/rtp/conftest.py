@@ -1,8 +1,12 @@
 """Phones on loopback sockets, and a plane between them."""
 
 import asyncio
+import contextlib
+import random
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 
 import pytest
 
@@ -95,6 +99,60 @@ async def plane() -> AsyncIterator[EmbeddedPlane]:
     async with EmbeddedPlane.open(host=LOOPBACK, ports=PORTS) as plane:
         yield plane
         assert plane.ports_open == 0
+
+
+@pytest.fixture
+def plane_of() -> Callable[..., AbstractAsyncContextManager[EmbeddedPlane]]:
+    """A plane with just so many pairs, which are free now."""
+
+    def open_plane(*, pairs: int) -> AbstractAsyncContextManager[EmbeddedPlane]:
+        first = _free_ports(2 * pairs)
+        return EmbeddedPlane.open(host=LOOPBACK, ports=range(first, first + 2 * pairs))
+
+    return open_plane
+
+
+@pytest.fixture
+def until() -> Callable[[Callable[[], bool]], Awaitable[None]]:
+    """Wait for what the plane does by itself, in the same event loop."""
+
+    async def wait(condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(5):
+            while not condition():  # noqa: ASYNC110
+                await asyncio.sleep(0)
+
+    return wait
+
+
+@pytest.fixture
+def received(
+    until: Callable[[Callable[[], bool]], Awaitable[None]],
+) -> Callable[[MediaPort, int], Awaitable[None]]:
+    """Wait until a port has taken so many packets."""
+
+    async def wait(port: MediaPort, packets: int) -> None:
+        await until(lambda: port.incoming.reception.received >= packets)
+
+    return wait
+
+
+@pytest.fixture
+def open_files() -> Callable[[], int]:
+    """How many descriptors this process has open."""
+    return lambda: sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+def _free_ports(count: int) -> int:
+    for first in random.sample(range(20_000, 60_000, 2), 100):
+        with contextlib.ExitStack() as stack:
+            try:
+                for port in range(first, first + count):
+                    bound = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+                    stack.enter_context(bound).bind((LOOPBACK, port))
+            except OSError:
+                continue
+            return first
+    raise AssertionError("no free ports on this machine")
 
 
 @pytest.fixture
