@@ -1,0 +1,449 @@
+"""The tables, as SQLAlchemy Core metadata; the migrations are proved equal to it.
+
+Ids are bigint identities and times `timestamptz`. Directory things are never removed: what a call
+record refers to keeps its row, marked by `deleted_at`. Columns that change while a call runs
+(`status`, `sequence`) stand in no index, so that those updates stay on their page (HOT).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Numeric,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    desc,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+_NOT_DELETED = text("deleted_at IS NULL")
+_SECONDS = Numeric(12, 3, asdecimal=False)
+
+
+def _id() -> Column[Any]:
+    return Column("id", BigInteger, Identity(always=False), primary_key=True)
+
+
+def _refers(name: str, to: str, *, nullable: bool = False) -> Column[Any]:
+    return Column(name, BigInteger, ForeignKey(f"{to}.id"), nullable=nullable)
+
+
+def _time(name: str) -> Column[Any]:
+    return Column(name, DateTime(timezone=True))
+
+
+def _created_at() -> Column[Any]:
+    return Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now())
+
+
+def _text(name: str, default: str | None = None) -> Column[Any]:
+    return Column(name, Text, nullable=False, server_default=default)
+
+
+def _integer(name: str, default: int) -> Column[Any]:
+    return Column(name, Integer, nullable=False, server_default=str(default))
+
+
+def _boolean(name: str, default: str = "false") -> Column[Any]:
+    return Column(name, Boolean, nullable=False, server_default=text(default))
+
+
+def _object(name: str) -> Column[Any]:
+    return Column(name, JSONB, nullable=False, server_default=text("'{}'::jsonb"))
+
+
+def _texts(name: str) -> Column[Any]:
+    return Column(name, ARRAY(Text), nullable=False, server_default=text("'{}'::text[]"))
+
+
+def _one_of(column: str, *values: str) -> CheckConstraint:
+    listed = ", ".join(f"'{value}'" for value in values)
+    return CheckConstraint(f"{column} IN ({listed})", name=column)
+
+
+accounts = Table(
+    "accounts",
+    metadata,
+    _id(),
+    _text("name"),
+    _integer("max_calls", 100),
+    _integer("calls_per_second", 50),
+    _text("screening", "trunk_only"),
+    _text("recording", "never"),
+    # {"start": "21:00", "end": "08:00"} in the contact's own zone; null for none.
+    Column("quiet_hours", JSONB(none_as_null=True)),
+    # Countries (ISO 3166) that may be called; null or empty for every one.
+    Column("allowed_countries", ARRAY(Text)),
+    _text("time_zone", "UTC"),
+    _created_at(),
+    _one_of("screening", "never", "trunk_only", "always"),
+    _one_of("recording", "never", "on_request", "always"),
+)
+
+# One row an account, made by admission: the lock and the bookkeeping of its exact limits.
+account_admissions = Table(
+    "account_admissions",
+    metadata,
+    Column("account_id", BigInteger, ForeignKey("accounts.id"), primary_key=True),
+    Column(
+        "window_started_at",
+        DateTime(timezone=True),
+        nullable=False,
+        server_default=text("'epoch'::timestamptz"),
+    ),
+    _integer("window_calls", 0),
+    Column("admitted", BigInteger, nullable=False, server_default="0"),
+    _integer("last_admitted", 0),
+    postgresql_with={"fillfactor": 50},
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    _id(),
+    _refers("account_id", "accounts"),
+    _text("name"),
+    Column("token_hash", LargeBinary, nullable=False, unique=True),
+    # Empty for everything.
+    _texts("scopes"),
+    _time("expires_at"),
+    _created_at(),
+    _time("deleted_at"),
+    Index(None, "account_id", "id"),
+)
+
+users = Table(
+    "users",
+    metadata,
+    _id(),
+    _refers("account_id", "accounts"),
+    _text("name"),
+    _text("email"),
+    Column("phone_number", Text),
+    _text("availability", "available"),
+    _text("sip_username"),
+    # {"MD5": ..., "SHA-256": ...}: HA1 for the realm "twoleg"; the password is not kept.
+    _object("sip_ha1"),
+    # For the longest_idle strategy and wrap-up time.
+    _time("last_call_ended_at"),
+    _created_at(),
+    _time("deleted_at"),
+    _one_of("availability", "available", "away"),
+    Index(None, "account_id", "id"),
+)
+Index(
+    "uq_users_account_id_email",
+    users.c.account_id,
+    func.lower(users.c.email),
+    unique=True,
+    postgresql_where=_NOT_DELETED,
+)
+Index(
+    "uq_users_sip_username",
+    func.lower(users.c.sip_username),
+    unique=True,
+    postgresql_where=_NOT_DELETED,
+)
+
+engines = Table(
+    "engines",
+    metadata,
+    _id(),
+    _text("name"),
+    Column("sip_host", Text),
+    Column("sip_port", Integer),
+    Column("started_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("heartbeat_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    _boolean("draining"),
+)
+
+bindings = Table(
+    "bindings",
+    metadata,
+    _id(),
+    _refers("user_id", "users"),
+    _text("contact_uri"),
+    _text("call_id"),
+    Column("cseq", BigInteger, nullable=False),
+    _texts("path"),
+    Column("flow", JSONB(none_as_null=True)),
+    # No foreign key: a phone outlives the engine that it registered at.
+    Column("engine_id", BigInteger),
+    Column("user_agent", Text),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
+    UniqueConstraint("user_id", "contact_uri"),
+)
+
+ring_groups = Table(
+    "ring_groups",
+    metadata,
+    _id(),
+    _refers("account_id", "accounts"),
+    _text("name"),
+    _text("strategy", "ring_all"),
+    _integer("ring_seconds", 20),
+    # 0: the queue is off, a call that finds nobody free is refused.
+    _integer("max_wait_seconds", 0),
+    # {"user_id": 1} or {"ring_group_id": 2}; null ends the call.
+    Column("fallback", JSONB(none_as_null=True)),
+    # Where round_robin goes on; counts up, taken modulo the members.
+    Column("next_position", BigInteger, nullable=False, server_default="0"),
+    _created_at(),
+    _time("deleted_at"),
+    _one_of("strategy", "ring_all", "in_order", "round_robin", "longest_idle", "random"),
+    Index(None, "account_id", "id"),
+)
+
+ring_group_members = Table(
+    "ring_group_members",
+    metadata,
+    Column("ring_group_id", BigInteger, ForeignKey("ring_groups.id"), nullable=False),
+    Column("user_id", BigInteger, ForeignKey("users.id"), nullable=False),
+    Column("position", Integer, nullable=False),
+    PrimaryKeyConstraint("ring_group_id", "user_id"),
+    Index(None, "user_id"),
+)
+
+contacts = Table(
+    "contacts",
+    metadata,
+    _id(),
+    _refers("account_id", "accounts"),
+    Column("name", Text),
+    _text("phone_number"),
+    Column("time_zone", Text),
+    Column("language", Text),
+    _boolean("opted_out"),
+    _object("attributes"),
+    _created_at(),
+    _time("deleted_at"),
+    Index(None, "account_id", "id"),
+)
+
+# Every number of a contact, its main one too.
+contact_phone_numbers = Table(
+    "contact_phone_numbers",
+    metadata,
+    Column("contact_id", BigInteger, ForeignKey("contacts.id"), nullable=False),
+    Column("account_id", BigInteger, nullable=False),
+    _text("phone_number"),
+    UniqueConstraint("contact_id", "phone_number"),
+    Index(None, "account_id", "phone_number"),
+)
+
+trunks = Table(
+    "trunks",
+    metadata,
+    _id(),
+    _refers("account_id", "accounts"),
+    _text("name"),
+    _text("host"),
+    Column("port", Integer),
+    _text("transport", "udp"),
+    Column("username", Text),
+    # Kept readable: a carrier's challenge can only be answered with it.
+    Column("password", Text),
+    _boolean("register"),
+    Column("from_domain", Text),
+    Column("max_calls", Integer),
+    Column("calls_per_second", Integer),
+    _text("caller_id_mode", "from"),
+    _text("number_format", "e164"),
+    Column(
+        "codecs",
+        ARRAY(Text),
+        nullable=False,
+        server_default=text("'{PCMU,PCMA}'::text[]"),
+    ),
+    _integer("priority", 0),
+    _integer("weight", 1),
+    _text("state", "unknown"),
+    Column("state_detail", Text),
+    _time("state_at"),
+    _created_at(),
+    _time("deleted_at"),
+    _one_of("transport", "udp", "tcp", "tls"),
+    _one_of("caller_id_mode", "from", "p_asserted_identity", "remote_party_id"),
+    _one_of("number_format", "e164", "e164_no_plus", "national"),
+    Index(None, "account_id", "id"),
+)
+
+lines = Table(
+    "lines",
+    metadata,
+    _id(),
+    _refers("account_id", "accounts"),
+    _text("phone_number"),
+    Column("name", Text),
+    _text("country"),
+    _created_at(),
+    _time("deleted_at"),
+    Index(None, "account_id", "id"),
+)
+Index(
+    "uq_lines_account_id_phone_number",
+    lines.c.account_id,
+    lines.c.phone_number,
+    unique=True,
+    postgresql_where=_NOT_DELETED,
+)
+
+line_trunks = Table(
+    "line_trunks",
+    metadata,
+    Column("line_id", BigInteger, ForeignKey("lines.id"), nullable=False),
+    Column("trunk_id", BigInteger, ForeignKey("trunks.id"), nullable=False),
+    Column("position", Integer, nullable=False),
+    PrimaryKeyConstraint("line_id", "trunk_id"),
+    Index(None, "trunk_id"),
+)
+
+calls = Table(
+    "calls",
+    metadata,
+    _id(),
+    _refers("account_id", "accounts"),
+    _text("source"),
+    _text("status", "queued"),
+    Column("outcome", Text),
+    Column("ended_by", Text),
+    # What went wrong on our side, for people; only beside the outcome `failed`.
+    Column("failure", Text),
+    _refers("user_id", "users", nullable=True),
+    _refers("ring_group_id", "ring_groups", nullable=True),
+    _refers("contact_id", "contacts", nullable=True),
+    _refers("line_id", "lines", nullable=True),
+    Column("user_phone_number", Text),
+    _text("contact_phone_number"),
+    _text("line_phone_number"),
+    _object("options"),
+    _object("metadata"),
+    Column("callback_url", Text),
+    Column("engine_id", BigInteger, ForeignKey("engines.id")),
+    _time("claimed_at"),
+    # Set and committed before the contact's INVITE may leave; after it nothing dials again.
+    _time("contact_attempt_at"),
+    _time("hangup_requested_at"),
+    _integer("sequence", 0),
+    _created_at(),
+    _time("ended_at"),
+    Column("agent_ring_seconds", _SECONDS),
+    Column("contact_ring_seconds", _SECONDS),
+    Column("talk_seconds", _SECONDS),
+    Column("total_seconds", _SECONDS),
+    CheckConstraint("(status = 'ended') = (ended_at IS NOT NULL)", name="ended_has_a_time"),
+    CheckConstraint("(ended_at IS NULL) = (outcome IS NULL)", name="ended_has_an_outcome"),
+    postgresql_with={"fillfactor": 60},
+)
+Index(
+    "ix_calls_unclaimed",
+    calls.c.id,
+    postgresql_where=text("engine_id IS NULL AND ended_at IS NULL"),
+)
+Index("ix_calls_engine_id_live", calls.c.engine_id, postgresql_where=text("ended_at IS NULL"))
+Index("ix_calls_account_id_live", calls.c.account_id, postgresql_where=text("ended_at IS NULL"))
+Index("ix_calls_account_id_id", calls.c.account_id, desc(calls.c.id))
+Index("ix_calls_account_id_user_id", calls.c.account_id, calls.c.user_id, desc(calls.c.id))
+Index("ix_calls_account_id_contact_id", calls.c.account_id, calls.c.contact_id, desc(calls.c.id))
+Index("ix_calls_account_id_created_at", calls.c.account_id, calls.c.created_at)
+
+# Which call has a user: rung or talking. It keeps two calls from ringing one user.
+reservations = Table(
+    "reservations",
+    metadata,
+    Column("user_id", BigInteger, ForeignKey("users.id"), primary_key=True),
+    Column("call_id", BigInteger, ForeignKey("calls.id", ondelete="CASCADE"), nullable=False),
+    _created_at(),
+    Index(None, "call_id"),
+)
+
+legs = Table(
+    "legs",
+    metadata,
+    Column("call_id", BigInteger, ForeignKey("calls.id", ondelete="CASCADE"), nullable=False),
+    Column("position", SmallInteger, nullable=False),
+    _text("role"),
+    Column("user_id", BigInteger),
+    _text("to_uri"),
+    Column("trunk_id", BigInteger),
+    Column("started_at", DateTime(timezone=True), nullable=False),
+    _time("answered_at"),
+    _time("ended_at"),
+    Column("sip_status", SmallInteger),
+    Column("q850_cause", SmallInteger),
+    Column("reason", Text),
+    Column("codec", Text),
+    Column("quality", JSONB(none_as_null=True)),
+    # What a BYE needs once the engine is gone: DialogIdentity as JSON.
+    Column("dialog", JSONB(none_as_null=True)),
+    PrimaryKeyConstraint("call_id", "position"),
+    _one_of("role", "agent", "contact"),
+)
+
+# No foreign key to accounts: each would lock the account's row once an event.
+call_events = Table(
+    "call_events",
+    metadata,
+    _id(),
+    Column("account_id", BigInteger, nullable=False),
+    Column("call_id", BigInteger, ForeignKey("calls.id", ondelete="CASCADE"), nullable=False),
+    Column("sequence", Integer, nullable=False),
+    _text("type"),
+    Column("at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    _object("data"),
+    UniqueConstraint("call_id", "sequence"),
+    Index(None, "account_id", "id"),
+)
+
+# Read by the trigger on calls.status; filled by the migrations.
+call_transitions = Table(
+    "call_transitions",
+    metadata,
+    Column("from_status", Text, nullable=False),
+    Column("to_status", Text, nullable=False),
+    PrimaryKeyConstraint("from_status", "to_status"),
+)
+
+# The replies of requests that carried an Idempotency-Key. `status` is null while the first
+# request is still being taken in.
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("account_id", BigInteger, ForeignKey("accounts.id"), nullable=False),
+    _text("key"),
+    # sha256 of method, path and body.
+    Column("request_hash", LargeBinary, nullable=False),
+    Column("status", SmallInteger),
+    _object("headers"),
+    Column("body", LargeBinary),
+    _created_at(),
+    PrimaryKeyConstraint("account_id", "key"),
+    Index(None, "created_at"),
+)

@@ -1,0 +1,66 @@
+"""A fresh, migrated database for every test that asks for one, on a server of the test run."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from itertools import count
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from twoleg.store import Database, EmbeddedServer, schema
+
+# Nothing here must survive a crash of the machine.
+FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off"}
+TEMPLATE = "migrated"
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[EmbeddedServer]:
+    """One server for each pytest process, with the migrated database TEMPLATE."""
+    directory = Path(tempfile.mkdtemp(prefix="twoleg-test-"))
+    try:
+        with EmbeddedServer(directory, settings=FAST) as server:
+            execute(server, f"CREATE DATABASE {TEMPLATE}")
+            schema.upgrade(server.url_of(TEMPLATE))
+            yield server
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def execute(server: EmbeddedServer, statement: str) -> None:
+    with psycopg.connect(server.url_of("postgres"), autocommit=True) as connection:
+        connection.execute(statement)
+
+
+@pytest.fixture(scope="session")
+def database_names() -> Iterator[str]:
+    return (f"test_{number}" for number in count(1))
+
+
+@pytest.fixture
+def empty_database_url(postgres: EmbeddedServer, database_names: Iterator[str]) -> Iterator[str]:
+    """The URL of a new database without any table."""
+    name = next(database_names)
+    execute(postgres, f"CREATE DATABASE {name}")
+    yield postgres.url_of(name)
+    execute(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def database_url(postgres: EmbeddedServer, database_names: Iterator[str]) -> Iterator[str]:
+    """The URL of a new, migrated database."""
+    name = next(database_names)
+    execute(postgres, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY FILE_COPY")
+    yield postgres.url_of(name)
+    execute(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """Connections to a new, migrated database."""
+    async with Database.open(database_url) as database:
+        yield database
