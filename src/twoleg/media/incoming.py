@@ -56,9 +56,9 @@ class Incoming:
     """Receives one leg's stream and passes it on to another leg's `Outgoing`.
 
     The relay handles the plain case by itself, with the fields that have no underscore: a packet
-    from `source` with `ssrc` and a type that `types` maps to audio. Everything else comes to
-    `receive_unusual`, which makes the plain case possible: it latches, and aligns the numbers of
-    this stream with those of the one it continues. Until then `ssrc` is one that no packet has.
+    from the latched source with `ssrc` and a type that `types` maps to audio. Everything else
+    comes to `receive_unusual`, which makes the plain case possible: it latches, and aligns the
+    numbers of this stream with those of the one it continues. Until then no packet has `ssrc`.
     """
 
     __slots__ = (
@@ -74,8 +74,6 @@ class Incoming:
         "_target",
         "arrived",
         "heard_at",
-        "octets",
-        "receive",
         "reception",
         "rejected",
         "sequence_offset",
@@ -90,12 +88,10 @@ class Incoming:
 
     def __init__(
         self,
-        receive: Callable[[bytearray], tuple[int, SocketAddress]],
         on_digit: Callable[[str], None],
         on_latched: Callable[[], None],
         on_control: Callable[[memoryview, SocketAddress], None],
     ) -> None:
-        self.receive = receive
         self._on_digit = on_digit
         self._on_latched = on_latched
         self._on_control = on_control

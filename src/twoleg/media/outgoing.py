@@ -4,7 +4,6 @@ import secrets
 from collections.abc import Callable
 from typing import Any, Final
 
-from twoleg.media.latch import SocketAddress
 from twoleg.media.rtp import HEADER, PLAIN_FIRST_BYTE
 
 CLOCK_RATE: Final = 8000
@@ -18,11 +17,10 @@ class Outgoing:
     """Numbers of one sent stream (RFC 3550 section 5.1), and its counts for sender reports.
 
     `sequence` and `timestamp` are those of the newest packet sent, at `sent_at`. `send` takes a
-    datagram and an address, as `socket.sendto` does. The relay writes to these fields itself.
+    datagram; None: there is nowhere to send yet. The relay writes to these fields itself.
     """
 
     __slots__ = (
-        "destination",
         "octets",
         "packets",
         "send",
@@ -32,9 +30,8 @@ class Outgoing:
         "timestamp",
     )
 
-    def __init__(self, send: Callable[[Any, Any], int]) -> None:
-        self.send = send
-        self.destination: SocketAddress | None = None
+    def __init__(self) -> None:
+        self.send: Callable[[Any], int] | None = None
         self.ssrc = secrets.randbits(32)
         self.sequence = secrets.randbits(15)
         self.timestamp = secrets.randbits(32)
@@ -72,8 +69,8 @@ class Outgoing:
 
         A late packet leaves the newest numbers alone. What cannot be sent is lost, as on any wire.
         """
-        destination = self.destination
-        if destination is None:
+        send = self.send
+        if send is None:
             return
         if self.sent_at is None or (sequence - self.sequence) & 0xFFFF < 0x8000:
             self.sequence = sequence
@@ -83,6 +80,6 @@ class Outgoing:
         self.octets += len(payload)
         header = HEADER.pack(PLAIN_FIRST_BYTE, second, sequence, timestamp, self.ssrc)
         try:
-            self.send(header + payload, destination)
+            send(header + payload)
         except OSError:
             return

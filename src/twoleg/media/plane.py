@@ -49,9 +49,8 @@ class EmbeddedPlane:
     async def open_port(self) -> AsyncIterator[MediaPort]:
         """Open the port of one leg, for as long as the leg lasts. Raises NoPortsLeft, OSError."""
         sockets = open_pair(self._pairs, self._host, time.monotonic)
-        port = MediaPort(sockets, self._advertised, self._clock)
+        port = MediaPort(sockets, self._advertised, clock=self._clock, relay=self._relay)
         try:
-            self._relay.add(sockets.rtp, port.incoming)
             self._control.add(sockets.rtcp, port.receive_control)
             self._open.add(port)
             self._sweep_later()
@@ -75,7 +74,6 @@ class EmbeddedPlane:
     def _close_port(self, port: MediaPort, sockets: SocketPair) -> None:
         if port in self._open:
             self._open.discard(port)
-            self._relay.remove(sockets.rtp)
             self._control.remove(sockets.rtcp)
             port.close()
             self._pairs.release(sockets.port, time.monotonic())

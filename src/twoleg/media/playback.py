@@ -101,6 +101,6 @@ class Playback:
             outgoing.send_packet(payload_type, sequence, timestamp, frame, now)
             return
         # Only a packet that really left begins the run: there may be no address yet.
-        self._running = outgoing.destination is not None
+        self._running = outgoing.send is not None
         sequence, timestamp = outgoing.joint(now)
         outgoing.send_packet(MARKER | payload_type, sequence, timestamp, frame, now)

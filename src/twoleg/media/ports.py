@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
+from twoleg.media.latch import SocketAddress
+
 QUARANTINE_SECONDS: Final = 5.0
 """A released pair rests, so that an old call's late packets do not reach a new one."""
 
@@ -84,9 +86,10 @@ def open_pair(pairs: PortPairs, host: str, clock: Callable[[], float]) -> "Socke
 class SocketPair:
     """The bound, non-blocking sockets of a pair."""
 
-    __slots__ = ("port", "rtcp", "rtp")
+    __slots__ = ("_host", "port", "rtcp", "rtp")
 
     def __init__(self, host: str, port: int) -> None:
+        self._host = host
         self.port = port
         self.rtp = _bind(host, port, RTP_BUFFER_BYTES)
         try:
@@ -95,19 +98,58 @@ class SocketPair:
             self.rtp.close()
             raise
 
+    def connected(self, remote: SocketAddress) -> socket.socket:
+        """Open a second RTP socket on the same port, to which only `remote`'s packets come.
+
+        The kernel prefers it to `rtp` for that source. Raises OSError.
+        """
+        direct = _open(self._host, RTP_BUFFER_BYTES)
+        try:
+            # Both must allow it for as long as the second is bound, and no longer: with it set
+            # another process could bind the port too.
+            self._share(True, direct)
+            try:
+                direct.bind((self._host, self.port))
+            finally:
+                self._share(False, direct)
+            direct.connect(remote)
+            _discard_waiting(direct)
+        except BaseException:
+            direct.close()
+            raise
+        return direct
+
     def close(self) -> None:
         self.rtp.close()
         self.rtcp.close()
 
+    def _share(self, allowed: bool, direct: socket.socket) -> None:
+        for each in (self.rtp, direct):
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, allowed)
+
 
 def _bind(host: str, port: int, buffer_bytes: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    kind = socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
-    bound = socket.socket(family, kind)
+    bound = _open(host, buffer_bytes)
     try:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_bytes)
         bound.bind((host, port))
     except BaseException:
         bound.close()
         raise
     return bound
+
+
+def _open(host: str, buffer_bytes: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    kind = socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
+    opened = socket.socket(family, kind)
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_bytes)
+    return opened
+
+
+def _discard_waiting(direct: socket.socket) -> None:
+    """Drop what came between bind and connect: it may be anybody's."""
+    try:
+        for _ in range(RTP_BUFFER_BYTES):
+            direct.recv(1)
+    except BlockingIOError:
+        return

@@ -22,13 +22,16 @@ class Relay:
     """Drains all ports' RTP sockets through one epoll descriptor in the event loop.
 
     One descriptor for all costs less than a reader or transport for each: the loop wakes once for
-    a batch, and a packet is one `recvfrom_into` and one `sendto` on a shared buffer.
+    a batch, and a packet is one `recv_into` and one `send` on a shared buffer.
+
+    A port has two sockets: the one that is bound, to which anybody can send, and once its far end
+    is known a direct one, connected to that. What comes to the first is always handled in full.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._epoll = select.epoll()
-        self._streams: dict[int, Incoming] = {}
+        self._entries: dict[int, tuple[Callable[[bytearray], int], Incoming]] = {}
         self._buffer = bytearray(_BUFFER_BYTES)
         loop.add_reader(self._epoll.fileno(), self.drain)
 
@@ -37,14 +40,20 @@ class Relay:
         self._epoll.close()
 
     def add(self, bound: socket.socket, stream: Incoming) -> None:
-        descriptor = bound.fileno()
-        self._epoll.register(descriptor, select.EPOLLIN)
-        self._streams[descriptor] = stream
+        def receive(buffer: bytearray) -> int:
+            size, source = bound.recvfrom_into(buffer)
+            stream.receive_unusual(memoryview(buffer)[:size], source, monotonic())
+            return 0
+
+        self._add(bound, receive, stream)
+
+    def add_direct(self, connected: socket.socket, stream: Incoming) -> None:
+        self._add(connected, connected.recv_into, stream)
 
     def remove(self, bound: socket.socket) -> None:
         descriptor = bound.fileno()
-        del self._streams[descriptor]
-        self._epoll.unregister(descriptor)
+        if self._entries.pop(descriptor, None) is not None:
+            self._epoll.unregister(descriptor)
 
     def drain(self) -> None:
         """Receive a packet of each ready socket, and pass it on. Never raises.
@@ -52,40 +61,44 @@ class Relay:
         One long function on purpose: a call more for each packet would cost a tenth of it. The
         epoll is level-triggered: what is left in a socket comes up again.
         """
-        streams = self._streams
+        entries = self._entries
         buffer = self._buffer
         view = memoryview(buffer)
         unpack = HEADER.unpack_from
         pack = HEADER.pack_into
         clock = monotonic
         for descriptor, _ in self._epoll.poll(0, BATCH):
-            stream = streams.get(descriptor)
-            if stream is None:
-                continue
+            entry = entries.get(descriptor)
+            if entry is None:
+                continue  # closed by what an earlier packet of this batch led to
+            receive, stream = entry
             try:
-                size, source = stream.receive(buffer)
+                size = receive(buffer)
             except OSError:
+                continue
+            if not size:
                 continue
             now = clock()
             first, second, sequence, timestamp, ssrc = unpack(buffer)
             sent_type = stream.types[second & 0x7F]
             if (
                 ssrc != stream.ssrc
-                or source != stream.source
                 or sent_type > 0x7F
                 or first != PLAIN_FIRST_BYTE
                 or not HEADER_BYTES < size <= MAX_PACKET_BYTES
             ):
-                stream.receive_unusual(view[:size], source, now)
+                source = stream.source
+                if source is not None:
+                    stream.receive_unusual(view[:size], source, now)
                 continue
             stream.heard_at = now
             step = stream.arrived(sequence, timestamp, now)
-            outgoing = stream.target
             if not 0 < step < RESTARTED or stream.sink is not None:
                 payload = view[HEADER_BYTES:size]
                 stream.pass_on(second, sequence, timestamp, payload, step, now)
                 continue
-            if outgoing is None:
+            outgoing = stream.target
+            if outgoing is None or outgoing.send is None:
                 continue
             translation = stream.translation
             if translation is not None:
@@ -100,9 +113,15 @@ class Relay:
             second = second & 0x80 | sent_type
             pack(buffer, 0, PLAIN_FIRST_BYTE, second, sequence, timestamp, outgoing.ssrc)
             try:
-                outgoing.send(view[:size], outgoing.destination)
+                outgoing.send(view[:size])
             except OSError:
                 continue
+
+    def _add(
+        self, opened: socket.socket, receive: Callable[[bytearray], int], stream: Incoming
+    ) -> None:
+        self._entries[opened.fileno()] = (receive, stream)
+        self._epoll.register(opened.fileno(), select.EPOLLIN)
 
 
 ControlReceiver = Callable[[memoryview, SocketAddress], None]

@@ -277,9 +277,7 @@ async def test_the_far_end_is_told_goodbye(plane, far_end):
     assert Goodbye(ssrcs=(port.outgoing.ssrc,)) in parts
 
 
-async def test_reports_share_the_streams_port_where_that_was_agreed(
-    quick, plane, far_end, until
-):
+async def test_reports_share_the_streams_port_where_that_was_agreed(quick, plane, far_end, until):
     phone = far_end(ssrc=1)
     async with plane.open_port() as port:
         port.connect(phone.stream(rtcp_mux=True))
