@@ -1,7 +1,10 @@
 """RTP: ports, bridges, prompts, digits and quality figures of the calls' legs."""
 
+from twoleg.media.audio import Audio
 from twoleg.media.bridge import Bridge
 from twoleg.media.codec import Codec
+from twoleg.media.decoding import Decoder
+from twoleg.media.goertzel import dominant_tone, tone_levels
 from twoleg.media.incoming import CodecMismatch
 from twoleg.media.plane import EmbeddedPlane
 from twoleg.media.playback import Playback
@@ -9,11 +12,15 @@ from twoleg.media.port import MediaPort, NotConnected, PortClosed
 from twoleg.media.ports import NoPortsLeft
 from twoleg.media.quality import Quality
 from twoleg.media.remote import RemoteStream
+from twoleg.media.tones import ToneBook, dtmf, steady
+from twoleg.media.wav import UnusableAudio, WavEncoding, WavWriter
 
 __all__ = [
+    "Audio",
     "Bridge",
     "Codec",
     "CodecMismatch",
+    "Decoder",
     "EmbeddedPlane",
     "MediaPort",
     "NoPortsLeft",
@@ -22,4 +29,12 @@ __all__ = [
     "PortClosed",
     "Quality",
     "RemoteStream",
+    "ToneBook",
+    "UnusableAudio",
+    "WavEncoding",
+    "WavWriter",
+    "dominant_tone",
+    "dtmf",
+    "steady",
+    "tone_levels",
 ]

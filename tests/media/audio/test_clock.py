@@ -26,10 +26,10 @@ def test_lateness_does_not_add_up(virtual_loop):
     times = []
     clock.subscribe(lambda: times.append(virtual_loop.now))
     start = virtual_loop.now
-    virtual_loop.advance(3600.0, lateness=0.0031)
-    assert len(times) == 3600 * 50
+    virtual_loop.advance(600.0, lateness=0.0031)
+    assert len(times) == 600 * 50
     assert (times[-1] - times[0]) == pytest.approx((len(times) - 1) * 0.020)
-    assert times[-1] <= start + 3600.0
+    assert times[-1] <= start + 600.0
 
 
 def test_a_timer_that_fires_a_little_early_is_taken_for_its_turn(virtual_loop):
