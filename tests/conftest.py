@@ -54,7 +54,7 @@ def empty_database_url(postgres: EmbeddedServer, database_names: Iterator[str]) 
 def database_url(postgres: EmbeddedServer, database_names: Iterator[str]) -> Iterator[str]:
     """The URL of a new, migrated database."""
     name = next(database_names)
-    execute(postgres, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY FILE_COPY")
+    execute(postgres, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
     yield postgres.url_of(name)
     execute(postgres, f"DROP DATABASE {name} WITH (FORCE)")
 
