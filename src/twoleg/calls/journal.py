@@ -1,0 +1,302 @@
+"""The one writer of a call's status: its events, its times and its legs, as they come about."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+from twoleg.calls.outcomes import EndedBy, Outcome
+from twoleg.calls.plan import CallPlan, LegPlan
+from twoleg.calls.states import TRANSITIONS, ForbiddenTransition, Status
+
+
+class Role(StrEnum):
+    """Whose leg it is."""
+
+    AGENT = "agent"
+    CONTACT = "contact"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallEvent:
+    """One row of `call_events`: `type` is "call." and the status that was entered."""
+
+    sequence: int
+    type: str
+    at: datetime
+    data: Mapping[str, Any]
+
+
+@dataclass(slots=True, kw_only=True)
+class LegRecord:
+    """One row of `legs` as it stands; `quality` and `dialog` are ready for JSON."""
+
+    position: int
+    role: Role
+    to_uri: str
+    started_at: datetime
+    user_id: int | None = None
+    trunk_id: int | None = None
+    answered_at: datetime | None = None
+    ended_at: datetime | None = None
+    sip_status: int | None = None
+    q850_cause: int | None = None
+    reason: str | None = None
+    codec: str | None = None
+    quality: dict[str, Any] | None = None
+    dialog: dict[str, Any] | None = None
+    """What a BYE needs once this engine is gone; None before the answer and after the end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """How the call ended. `failure` says what went wrong on our side, for people."""
+
+    outcome: Outcome
+    ended_by: EndedBy
+    failure: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """What the end of the call sets in its row; seconds are rounded to the millisecond.
+
+    A part of the call that never began has None, except `talk_seconds`, which is then 0.
+    """
+
+    outcome: Outcome
+    ended_by: EndedBy
+    failure: str | None
+    ended_at: datetime
+    agent_ring_seconds: float | None
+    contact_ring_seconds: float | None
+    talk_seconds: float
+    total_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallChange:
+    """What one moment changes in a call's record; all of it is written, or nothing.
+
+    `status` None: the status stays. With a status comes its `event`, whose sequence the row takes
+    too. `legs` are whole rows, to be inserted or to replace those of their position. `ending`
+    comes with `Status.ENDED`, and is the call's last change.
+    """
+
+    call_id: int
+    account_id: int
+    status: Status | None = None
+    event: CallEvent | None = None
+    legs: tuple[LegRecord, ...] = ()
+    contact_attempt_at: datetime | None = None
+    ending: Ending | None = None
+
+
+class ClaimLost(Exception):
+    """Another engine has the call now, or ended it: nothing more may be done or written for it."""
+
+    def __init__(self, call_id: int) -> None:
+        super().__init__(f"call {call_id}")
+        self.call_id = call_id
+
+
+class RecordWriter(Protocol):
+    """Writes changes soon, each call's in their order, however long the database is away.
+
+    Neither method waits or raises. A change of a call that this engine no longer has is dropped.
+    """
+
+    def write(self, change: CallChange) -> None:
+        """Write a change that nobody waits for."""
+        ...
+
+    def store(self, change: CallChange) -> asyncio.Future[None]:
+        """Write a change; the future is done once it is committed.
+
+        It ends with ClaimLost instead, if this engine no longer has the call, or if the contact
+        was attempted before and the change would mark that attempt again. Whoever waits may cancel
+        the future; the change is written all the same.
+        """
+        ...
+
+
+class Clock(Protocol):
+    """Tells the time of day, and measures."""
+
+    def now(self) -> datetime: ...
+
+    def monotonic(self) -> float: ...
+
+
+class SystemClock:
+    """The machine's clocks."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+
+@dataclass(slots=True)
+class _Span:
+    """A stretch of time, in seconds of the monotonic clock."""
+
+    began: float | None = None
+    ended: float | None = None
+
+    def begin(self, at: float) -> None:
+        if self.began is None:
+            self.began = at
+
+    def end(self, at: float) -> None:
+        if self.began is not None and self.ended is None:
+            self.ended = at
+
+    def seconds(self, until: float) -> float | None:
+        if self.began is None:
+            return None
+        return round((until if self.ended is None else self.ended) - self.began, 3)
+
+
+@dataclass(slots=True)
+class Journal:
+    """The record of one call, written as the call goes. Nothing else writes its status."""
+
+    plan: CallPlan
+    writer: RecordWriter
+    clock: Clock
+    status: Status = Status.QUEUED
+    _sequence: int = field(init=False)
+    _legs: list[LegRecord] = field(init=False, default_factory=list)
+    _unwritten: list[LegRecord] = field(init=False, default_factory=list)
+    _claimed: float = field(init=False)
+    _agent_rings: _Span = field(init=False, default_factory=_Span)
+    _contact_rings: _Span = field(init=False, default_factory=_Span)
+    _talk: _Span = field(init=False, default_factory=_Span)
+
+    def __post_init__(self) -> None:
+        self._sequence = self.plan.sequence
+        self._claimed = self.clock.monotonic()
+
+    @property
+    def bridged(self) -> bool:
+        """Whether the two have been joined, at whatever time."""
+        return self._talk.began is not None
+
+    def open_leg(self, role: Role, plan: LegPlan, user_id: int | None = None) -> LegRecord:
+        """Begin the record of a leg; it is written with the call's next change."""
+        record = LegRecord(
+            position=len(self._legs) + 1,
+            role=role,
+            to_uri=str(plan.target),
+            started_at=self.clock.now(),
+            user_id=user_id,
+            trunk_id=plan.trunk_id,
+        )
+        self._legs.append(record)
+        self._unwritten.append(record)
+        return record
+
+    def changed(self, record: LegRecord) -> None:
+        """Have a leg written with the call's next change."""
+        if record not in self._unwritten:
+            self._unwritten.append(record)
+
+    def agent_ringing(self) -> asyncio.Future[None]:
+        """Note that agents are rung, and mark that the contact is about to be attempted.
+
+        The contact may be rung once the future is done (it may raise ClaimLost): after that mark
+        nothing ever places this call again.
+        """
+        self._agent_rings.begin(self.clock.monotonic())
+        return self.writer.store(
+            self._enter(Status.AGENT_RINGING, contact_attempt_at=self.clock.now())
+        )
+
+    def agent_connected(self, record: LegRecord) -> asyncio.Future[None]:
+        """Note which agent took the call; the future is done once that is stored, or ClaimLost."""
+        self._agent_rings.end(self.clock.monotonic())
+        data = {"user_id": record.user_id, "leg": record.position}
+        return self.writer.store(self._enter(Status.AGENT_CONNECTED, data))
+
+    def contact_ringing(self) -> None:
+        """Note that the contact is rung."""
+        self._contact_rings.begin(self.clock.monotonic())
+        self.writer.write(self._enter(Status.CONTACT_RINGING))
+
+    def contact_connected(self, record: LegRecord) -> asyncio.Future[None]:
+        """Note that the two are joined; the future is as that of `agent_connected`."""
+        now = self.clock.monotonic()
+        self._contact_rings.end(now)
+        self._talk.begin(now)
+        return self.writer.store(self._enter(Status.BRIDGED, {"leg": record.position}))
+
+    def rings_no_more(self) -> None:
+        """Note that whoever is rung is not going to answer; the ringing ends now."""
+        now = self.clock.monotonic()
+        self._agent_rings.end(now)
+        self._contact_rings.end(now)
+
+    def talks_no_more(self) -> None:
+        """Note that the first of the two hung up."""
+        self._talk.end(self.clock.monotonic())
+
+    def end(self, verdict: Verdict) -> None:
+        """Close the record; nothing may follow."""
+        now = self.clock.monotonic()
+        self.rings_no_more()
+        self._talk.end(now)
+        ending = Ending(
+            outcome=verdict.outcome,
+            ended_by=verdict.ended_by,
+            failure=verdict.failure,
+            ended_at=self.clock.now(),
+            agent_ring_seconds=self._agent_rings.seconds(now),
+            contact_ring_seconds=self._contact_rings.seconds(now),
+            talk_seconds=self._talk.seconds(now) or 0.0,
+            total_seconds=round(self.plan.queued_seconds + now - self._claimed, 3),
+        )
+        data: dict[str, Any] = {
+            "outcome": ending.outcome,
+            "ended_by": ending.ended_by,
+            "agent_ring_seconds": ending.agent_ring_seconds,
+            "contact_ring_seconds": ending.contact_ring_seconds,
+            "talk_seconds": ending.talk_seconds,
+            "total_seconds": ending.total_seconds,
+        }
+        if ending.failure is not None:
+            data["failure"] = ending.failure
+        self.writer.write(self._enter(Status.ENDED, data, ending=ending))
+
+    def _enter(
+        self,
+        status: Status,
+        data: Mapping[str, Any] | None = None,
+        *,
+        contact_attempt_at: datetime | None = None,
+        ending: Ending | None = None,
+    ) -> CallChange:
+        if (self.status, status) not in TRANSITIONS:
+            raise ForbiddenTransition(self.plan.call_id, self.status, status)
+        self.status = status
+        self._sequence += 1
+        legs = tuple(replace(record) for record in self._unwritten)
+        self._unwritten.clear()
+        return CallChange(
+            call_id=self.plan.call_id,
+            account_id=self.plan.account_id,
+            status=status,
+            event=CallEvent(
+                sequence=self._sequence,
+                type=f"call.{status}",
+                at=self.clock.now() if ending is None else ending.ended_at,
+                data=data or {},
+            ),
+            legs=legs,
+            contact_attempt_at=contact_attempt_at,
+            ending=ending,
+        )

@@ -1,0 +1,112 @@
+"""Everything that is decided about a call before it is placed, as plain data."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from twoleg.media import Codec
+from twoleg.sip import Credentials, Destination, Flow, NameAddr, SipUri
+
+AGENT_RING_SECONDS: Final = 30.0
+CONTACT_RING_SECONDS: Final = 60.0
+MAX_CALL_SECONDS: Final = 4 * 3600.0
+
+DEFAULT_CODECS: Final = (Codec.PCMU, Codec.PCMA)
+
+
+class Strategy(StrEnum):
+    """In which order the members of a ring group are rung."""
+
+    RING_ALL = "ring_all"
+    IN_ORDER = "in_order"
+    ROUND_ROBIN = "round_robin"
+    LONGEST_IDLE = "longest_idle"
+    RANDOM = "random"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegPlan:
+    """One way to reach someone: a registered phone, or a number over a trunk.
+
+    `from_` carries the caller ID that the far end sees. `destinations` empty: the first route, or
+    the target, is looked up when it is rung (RFC 3263).
+    """
+
+    target: SipUri
+    from_: NameAddr
+    to: NameAddr
+    destinations: tuple[Destination, ...] = ()
+    routes: tuple[NameAddr, ...] = ()
+    flow: Flow | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    credentials: Credentials | None = field(default=None, repr=False)
+    max_redirects: int = 0
+    codecs: tuple[Codec, ...] = DEFAULT_CODECS
+    """What may be offered, the preferred one first."""
+
+    trunk_id: int | None = None
+    """None: a registered phone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentPlan:
+    """One agent: all of its endpoints ring together."""
+
+    endpoints: tuple[LegPlan, ...]
+    user_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentRound:
+    """Agents that are rung together, for so long; the first to answer has the call."""
+
+    agents: tuple[AgentPlan, ...]
+    ring_seconds: float = AGENT_RING_SECONDS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContactPlan:
+    """How the contact is reached: each trunk in turn, until one rings."""
+
+    trunks: tuple[LegPlan, ...]
+    ring_seconds: float = CONTACT_RING_SECONDS
+    """For all trunks together."""
+
+    country: str | None = None
+    """The line's country (ISO 3166), whose tones the agent hears."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallPlan:
+    """One claimed call, from its row to whom it rings.
+
+    `rounds` are rung one after another until somebody answers: a user's round first, then those of
+    the ring group that is its fallback.
+    """
+
+    call_id: int
+    account_id: int
+    rounds: tuple[AgentRound, ...]
+    contact: ContactPlan
+    ring_group_id: int | None = None
+    max_seconds: float = MAX_CALL_SECONDS
+    sequence: int = 1
+    """Number of the last event that is already written; `call.queued` is 1."""
+
+    queued_seconds: float = 0.0
+    """From acceptance to the claim, by the database's clock."""
+
+    hangup_requested: bool = False
+    """The API asked for the end before the claim."""
+
+
+def rounds_for(
+    strategy: Strategy, agents: Sequence[AgentPlan], ring_seconds: float = AGENT_RING_SECONDS
+) -> tuple[AgentRound, ...]:
+    """Turn a ring group's members, in the order of the strategy, into rounds."""
+    if not agents:
+        return ()
+    if strategy is Strategy.RING_ALL:
+        return (AgentRound(agents=tuple(agents), ring_seconds=ring_seconds),)
+    return tuple(AgentRound(agents=(agent,), ring_seconds=ring_seconds) for agent in agents)
