@@ -1,0 +1,497 @@
+"""Offer and answer for one audio stream (RFC 3264), on whichever side we stand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from ipaddress import ip_address
+
+from twoleg.sip.errors import LocalProtocolError, SipError
+from twoleg.sip.sdp import (
+    Direction,
+    MalformedDescription,
+    Media,
+    Origin,
+    SessionDescription,
+    parse_number,
+)
+
+DEFAULT_PTIME = 20
+"""Milliseconds of audio in a packet (RFC 3551 4.2)."""
+
+_SHORTEST_PTIME = 10
+_LONGEST_PTIME = 60
+_MAX_PORT = 65_535
+_DYNAMIC_PAYLOAD_TYPES = range(96, 128)
+# AVPF (RFC 4585) is AVP with leave, not duty, to send more RTCP.
+_PROTOCOLS = ("RTP/AVP", "RTP/AVPF")
+
+
+@dataclass(frozen=True, slots=True)
+class AudioFormat:
+    """An encoding under its payload type; `parameters` is its a=fmtp, "" for none."""
+
+    payload_type: int
+    encoding: str
+    clock_rate: int
+    channels: int = 1
+    parameters: str = ""
+
+    @property
+    def kind(self) -> tuple[str, int, int]:
+        """What makes it the same as another under a different payload type."""
+        return self.encoding.lower(), self.clock_rate, self.channels
+
+    @property
+    def is_telephone_event(self) -> bool:
+        return self.encoding.lower() == "telephone-event"
+
+
+PCMU = AudioFormat(0, "PCMU", 8000)
+PCMA = AudioFormat(8, "PCMA", 8000)
+G722 = AudioFormat(9, "G722", 8000)
+"""Sampled at 16 kHz; its RTP clock runs at 8 kHz by an old mistake (RFC 3551 4.5.2)."""
+TELEPHONE_EVENT = AudioFormat(101, "telephone-event", 8000, 1, "0-15")
+"""DTMF digits (RFC 4733)."""
+
+# RFC 3551 table 4: the payload types that need no a=rtpmap, as far as telephones use them.
+_STATIC_FORMATS = {
+    static.payload_type: static
+    for static in (
+        PCMU,
+        AudioFormat(3, "GSM", 8000),
+        AudioFormat(4, "G723", 8000),
+        PCMA,
+        G722,
+        AudioFormat(13, "CN", 8000),
+        AudioFormat(15, "G728", 8000),
+        AudioFormat(18, "G729", 8000),
+    )
+}
+
+
+class SessionRejected(SipError):
+    """No session can be made of what the far end described: 488 Not Acceptable Here."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class LocalAudio:
+    """What we can do: where we receive, our formats in order of preference, our packet time.
+
+    `address` is an IP literal, `ptime` is in milliseconds.
+    """
+
+    address: str
+    port: int
+    formats: tuple[AudioFormat, ...]
+    ptime: int = DEFAULT_PTIME
+
+
+@dataclass(frozen=True, slots=True)
+class AgreedAudio:
+    """What offer and answer came to.
+
+    We send `format` under `send_payload_type` to `address` and `port` in packets of `ptime`
+    milliseconds, and may get what `receive_payload_types` lists. `direction` is ours: RECVONLY
+    or INACTIVE where the far end holds the call. `rtcp` is None where the far end wants none
+    (RFC 3556); with `rtcp_mux` it is the stream's own address. An address of zeros is given only
+    if no other was ever known; nothing may be sent to it, and `direction` says so.
+    """
+
+    address: str
+    port: int
+    rtcp: tuple[str, int] | None
+    format: AudioFormat
+    send_payload_type: int
+    receive_payload_types: Mapping[int, AudioFormat] = field(hash=False)
+    dtmf_send_payload_type: int | None
+    direction: Direction
+    ptime: int
+    rtcp_mux: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Match:
+    """The formats that both sides have, ours by the payload types that we receive them under."""
+
+    codec: AudioFormat
+    send_payload_type: int
+    dtmf_send_payload_type: int | None
+    received: dict[int, AudioFormat]
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """The m= lines of the session in their order, with port 0; `audio` is the place of ours.
+
+    Each keeps its place for as long as the session lasts (RFC 3264 8).
+    """
+
+    refused: tuple[Media, ...] = (Media("audio", 0, "RTP/AVP", ()),)
+    audio: int = 0
+
+    @classmethod
+    def of(cls, media: tuple[Media, ...], audio: int) -> _Layout:
+        return cls(tuple(Media(m.kind, 0, m.protocol, m.formats or ("0",)) for m in media), audio)
+
+    def with_audio(self, audio: Media) -> tuple[Media, ...]:
+        before, after = self.refused[: self.audio], self.refused[self.audio + 1 :]
+        return (*before, audio, *after)
+
+    @property
+    def protocol(self) -> str:
+        return self.refused[self.audio].protocol
+
+
+class AudioSession:
+    """One audio stream of a dialog through all its offers and answers.
+
+    `local` may be replaced before an offer is made or answered. `agreed` is what holds now; None
+    before the first answer.
+    """
+
+    def __init__(self, local: LocalAudio, session_id: int) -> None:
+        self.local = local
+        self.agreed: AgreedAudio | None = None
+        self._session_id = session_id
+        self._version = 0
+        # Our last description without its origin: the version rises when this changes.
+        self._described: SessionDescription | None = None
+        self._layout = _Layout()
+        self._direction = Direction.SENDRECV
+        # RFC 3264 8.3.2: an encoding keeps its payload type for the whole session.
+        self._payload_types: dict[tuple[str, int, int], int] = {}
+        self._offered: tuple[AudioFormat, ...] | None = None
+        self._direction_before: Direction | None = None
+
+    @property
+    def offer_pending(self) -> bool:
+        """Whether an offer of ours waits for its answer."""
+        return self._direction_before is not None
+
+    def create_offer(self, direction: Direction = Direction.SENDRECV) -> bytes:
+        """Describe what we want, in a first or a later offer. `direction` is ours.
+
+        Its answer must be accepted, or the offer abandoned, before the next.
+
+        Raises LocalProtocolError while an offer of ours waits for its answer.
+        """
+        if self.offer_pending:
+            raise LocalProtocolError("an offer of ours waits for its answer")
+        self._direction_before = self._direction
+        self._direction = direction
+        self._offered = tuple(self._with_session_payload_type(f) for f in self.local.formats)
+        return self._describe(self._offered, direction)
+
+    def accept_answer(self, body: bytes) -> AgreedAudio:
+        """Take in the answer to our last offer.
+
+        Several answers to one offer are taken, and the last one holds: an early one (183) need
+        not be that of the 2xx where the call was forked or has moved on. Once a later offer of
+        the far end's was answered, what still comes is ignored (RFC 3261 13.2.1).
+
+        Raises SessionRejected if it is no answer to the offer, which is then abandoned.
+        Raises LocalProtocolError if we made no offer.
+        """
+        if self._offered is None:
+            if self.agreed is None:
+                raise LocalProtocolError("we made no offer")
+            return self.agreed
+        try:
+            description = _parse(body)
+            media = self._answering_media(description)
+            match = _match_answer(self._offered, media)
+            direction = self._direction.within(_direction(description, media).mirrored)
+            agreed = self._agree(description, media, match, direction, mux=False)
+        except SessionRejected:
+            self.abandon_offer()
+            raise
+        self._direction_before = None
+        self._conclude(agreed)
+        return agreed
+
+    def answer_offer(self, body: bytes) -> tuple[bytes, AgreedAudio]:
+        """Answer an offer of the far end's, in a request or in the 2xx to an INVITE without one.
+
+        One codec is chosen: that in use if it is still offered, else the first of the offer that
+        we have. With it goes telephone-event of the same clock rate.
+
+        Raises SessionRejected if nothing fits, or while an offer of ours waits for its answer;
+        the session is then as it was before.
+        """
+        if self.offer_pending:
+            raise SessionRejected("our own offer waits for its answer")
+        description = _parse(body)
+        place, match = self._choose_media(description)
+        media = description.media[place]
+        mux = media.attribute("rtcp-mux") is not None
+        direction = _direction(description, media).mirrored.within(self._direction)
+        agreed = self._agree(description, media, match, direction, mux=mux)
+        self._layout = _Layout.of(description.media, place)
+        self._offered = None
+        self._conclude(agreed)
+        return self._describe(tuple(match.received.values()), direction, mux=mux), agreed
+
+    def abandon_offer(self) -> None:
+        """Forget our offer, which was refused or never answered. Without one, do nothing."""
+        if self._direction_before is not None:
+            self._direction = self._direction_before
+            self._direction_before = None
+            self._offered = None
+
+    def _describe(
+        self, formats: tuple[AudioFormat, ...], direction: Direction, *, mux: bool = False
+    ) -> bytes:
+        """Write a description. Its version rises by one if it says something new."""
+        attributes = [attribute for entry in formats for attribute in _format_attributes(entry)]
+        attributes.append(("ptime", str(self.local.ptime)))
+        if mux:
+            attributes.append(("rtcp-mux", None))
+        attributes.append((direction.value, None))
+        audio = Media(
+            "audio",
+            self.local.port,
+            self._layout.protocol,
+            tuple(str(entry.payload_type) for entry in formats),
+            attributes=tuple(attributes),
+        )
+        description = SessionDescription(
+            address=self.local.address, media=self._layout.with_audio(audio)
+        )
+        if description != self._described:
+            self._described = description
+            self._version += 1
+        origin = Origin(str(self._session_id), str(self._version), self.local.address)
+        return replace(description, origin=origin).to_bytes()
+
+    def _choose_media(self, description: SessionDescription) -> tuple[int, _Match]:
+        """Find the audio section to be answered: its place, and what it has in common with us.
+
+        A later offer's section stays where it was, if that can be.
+        """
+        places = range(len(description.media))
+        why = "there is no audio stream"
+        for place in sorted(places, key=lambda place: place != self._layout.audio):
+            media = description.media[place]
+            if media.kind != "audio" or media.port == 0:
+                continue
+            if media.protocol.upper() not in _PROTOCOLS:
+                why = "the audio stream is not plain RTP"
+                continue
+            match = self._match_offer(_formats(media))
+            if match is not None:
+                return place, match
+            why = "there is no codec that we have"
+        raise SessionRejected(why)
+
+    def _match_offer(self, offered: list[AudioFormat]) -> _Match | None:
+        ours = {f.kind: f for f in self.local.formats}
+        common = [
+            replace(ours[theirs.kind], payload_type=theirs.payload_type)
+            for theirs in offered
+            if theirs.kind in ours
+        ]
+        codecs = [f for f in common if not f.is_telephone_event]
+        if not codecs:
+            return None
+        # A change of codec in mid-call is heard, and may mean transcoding: it is the far end's
+        # to ask for by leaving out the one in use.
+        current = self.agreed.format.kind if self.agreed else None
+        codec = next((f for f in codecs if f.kind == current), codecs[0])
+        events = _telephone_event_for(codec, common)
+        received = {f.payload_type: f for f in (codec, events) if f is not None}
+        return _Match(codec, codec.payload_type, _number_of(events), received)
+
+    def _answering_media(self, description: SessionDescription) -> Media:
+        """Find the section of an answer that answers our audio.
+
+        Its place tells (RFC 3264 6), but answers that leave out refused sections have been seen:
+        then the first audio will do.
+        """
+        sections = description.media
+        place = self._layout.audio
+        if place < len(sections) and sections[place].kind == "audio":
+            media = sections[place]
+        else:
+            media = next((m for m in sections if m.kind == "audio"), self._layout.refused[place])
+        if media.port == 0:
+            raise SessionRejected("the far end refused the audio stream")
+        if media.protocol.upper() not in _PROTOCOLS:
+            raise SessionRejected("the audio stream is not plain RTP")
+        return media
+
+    def _agree(
+        self,
+        description: SessionDescription,
+        media: Media,
+        match: _Match,
+        direction: Direction,
+        *,
+        mux: bool,
+    ) -> AgreedAudio:
+        address, port = self._remote_address(description, media), media.port
+        return AgreedAudio(
+            address=address,
+            port=port,
+            rtcp=(address, port) if mux else _rtcp(media, address),
+            format=match.codec,
+            send_payload_type=match.send_payload_type,
+            receive_payload_types=match.received,
+            dtmf_send_payload_type=match.dtmf_send_payload_type,
+            direction=direction,
+            ptime=_ptime(description, media, self.local.ptime),
+            rtcp_mux=mux,
+        )
+
+    def _remote_address(self, description: SessionDescription, media: Media) -> str:
+        text = description.address_of(media)
+        if text is None:
+            raise SessionRejected("the audio stream has no address")
+        try:
+            address = ip_address(text)
+        except ValueError:
+            raise SessionRejected("the address of the audio stream is no IP address") from None
+        if address.is_unspecified:
+            # Held the old way (RFC 3264 8.4): where the far end is has not changed.
+            return self.agreed.address if self.agreed else text
+        if address.is_multicast or address.version != ip_address(self.local.address).version:
+            raise SessionRejected("the address of the audio stream cannot be reached from ours")
+        return text
+
+    def _with_session_payload_type(self, wanted: AudioFormat) -> AudioFormat:
+        taken = {number for kind, number in self._payload_types.items() if kind != wanted.kind}
+        number = self._payload_types.get(wanted.kind, wanted.payload_type)
+        if number in taken:
+            number = next(free for free in _DYNAMIC_PAYLOAD_TYPES if free not in taken)
+        return replace(wanted, payload_type=number)
+
+    def _conclude(self, agreed: AgreedAudio) -> None:
+        self.agreed = agreed
+        for number, entry in agreed.receive_payload_types.items():
+            if entry.payload_type == number:
+                self._payload_types[entry.kind] = number
+
+
+def _parse(body: bytes) -> SessionDescription:
+    try:
+        return SessionDescription.parse(body)
+    except MalformedDescription as error:
+        raise SessionRejected(f"the session description cannot be read: {error}") from error
+
+
+def _direction(description: SessionDescription, media: Media) -> Direction:
+    """Return the direction as the far end sees it; who gives no address receives nothing."""
+    direction = description.direction_of(media)
+    if description.address_of(media) in ("0.0.0.0", "::"):  # noqa: S104  # held, not bound to
+        return direction.within(Direction.SENDONLY)
+    return direction
+
+
+def _match_answer(offered: tuple[AudioFormat, ...], media: Media) -> _Match:
+    answered = _formats(media, {f.payload_type: f for f in offered})
+    ours = {f.kind: f for f in offered}
+    common = [f for f in answered if f.kind in ours]
+    codec = next((f for f in common if not f.is_telephone_event), None)
+    if codec is None:
+        raise SessionRejected("the answer has no codec of the offer")
+    events = _telephone_event_for(codec, common)
+    received = {ours[f.kind].payload_type: ours[f.kind] for f in common}
+    # We are sent our own payload types (RFC 3264 5.1), but some send those of their answer.
+    for theirs in common:
+        received.setdefault(theirs.payload_type, ours[theirs.kind])
+    return _Match(ours[codec.kind], codec.payload_type, _number_of(events), received)
+
+
+def _telephone_event_for(codec: AudioFormat, formats: Iterable[AudioFormat]) -> AudioFormat | None:
+    """Events run on the clock of the codec that they stand between (RFC 4733 2.2)."""
+    for entry in formats:
+        if entry.is_telephone_event and entry.clock_rate == codec.clock_rate:
+            return entry
+    return None
+
+
+def _number_of(entry: AudioFormat | None) -> int | None:
+    return None if entry is None else entry.payload_type
+
+
+def _formats(media: Media, known: Mapping[int, AudioFormat] | None = None) -> list[AudioFormat]:
+    """Return the formats of a section that can be told, in its order.
+
+    `known` are those that a payload type without a=rtpmap may mean beside the static ones.
+    """
+    mapped: dict[int, AudioFormat] = {}
+    for name, value in media.attributes:
+        if name == "rtpmap" and value:
+            entry = _parse_rtpmap(value)
+            if entry is not None:
+                mapped.setdefault(entry.payload_type, entry)
+    formats: list[AudioFormat] = []
+    for text in dict.fromkeys(media.formats):
+        number = parse_number(text, _DYNAMIC_PAYLOAD_TYPES[-1])
+        if number is None:
+            continue
+        entry = mapped.get(number)
+        static = _STATIC_FORMATS.get(number) or (known or {}).get(number)
+        if static is not None and (entry is None or entry.encoding.lower() == static.kind[0]):
+            # Some write G722/16000 and the like: a static payload type knows better.
+            entry = static
+        if entry is not None:
+            formats.append(entry)
+    return formats
+
+
+def _parse_rtpmap(value: str) -> AudioFormat | None:
+    number_text, _, mapping = value.partition(" ")
+    encoding, *rates = mapping.strip().split("/")
+    number = parse_number(number_text, _DYNAMIC_PAYLOAD_TYPES[-1])
+    clock_rate = parse_number(rates[0], 10**9) if rates else None
+    channels = parse_number(rates[1], 255) if len(rates) > 1 else 1
+    if number is None or not encoding or clock_rate is None or not channels:
+        return None
+    return AudioFormat(number, encoding, clock_rate, channels)
+
+
+def _format_attributes(entry: AudioFormat) -> list[tuple[str, str | None]]:
+    number = entry.payload_type
+    channels = f"/{entry.channels}" if entry.channels > 1 else ""
+    lines: list[tuple[str, str | None]] = [
+        ("rtpmap", f"{number} {entry.encoding}/{entry.clock_rate}{channels}")
+    ]
+    if entry.parameters:
+        lines.append(("fmtp", f"{number} {entry.parameters}"))
+    return lines
+
+
+def _rtcp(media: Media, address: str) -> tuple[str, int] | None:
+    """Where RTCP goes: the port above, or what a=rtcp says (RFC 3605)."""
+    if {"RS:0", "RR:0"} <= set(media.bandwidths):
+        return None
+    words = (media.attribute("rtcp") or "").split()
+    port = parse_number(words[0], _MAX_PORT) if words else None
+    if not port:
+        return (address, media.port + 1) if media.port < _MAX_PORT else None
+    if len(words) < 4:
+        return address, port
+    try:
+        other = ip_address(words[3])
+    except ValueError:
+        return address, port
+    if other.is_unspecified or other.is_multicast or other.version != ip_address(address).version:
+        return address, port
+    return words[3], port
+
+
+def _ptime(description: SessionDescription, media: Media, ours: int) -> int:
+    """Return the packet time to send with: what the far end would like, if it is a usual one."""
+    for name in ("ptime", "maxptime"):
+        text = media.attribute(name) or description.attribute(name) or ""
+        wanted = parse_number(text, _LONGEST_PTIME)
+        if wanted is None or wanted < _SHORTEST_PTIME or wanted % 10:
+            continue
+        if name == "ptime" or wanted < ours:
+            return wanted
+    return ours
