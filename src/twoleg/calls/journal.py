@@ -118,7 +118,8 @@ class RecordWriter(Protocol):
 
         It ends with ClaimLost instead, if this engine no longer has the call, or if the contact
         was attempted before and the change would mark that attempt again. Whoever waits may cancel
-        the future; the change is written all the same.
+        the future: the change is written all the same. Nobody need wait: the writer fetches the
+        exception itself, so that asyncio does not report it.
         """
         ...
 
@@ -170,6 +171,12 @@ class Journal:
     writer: RecordWriter
     clock: Clock
     status: Status = Status.QUEUED
+    attempt_marked: asyncio.Future[None] | None = None
+    """The mark after which nothing places this call again: the contact may be rung once it is done.
+
+    Made while the agent rings, so that nobody waits for it; None before.
+    """
+
     _sequence: int = field(init=False)
     _legs: list[LegRecord] = field(init=False, default_factory=list)
     _unwritten: list[LegRecord] = field(init=False, default_factory=list)
@@ -206,16 +213,14 @@ class Journal:
         if record not in self._unwritten:
             self._unwritten.append(record)
 
-    def agent_ringing(self) -> asyncio.Future[None]:
-        """Note that agents are rung, and mark that the contact is about to be attempted.
-
-        The contact may be rung once the future is done (it may raise ClaimLost): after that mark
-        nothing ever places this call again.
-        """
+    def agent_ringing(self) -> None:
+        """Note that an agent is rung, and mark, once, that the contact is to be attempted."""
         self._agent_rings.begin(self.clock.monotonic())
-        return self.writer.store(
-            self._enter(Status.AGENT_RINGING, contact_attempt_at=self.clock.now())
-        )
+        if self.attempt_marked is not None:
+            self.writer.write(self._enter(Status.AGENT_RINGING))
+            return
+        change = self._enter(Status.AGENT_RINGING, contact_attempt_at=self.clock.now())
+        self.attempt_marked = self.writer.store(change)
 
     def agent_connected(self, record: LegRecord) -> asyncio.Future[None]:
         """Note which agent took the call; the future is done once that is stored, or ClaimLost."""
@@ -235,21 +240,17 @@ class Journal:
         self._talk.begin(now)
         return self.writer.store(self._enter(Status.BRIDGED, {"leg": record.position}))
 
-    def rings_no_more(self) -> None:
-        """Note that whoever is rung is not going to answer; the ringing ends now."""
+    def decided(self) -> None:
+        """Note that it is known how the call ends: whatever rang or talked stops now."""
         now = self.clock.monotonic()
         self._agent_rings.end(now)
         self._contact_rings.end(now)
-
-    def talks_no_more(self) -> None:
-        """Note that the first of the two hung up."""
-        self._talk.end(self.clock.monotonic())
+        self._talk.end(now)
 
     def end(self, verdict: Verdict) -> None:
         """Close the record; nothing may follow."""
         now = self.clock.monotonic()
-        self.rings_no_more()
-        self._talk.end(now)
+        self.decided()
         ending = Ending(
             outcome=verdict.outcome,
             ended_by=verdict.ended_by,

@@ -112,6 +112,11 @@ def is_trunk_failure(refused: LegRefused) -> bool:
     return 500 <= refused.status < 600 and refused.q850 not in _BY_CAUSE
 
 
+def is_for_all_phones(refused: LegRefused) -> bool:
+    """Tell whether the person, and not one phone, refused: a 6xx (RFC 3261 21.6)."""
+    return refused.cause is RefusalCause.RESPONSE and refused.status >= 600
+
+
 AGENT_OUTCOMES: Final = {
     Refusal.NO_ANSWER: Outcome.AGENT_NO_ANSWER,
     Refusal.BUSY: Outcome.AGENT_BUSY,

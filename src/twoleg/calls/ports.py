@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol, TypeVar
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from twoleg.media import Codec, Quality, RemoteStream
 from twoleg.sip import DialogIdentity, Progress, Reason
@@ -78,12 +79,32 @@ class Bridge(Protocol):
     def close(self) -> None: ...
 
 
-Port = TypeVar("Port", bound=MediaPort)
-
-
-class MediaPlane(Protocol[Port]):
+class MediaPlane(Protocol):
     """Where ports come from and are joined; `twoleg.media.EmbeddedPlane` is one."""
 
-    def open_port(self) -> AbstractAsyncContextManager[Port]: ...
+    def open_port(self) -> AbstractAsyncContextManager[MediaPort]: ...
 
-    def bridge(self, left: Port, right: Port) -> Bridge: ...
+    def bridge(self, left: Any, right: Any) -> Bridge:
+        """Join two ports of this plane; no plane joins those of another."""
+        ...
+
+
+class Tones(Protocol):
+    """What an agent hears meanwhile; `twoleg.media.ToneBook` is one."""
+
+    def ringback(self, country: str | None) -> Playable: ...
+
+    def busy(self, country: str | None) -> Playable: ...
+
+    def congestion(self, country: str | None) -> Playable: ...
+
+    def special_information(self) -> Playable: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Equipment:
+    """What an engine places its calls with."""
+
+    phone: Phone
+    plane: MediaPlane
+    tones: Tones

@@ -1,0 +1,138 @@
+"""Getting an agent on the line: whom to ring, together or in turn, and who wins."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+from twoleg.calls.call_leg import CallLeg, open_leg
+from twoleg.calls.journal import Journal, Role
+from twoleg.calls.leg_media import agent_codecs
+from twoleg.calls.outcomes import Refusal, is_for_all_phones, most_telling, refusal_of
+from twoleg.calls.plan import AgentPlan, AgentRound, CallPlan, LegPlan
+from twoleg.calls.ports import Equipment
+from twoleg.calls.states import Status
+from twoleg.media import Codec
+from twoleg.sip import Reason, SessionRejected
+from twoleg.sip_io import LegRefused
+
+COMPLETED_ELSEWHERE: Final = Reason("SIP", 200, "Call completed elsewhere")
+"""What the phones of those who lost are told, so that they show no missed call (RFC 3326 2)."""
+
+
+class NoAgent(Exception):
+    """Nobody took the call. `refusal` is the most telling reason; None: there was nobody to ring."""
+
+    def __init__(self, refusal: Refusal | None) -> None:
+        super().__init__("nobody to ring" if refusal is None else refusal.name)
+        self.refusal = refusal
+
+
+@asynccontextmanager
+async def agent_on_the_line(
+    equipment: Equipment, journal: Journal, plan: CallPlan
+) -> AsyncIterator[CallLeg]:
+    """Ring the plan's rounds until an agent answers; its leg lasts as long as the body.
+
+    The answer is still to be acknowledged. Raises NoAgent.
+    """
+    refusals: set[Refusal] = set()
+    async with AsyncExitStack() as line:
+        for together in plan.rounds:
+            ringing = _Round(equipment, journal, plan, together, line)
+            agent = await ringing.winner()
+            if agent is not None:
+                yield agent
+                return
+            refusals |= ringing.refusals
+    raise NoAgent(most_telling(refusals) if refusals else None)
+
+
+@dataclass(slots=True, eq=False)
+class _Round:
+    """Phones that ring together. The first to answer wins, and its leg goes over to `line`."""
+
+    equipment: Equipment
+    journal: Journal
+    plan: CallPlan
+    agents: AgentRound
+    line: AsyncExitStack
+    refusals: set[Refusal] = field(default_factory=set)
+    _rang: bool = False
+    _winner: CallLeg | None = None
+    _phones: list[tuple[AgentPlan, asyncio.Task[None]]] = field(default_factory=list)
+
+    async def winner(self) -> CallLeg | None:
+        """Ring until one answers, all have refused, or the time is up."""
+        ringing = asyncio.timeout(self.agents.ring_seconds)
+        try:
+            async with ringing:
+                await self._ring_all()
+        except TimeoutError:
+            if not ringing.expired():
+                raise
+            if self._winner is None:
+                self.refusals.add(Refusal.NO_ANSWER if self._rang else Refusal.UNREACHABLE)
+        return self._winner
+
+    async def _ring_all(self) -> None:
+        phones = [(agent, phone) for agent in self.agents.agents for phone in agent.endpoints]
+        if len(phones) == 1:
+            await self._ring(*phones[0])
+            return
+        async with asyncio.TaskGroup() as together:
+            for agent, phone in phones:
+                self._phones.append((agent, together.create_task(self._ring(agent, phone))))
+
+    async def _ring(self, agent: AgentPlan, phone: LegPlan) -> None:
+        async with AsyncExitStack() as attempt:
+            leg = await attempt.enter_async_context(
+                open_leg(
+                    self.equipment,
+                    self.journal,
+                    Role.AGENT,
+                    phone,
+                    agent_codecs(phone.codecs, self._contact_codecs()),
+                    agent.user_id,
+                )
+            )
+            if self.journal.status is not Status.AGENT_RINGING:
+                self.journal.agent_ringing()
+            if await self._takes_the_call(leg, agent):
+                self._winner = leg
+                self.line.push_async_exit(attempt.pop_all())
+                self._silence(self.agents.agents)
+
+    async def _takes_the_call(self, leg: CallLeg, agent: AgentPlan) -> bool:
+        """Wait for the agent's word. Who answers after another has won is told so."""
+        try:
+            while await leg.progress() is not None:
+                self._rang = self._rang or leg.rang
+            await leg.answered()
+        except LegRefused as refused:
+            self.refusals.add(refusal_of(refused, rang=leg.rang))
+            if is_for_all_phones(refused):
+                self._silence((agent,))
+            return False
+        except SessionRejected:
+            self.refusals.add(Refusal.UNREACHABLE)
+            return False
+        except asyncio.CancelledError:
+            if self._winner is not None:
+                leg.hang_up(COMPLETED_ELSEWHERE)
+            raise
+        if self._winner is not None:
+            leg.hang_up(COMPLETED_ELSEWHERE)
+            return False
+        return True
+
+    def _silence(self, agents: tuple[AgentPlan, ...]) -> None:
+        """Stop the other phones of these agents."""
+        current = asyncio.current_task()
+        for agent, task in self._phones:
+            if task is not current and agent in agents:
+                task.cancel()
+
+    def _contact_codecs(self) -> set[Codec]:
+        return {codec for trunk in self.plan.contact.trunks for codec in trunk.codecs}

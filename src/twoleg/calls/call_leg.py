@@ -1,0 +1,144 @@
+"""A leg of a call: its signalling, its media and its record, opened and closed together."""
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, fields
+from typing import Any, Final
+
+from twoleg.calls.journal import Journal, LegRecord, Role
+from twoleg.calls.leg_media import LegMedia
+from twoleg.calls.plan import LegPlan
+from twoleg.calls.ports import Equipment, Leg
+from twoleg.media import Codec, Quality
+from twoleg.sip import Progress, Reason, SessionRejected
+from twoleg.sip_io import LegEnd, LegRefused, RingRequest
+
+RINGING: Final = 180
+"""The first status that says that whom we ring has been found (RFC 3261 21.1.2)."""
+
+_NOT_ACCEPTABLE: Final = Reason("SIP", 488, "Not Acceptable Here")
+_MAX_REASON: Final = 200
+"""Characters of a far end's reason that the record keeps."""
+
+_QUALITY_FIELDS: Final = tuple(field.name for field in fields(Quality))
+
+
+@dataclass(slots=True, eq=False)
+class CallLeg:
+    """A far end that is rung, or on the line."""
+
+    journal: Journal
+    record: LegRecord
+    media: LegMedia
+    signalling: Leg
+    rang: bool = False
+    """Whether we were told that its phone rings."""
+
+    async def progress(self) -> Progress | None:
+        """Wait for the next word of its ringing; None: it has answered, or never will."""
+        progress = await self.signalling.progress()
+        if progress is not None and progress.status >= RINGING:
+            self.rang = True
+        return progress
+
+    async def answered(self) -> None:
+        """Wait for the answer and connect the media. Raises LegRefused, SessionRejected.
+
+        `acknowledge` must follow.
+        """
+        record = self.record
+        try:
+            answer = await self.signalling.answered()
+            record.sip_status = answer.status
+            self.media.accept_answer(answer.body)
+        except LegRefused as refused:
+            record.sip_status = refused.status
+            record.q850_cause = refused.q850
+            record.reason = refused.reason[:_MAX_REASON] or None
+            raise
+        except SessionRejected:
+            self.hang_up(_NOT_ACCEPTABLE)
+            raise
+        codec = self.media.codec
+        record.answered_at = self.journal.clock.now()
+        record.codec = None if codec is None else codec.encoding
+        record.dialog = answer.identity.to_json()
+        self.journal.changed(record)
+
+    def acknowledge(self) -> None:
+        """Let the ACK of the answer leave."""
+        self.signalling.acknowledge()
+
+    async def ended(self) -> LegEnd:
+        """Wait until the answered leg is over, by whichever side."""
+        end = await self.signalling.ended()
+        self.record.q850_cause = end.q850
+        self.record.reason = (end.reason or "")[:_MAX_REASON] or None
+        return end
+
+    async def silent(self, seconds: float) -> None:
+        """Wait until no audio came for so long, although some should."""
+        await self.media.port.silent(seconds)
+        self.record.reason = f"no audio for {seconds:g} s"
+
+    def hang_up(self, reason: Reason) -> None:
+        """End the leg now, and say why; leaving `open_leg` ends it without a reason."""
+        self.record.reason = reason.text
+        self.signalling.hang_up(reason)
+
+    def close_record(self) -> None:
+        """Note the leg's end in its record, which is written with the call's next change."""
+        record = self.record
+        record.ended_at = self.journal.clock.now()
+        record.dialog = None
+        if record.sip_status is None and record.reason is None:
+            record.reason = "Canceled"
+        if record.answered_at is not None:
+            record.quality = _figures(self.media.port.quality())
+        self.journal.changed(record)
+
+
+@asynccontextmanager
+async def open_leg(
+    equipment: Equipment,
+    journal: Journal,
+    role: Role,
+    plan: LegPlan,
+    codecs: Iterable[Codec],
+    user_id: int | None = None,
+) -> AsyncIterator[CallLeg]:
+    """Ring a far end, and hang up whatever is left of the leg at the end.
+
+    Raises what the media plane has to say when it has no port: NoPortsLeft, OSError.
+    """
+    async with equipment.plane.open_port() as port:
+        media = LegMedia(port, codecs)
+        request = RingRequest(
+            target=plan.target,
+            from_=plan.from_,
+            to=plan.to,
+            offer=media.make_offer(),
+            answer_offer=media.answer_offer,
+            make_offer=media.make_offer,
+            accept_answer=media.accept_answer,
+            destinations=plan.destinations,
+            routes=plan.routes,
+            flow=plan.flow,
+            headers=plan.headers,
+            credentials=plan.credentials,
+            max_redirects=plan.max_redirects,
+        )
+        async with equipment.phone.ring(request) as signalling:
+            leg = CallLeg(journal, journal.open_leg(role, plan, user_id), media, signalling)
+            try:
+                yield leg
+            finally:
+                leg.close_record()
+
+
+def _figures(quality: Quality) -> dict[str, Any]:
+    figures: dict[str, Any] = {}
+    for name in _QUALITY_FIELDS:
+        value = getattr(quality, name)
+        figures[name] = round(value, 3) if isinstance(value, float) else value
+    return figures

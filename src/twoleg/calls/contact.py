@@ -1,0 +1,120 @@
+"""Getting the contact on the line, and what the agent hears until then."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+
+from twoleg.calls.call_leg import CallLeg, open_leg
+from twoleg.calls.interruptions import alongside
+from twoleg.calls.journal import Journal, Role
+from twoleg.calls.leg_media import contact_codecs
+from twoleg.calls.outcomes import Refusal, is_trunk_failure, refusal_of
+from twoleg.calls.plan import ContactPlan, LegPlan
+from twoleg.calls.ports import Bridge, Equipment
+from twoleg.calls.states import Status
+from twoleg.media import Codec
+from twoleg.sip import SessionRejected
+from twoleg.sip_io import LegRefused
+
+
+class ContactNotReached(Exception):
+    """The contact did not take the call."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.name)
+        self.refusal = refusal
+
+
+@asynccontextmanager
+async def contact_on_the_line(
+    equipment: Equipment, journal: Journal, plan: ContactPlan, agent: CallLeg
+) -> AsyncIterator[CallLeg]:
+    """Ring the contact while the agent waits; its leg, and the bridge, last as long as the body.
+
+    The body begins in the same turn of the event loop as the contact's answer, and the two hear
+    each other by then. The answer is still to be acknowledged. Raises ContactNotReached.
+    """
+    async with AsyncExitStack() as line:
+        yield await _Ringing(equipment, journal, plan, agent, line).answered()
+
+
+@dataclass(slots=True, eq=False)
+class _Ringing:
+    """The contact being rung over one trunk after another, until one of them rings it."""
+
+    equipment: Equipment
+    journal: Journal
+    plan: ContactPlan
+    agent: CallLeg
+    line: AsyncExitStack
+    _rang: bool = False
+    _bridge: Bridge | None = field(default=None, init=False)
+
+    async def answered(self) -> CallLeg:
+        """Wait until the contact is on the line, or is not to be reached."""
+        # From now on, and not from the first 180: nothing frightens like silence.
+        ringback = self.equipment.tones.ringback(self.plan.country)
+        self.agent.media.port.play(ringback, loop=True)
+        ringing = asyncio.timeout(self.plan.ring_seconds)
+        try:
+            async with ringing:
+                return await self._ring_over_trunks()
+        except TimeoutError:
+            if not ringing.expired():
+                raise
+            refusal = Refusal.NO_ANSWER if self._rang else Refusal.UNREACHABLE
+            raise ContactNotReached(refusal) from None
+
+    async def _ring_over_trunks(self) -> CallLeg:
+        refusal = Refusal.UNREACHABLE
+        for trunk in self.plan.trunks:
+            try:
+                return await self._ring(trunk)
+            except LegRefused as refused:
+                refusal = refusal_of(refused, rang=self._rang)
+                if self._rang or not is_trunk_failure(refused):
+                    break
+            except SessionRejected:
+                # It was answered: another attempt would ring the contact twice.
+                refusal = Refusal.UNREACHABLE
+                break
+        raise ContactNotReached(refusal)
+
+    async def _ring(self, trunk: LegPlan) -> CallLeg:
+        codecs = contact_codecs(self.agent.media.codec or Codec.PCMU, trunk.codecs)
+        async with AsyncExitStack() as attempt:
+            contact = await attempt.enter_async_context(
+                open_leg(self.equipment, self.journal, Role.CONTACT, trunk, codecs)
+            )
+            if self.journal.status is not Status.CONTACT_RINGING:
+                self.journal.contact_ringing()
+            async with AsyncExitStack() as meanwhile:
+                await self._pass_on_progress(contact, attempt, meanwhile)
+                await contact.answered()
+                self._join(contact, attempt)
+            self.line.push_async_exit(attempt.pop_all())
+            return contact
+
+    async def _pass_on_progress(
+        self, contact: CallLeg, attempt: AsyncExitStack, meanwhile: AsyncExitStack
+    ) -> None:
+        """Let the agent hear what the contact's network plays, once it plays anything."""
+        early = False
+        while (progress := await contact.progress()) is not None:
+            self._rang = self._rang or contact.rang
+            if not progress.body or not contact.media.accept_early_answer(progress.body):
+                continue
+            if not early:
+                early = True
+                await meanwhile.enter_async_context(alongside(self._play_early(contact, attempt)))
+
+    async def _play_early(self, contact: CallLeg, attempt: AsyncExitStack) -> None:
+        # Many networks describe a stream and then send none (RFC 3960 3.2).
+        await contact.media.port.first_packet()
+        self._join(contact, attempt)
+
+    def _join(self, contact: CallLeg, attempt: AsyncExitStack) -> None:
+        if self._bridge is None:
+            self._bridge = self.equipment.plane.bridge(self.agent.media.port, contact.media.port)
+            attempt.callback(self._bridge.close)

@@ -1,0 +1,131 @@
+"""One leg's session: what offer and answer say, done at its media port."""
+
+import random
+from collections.abc import Iterable
+from typing import Final
+
+from twoleg.calls.ports import Leg, MediaPort
+from twoleg.media import Codec, RemoteStream
+from twoleg.sip import (
+    G722,
+    PCMA,
+    PCMU,
+    TELEPHONE_EVENT,
+    AgreedAudio,
+    AudioSession,
+    LocalAudio,
+    SessionRejected,
+)
+
+_FORMATS: Final = {Codec.PCMU: PCMU, Codec.PCMA: PCMA, Codec.G722: G722}
+_CODECS: Final = {offered.kind: codec for codec, offered in _FORMATS.items()}
+_DTMF_RELAY: Final = "application/dtmf-relay"
+_DTMF: Final = "application/dtmf"
+_MAX_SESSION_ID: Final = 2**62
+
+
+class LegMedia:
+    """Keeps a leg's media port as offer and answer agree, from the first offer to the last."""
+
+    __slots__ = ("_session", "port")
+
+    def __init__(self, port: MediaPort, codecs: Iterable[Codec]) -> None:
+        self.port = port
+        formats = tuple(_FORMATS[codec] for codec in codecs)
+        self._session = AudioSession(
+            LocalAudio(port.address, port.port, (*formats, TELEPHONE_EVENT)),
+            random.randrange(1, _MAX_SESSION_ID),
+        )
+
+    @property
+    def codec(self) -> Codec | None:
+        """What the leg speaks; None before the first answer."""
+        agreed = self._session.agreed
+        return None if agreed is None else _CODECS[agreed.format.kind]
+
+    def make_offer(self) -> bytes:
+        """Offer what the port can. Raises LocalProtocolError while an offer is unanswered."""
+        return self._session.create_offer()
+
+    def accept_answer(self, body: bytes) -> None:
+        """Go on as the far end answered our offer. Raises SessionRejected.
+
+        An answer without a body repeats the early one (RFC 3261 13.2.1).
+        """
+        if not body and self._session.agreed is not None:
+            return
+        self.port.connect(remote_stream(self._session.accept_answer(body)))
+
+    def accept_early_answer(self, body: bytes) -> bool:
+        """Take the answer of a provisional response; one that is of no use changes nothing."""
+        try:
+            self.accept_answer(body)
+        except SessionRejected:
+            # The offer stands until the final response.
+            if self._session.agreed is None:
+                self._session.create_offer()
+            return False
+        return True
+
+    def answer_offer(self, body: bytes) -> bytes:
+        """Answer the far end's hold, resume or change of codec. Raises SessionRejected."""
+        answer, agreed = self._session.answer_offer(body)
+        self.port.connect(remote_stream(agreed))
+        return answer
+
+    async def take_digits(self, leg: Leg) -> None:
+        """Give the port the digits that come as INFO, until cancelled."""
+        while True:
+            info = await leg.info()
+            digit = digit_of(info.content_type, info.body)
+            if digit is not None:
+                self.port.inject_digit(digit)
+
+
+def remote_stream(agreed: AgreedAudio) -> RemoteStream:
+    """Say to the media plane what was agreed."""
+    return RemoteStream(
+        host=agreed.address,
+        port=agreed.port,
+        codec=_CODECS[agreed.format.kind],
+        payload_type=agreed.send_payload_type,
+        rtcp=agreed.rtcp,
+        dtmf_payload_type=agreed.dtmf_send_payload_type,
+        sending=agreed.direction.sends,
+        receiving=agreed.direction.receives,
+        ptime=agreed.ptime,
+        rtcp_mux=agreed.rtcp_mux,
+    )
+
+
+def digit_of(content_type: str, body: bytes) -> str | None:
+    """Read the digit of an INFO as phones send it: "Signal=5" in dtmf-relay, or "5" alone."""
+    media_type = content_type.partition(";")[0].strip().lower()
+    text = body.decode("ascii", "replace")
+    if media_type == _DTMF:
+        return text.strip() or None
+    if media_type != _DTMF_RELAY:
+        return None
+    for line in text.splitlines():
+        name, _, value = line.partition("=")
+        if name.strip().lower() == "signal":
+            return value.strip() or None
+    return None
+
+
+def joins(left: Codec, right: Codec) -> bool:
+    """Tell whether the media plane can join legs of these codecs."""
+    return left is right or Codec.G722 not in (left, right)
+
+
+def agent_codecs(wanted: tuple[Codec, ...], contact: Iterable[Codec]) -> tuple[Codec, ...]:
+    """Choose what an agent is offered, so that whatever the contact then takes can be joined."""
+    contact = set(contact)
+    fit = tuple(codec for codec in wanted if all(joins(codec, other) for other in contact))
+    return fit or (Codec.PCMU, Codec.PCMA)
+
+
+def contact_codecs(agent: Codec, wanted: tuple[Codec, ...]) -> tuple[Codec, ...]:
+    """Choose what the contact is offered: first what the agent speaks, then what joins with it."""
+    fit = sorted((codec for codec in wanted if joins(codec, agent)), key=lambda c: c is not agent)
+    return tuple(fit) or (agent,)

@@ -1,0 +1,238 @@
+"""A two-legged call, from its first ring to its record, as one coroutine to read aloud."""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from typing import Final
+
+from twoleg.calls.agents import NoAgent, agent_on_the_line
+from twoleg.calls.call_leg import CallLeg
+from twoleg.calls.contact import ContactNotReached, contact_on_the_line
+from twoleg.calls.interruptions import HungUp, first_of, while_on_the_line
+from twoleg.calls.journal import (
+    ClaimLost,
+    Clock,
+    Journal,
+    RecordWriter,
+    SystemClock,
+    Verdict,
+)
+from twoleg.calls.outcomes import (
+    AGENT_OUTCOMES,
+    CONTACT_OUTCOMES,
+    ENDS_ITSELF,
+    TONES,
+    EndedBy,
+    Outcome,
+    Refusal,
+    Tone,
+)
+from twoleg.calls.plan import CallPlan
+from twoleg.calls.ports import Equipment, Playable
+from twoleg.media import NoPortsLeft
+
+ACKNOWLEDGE_WITHIN_SECONDS: Final = 0.2
+"""How long an ACK waits for the database: far below the answering side's first retransmission."""
+
+MARK_WITHIN_SECONDS: Final = 10.0
+"""How long an agent on the line waits for a database that is away, before the contact is rung."""
+
+TONE_SECONDS: Final = 4.0
+"""How long an agent hears why the contact was not reached."""
+
+SILENT_SECONDS: Final = 60.0
+"""A leg without RTP for so long is dead."""
+
+_MAX_FAILURE: Final = 200
+
+_log = logging.getLogger(__name__)
+
+
+class NotRecorded(Exception):
+    """The database did not take the mark of the attempt, without which nothing is dialled."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StorySettings:
+    """What an operator may choose. `silent_seconds` None: legs without audio are left alone."""
+
+    silent_seconds: float | None = SILENT_SECONDS
+    tone_seconds: float = TONE_SECONDS
+
+
+class Story:
+    """One call. `run` it once; `hang_up` ends it at any time, and so does cancelling `run`."""
+
+    def __init__(
+        self,
+        plan: CallPlan,
+        equipment: Equipment,
+        writer: RecordWriter,
+        *,
+        clock: Clock | None = None,
+        settings: StorySettings | None = None,
+    ) -> None:
+        self._plan = plan
+        self._equipment = equipment
+        self._journal = Journal(plan, writer, clock or SystemClock())
+        self._settings = settings or StorySettings()
+        self._verdict: Verdict | None = None
+        self._lasting: asyncio.Timeout | None = None
+        self._hang_up_requested = plan.hangup_requested
+
+    async def run(self) -> None:
+        """Place the call and stay with it to its end; its record is closed whatever happens.
+
+        Raises nothing but CancelledError: it was cancelled, as an engine that stops does.
+        """
+        try:
+            await self._within_time()
+        except asyncio.CancelledError:
+            self._fail("the engine was stopped")
+            raise
+        except ClaimLost:
+            _log.warning("another engine has the call", extra={"call_id": self._plan.call_id})
+        except Exception as error:  # noqa: BLE001  # the record says so, whatever it is
+            _log.exception("call failed", extra={"call_id": self._plan.call_id})
+            self._fail(_in_words(error))
+        finally:
+            # Without a verdict the record is another engine's to close.
+            if self._verdict is not None:
+                self._journal.end(self._verdict)
+
+    def hang_up(self) -> None:
+        """End the call because the API was asked to. Returns at once; idempotent."""
+        self._hang_up_requested = True
+        if self._lasting is not None and not self._lasting.expired():
+            self._lasting.reschedule(0)
+
+    async def _within_time(self) -> None:
+        """Tell the story unless, or until, the API or the clock ends it."""
+        if self._hang_up_requested:
+            self._end_early()
+            return
+        try:
+            async with asyncio.timeout(self._plan.max_seconds) as self._lasting:
+                await self._tell()
+        except TimeoutError:
+            if not self._lasting.expired():
+                raise
+            self._end_early()
+        finally:
+            self._lasting = None
+
+    def _end_early(self) -> None:
+        """Decide how a call ends that the API, or else the clock, put an end to."""
+        asked = self._hang_up_requested
+        outcome = Outcome.CANCELED if asked else Outcome.EXPIRED
+        if self._journal.bridged:
+            outcome = Outcome.CONNECTED
+        self._decide(outcome, EndedBy.API if asked else EndedBy.SYSTEM)
+
+    async def _tell(self) -> None:
+        """Ring an agent, ring the contact, let them talk."""
+        plan, journal = self._plan, self._journal
+        try:
+            async with (
+                agent_on_the_line(self._equipment, journal, plan) as agent,
+                while_on_the_line(agent),
+            ):
+                await self._acknowledge(agent, journal.agent_connected(agent.record))
+                await self._attempt_is_marked()
+                await self._connect(agent)
+        except NoAgent as nobody:
+            self._give_up_on_agents(nobody)
+        except HungUp:
+            outcome = Outcome.CONNECTED if journal.bridged else Outcome.AGENT_HUNG_UP
+            self._decide(outcome, EndedBy.AGENT)
+
+    async def _connect(self, agent: CallLeg) -> None:
+        journal = self._journal
+        try:
+            async with contact_on_the_line(
+                self._equipment, journal, self._plan.contact, agent
+            ) as contact:
+                await self._acknowledge(contact, journal.contact_connected(contact.record))
+                await self._talk(agent, contact)
+        except ContactNotReached as missed:
+            refusal = missed.refusal
+            by = EndedBy.CONTACT if refusal in ENDS_ITSELF else EndedBy.SYSTEM
+            self._decide(CONTACT_OUTCOMES[refusal], by)
+            await self._tell_why(agent, refusal)
+
+    async def _talk(self, agent: CallLeg, contact: CallLeg) -> None:
+        """Stay until the contact hangs up or a leg is dead; the agent's end interrupts it."""
+        dead = self._settings.silent_seconds
+        waits = [_hung_up(contact)]
+        if dead is not None:
+            waits += [_fell_silent(agent, dead), _fell_silent(contact, dead)]
+        self._decide(Outcome.CONNECTED, await first_of(*waits))
+
+    async def _acknowledge(self, leg: CallLeg, stored: asyncio.Future[None]) -> None:
+        """ACK the answer once what a BYE needs is stored; a database that is away ends no call."""
+        try:
+            await asyncio.wait((stored,), timeout=ACKNOWLEDGE_WITHIN_SECONDS)
+            leg.acknowledge()
+            if stored.done():
+                stored.result()
+        finally:
+            stored.cancel()
+
+    async def _attempt_is_marked(self) -> None:
+        """Wait for the mark, mostly made long ago, after which nothing dials this call again."""
+        marked = self._journal.attempt_marked
+        assert marked is not None
+        await asyncio.wait((marked,), timeout=MARK_WITHIN_SECONDS)
+        if not marked.done():
+            raise NotRecorded
+        marked.result()
+
+    async def _tell_why(self, agent: CallLeg, refusal: Refusal) -> None:
+        """Let the agent hear why the contact was not reached, for a few seconds."""
+        agent.media.port.play(self._tone(TONES[refusal]), loop=True)
+        await asyncio.sleep(self._settings.tone_seconds)
+
+    def _tone(self, tone: Tone) -> Playable:
+        tones, country = self._equipment.tones, self._plan.contact.country
+        if tone is Tone.SPECIAL_INFORMATION:
+            return tones.special_information()
+        return tones.busy(country) if tone is Tone.BUSY else tones.congestion(country)
+
+    def _give_up_on_agents(self, nobody: NoAgent) -> None:
+        refusal = nobody.refusal
+        if refusal is None and self._plan.ring_group_id is not None:
+            self._decide(Outcome.NO_AGENT_AVAILABLE, EndedBy.SYSTEM)
+            return
+        by = EndedBy.AGENT if refusal in ENDS_ITSELF else EndedBy.SYSTEM
+        self._decide(AGENT_OUTCOMES[refusal or Refusal.UNREACHABLE], by)
+
+    def _decide(self, outcome: Outcome, ended_by: EndedBy, failure: str | None = None) -> None:
+        """Say how the call ended; who speaks first is right."""
+        if self._verdict is None:
+            self._verdict = Verdict(outcome=outcome, ended_by=ended_by, failure=failure)
+            self._journal.decided()
+
+    def _fail(self, failure: str) -> None:
+        self._decide(Outcome.FAILED, EndedBy.SYSTEM, failure)
+
+
+async def _hung_up(contact: CallLeg) -> EndedBy:
+    await contact.ended()
+    return EndedBy.CONTACT
+
+
+async def _fell_silent(leg: CallLeg, seconds: float) -> EndedBy:
+    await leg.silent(seconds)
+    return EndedBy.SYSTEM
+
+
+def _in_words(error: Exception) -> str:
+    """Say what went wrong on our side, for whoever reads the call's record."""
+    cause: BaseException = error
+    while isinstance(cause, BaseExceptionGroup):
+        cause = cause.exceptions[0]
+    if isinstance(cause, NoPortsLeft):
+        return "no RTP port was free"
+    if isinstance(cause, NotRecorded):
+        return "the database did not take the attempt"
+    return f"{type(cause).__name__}: {cause}"[:_MAX_FAILURE]
