@@ -1,0 +1,214 @@
+"""The headers of a message: a multi-map that knows SIP's names and compact forms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar, cast
+
+from twoleg.sip.errors import InvalidValue, LocalProtocolError
+from twoleg.sip.fields import TOKEN, split_values
+
+T = TypeVar("T")
+
+_COMPACT_FORMS = {
+    "a": "Accept-Contact",
+    "b": "Referred-By",
+    "c": "Content-Type",
+    "d": "Request-Disposition",
+    "e": "Content-Encoding",
+    "f": "From",
+    "i": "Call-ID",
+    "j": "Reject-Contact",
+    "k": "Supported",
+    "l": "Content-Length",
+    "m": "Contact",
+    "n": "Identity-Info",
+    "o": "Event",
+    "r": "Refer-To",
+    "s": "Subject",
+    "t": "To",
+    "u": "Allow-Events",
+    "v": "Via",
+    "x": "Session-Expires",
+    "y": "Identity",
+}
+
+# Headers whose grammar is a comma-separated list, so that each line may hold several values.
+_LISTS = frozenset({
+    "Accept", "Accept-Contact", "Accept-Encoding", "Accept-Language", "Alert-Info", "Allow",
+    "Allow-Events", "Call-Info", "Contact", "Content-Encoding", "Content-Language", "Diversion",
+    "Error-Info", "History-Info", "In-Reply-To", "P-Asserted-Identity", "P-Associated-URI",
+    "P-Preferred-Identity", "Path", "Privacy", "Proxy-Require", "Reason", "Record-Route",
+    "Require", "Route", "Service-Route", "Supported", "Unsupported", "Via", "Warning",
+})  # fmt: skip
+
+# The other names whose usual spelling is not what capitalising each part gives, or that are
+# common enough to be found at once.
+_SINGLES = (
+    "Authorization", "CSeq", "Call-ID", "Content-Disposition", "Content-Length", "Content-Type",
+    "Date", "Event", "Expires", "From", "MIME-Version", "Max-Forwards", "Min-Expires", "Min-SE",
+    "Organization", "P-Access-Network-Info", "P-Charging-Vector", "Priority",
+    "Proxy-Authenticate", "Proxy-Authorization", "RAck", "RSeq", "Refer-To", "Referred-By",
+    "Remote-Party-ID", "Replaces", "Reply-To", "Retry-After", "SIP-ETag", "SIP-If-Match",
+    "Server", "Session-Expires", "Session-ID", "Subject", "Subscription-State", "Timestamp", "To",
+    "User-Agent", "WWW-Authenticate",
+)  # fmt: skip
+
+KNOWN_NAMES = {
+    spelling: name
+    for name in (*_LISTS, *_SINGLES, *_COMPACT_FORMS.values())
+    for spelling in (name, name.lower(), name.upper(), name.title())
+} | {
+    spelling: name
+    for compact, name in _COMPACT_FORMS.items()
+    for spelling in (compact, compact.upper())
+}
+
+
+def canonical_name(name: str) -> str:
+    """The one spelling that we use of a header's name: long form, capitalised as usual."""
+    known = KNOWN_NAMES.get(name)
+    if known is not None:
+        return known
+    lower = name.lower()
+    return KNOWN_NAMES.get(lower) or "-".join(part.capitalize() for part in lower.split("-"))
+
+
+class Headers:
+    """Headers by name, whatever its case or form, each with the lines that it came in.
+
+    The order of the lines of one name is kept, and names stay in the order in which each first
+    came; the order among different names means nothing in SIP (RFC 3261 7.3.1).
+    """
+
+    __slots__ = ("_lines", "_typed")
+
+    def __init__(self, items: Iterable[tuple[str, str]] = ()) -> None:
+        """Take `(name, value)` pairs.
+
+        Raises LocalProtocolError if one cannot be written.
+        """
+        self._lines: dict[str, list[str]] = {}
+        self._typed: dict[str, object] = {}
+        for name, value in items:
+            self.add(name, value)
+
+    @classmethod
+    def of_lines(cls, lines: dict[str, list[str]]) -> Headers:
+        """Headers of lines by canonical name, which the parser has checked already."""
+        headers = cls()
+        headers._lines = lines  # noqa: SLF001
+        return headers
+
+    def get(self, name: str) -> str | None:
+        """The first line of the header, as it came."""
+        lines = self._lines.get(name) or self._lines.get(canonical_name(name))
+        return lines[0] if lines else None
+
+    def lines(self, name: str) -> tuple[str, ...]:
+        """The lines of the header, as they came."""
+        return tuple(self._lines.get(name) or self._lines.get(canonical_name(name)) or ())
+
+    def get_all(self, name: str) -> list[str]:
+        """All values of the header: lines split at commas if the header is one with lists.
+
+        Raises InvalidValue if a quote is left open.
+        """
+        name = canonical_name(name)
+        lines = self._lines.get(name, [])
+        if name not in _LISTS:
+            return list(lines)
+        if len(lines) == 1:
+            return split_values(lines[0])
+        return [value for line in lines for value in split_values(line)]
+
+    def has_token(self, name: str, token: str) -> bool:
+        """Whether a list of tokens such as Supported or Require holds `token`, in any case."""
+        token = token.lower()
+        return any(value.lower() == token for value in self.get_all(name))
+
+    def add(self, name: str, value: str) -> None:
+        """Put a further line at the end.
+
+        Raises LocalProtocolError if name or value cannot be written.
+        """
+        name = _checked(name, value)
+        self._lines.setdefault(name, []).append(value)
+        self._typed.pop(name, None)
+
+    def set(self, name: str, value: str) -> None:
+        """Put one line in the place of all that the header has.
+
+        Raises LocalProtocolError if name or value cannot be written.
+        """
+        name = _checked(name, value)
+        self._lines[name] = [value]
+        self._typed.pop(name, None)
+
+    def remove(self, name: str) -> None:
+        """Take the header out, if it is there."""
+        name = canonical_name(name)
+        self._lines.pop(name, None)
+        self._typed.pop(name, None)
+
+    def copy_from(self, other: Headers, name: str) -> None:
+        """Take over all lines of one header from another message, as they are."""
+        lines = other._lines.get(name)
+        if lines:
+            self._lines[name] = lines[:]
+            self._typed.pop(name, None)
+            if name in other._typed:
+                self._typed[name] = other._typed[name]
+
+    def typed(self, name: str, parse: Callable[[Headers], T]) -> T:
+        """What `parse` makes of the header `name` (canonical), kept until the header changes."""
+        try:
+            return cast("T", self._typed[name])
+        except KeyError:
+            value = self._typed[name] = parse(self)
+            return value
+
+    def to_text(self) -> str:
+        """All lines, each with its CRLF."""
+        return "".join(
+            [f"{name}: {value}\r\n" for name, lines in self._lines.items() for value in lines]
+        )
+
+    def copy(self) -> Headers:
+        return Headers.of_lines({name: lines[:] for name, lines in self._lines.items()})
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._lines or canonical_name(name) in self._lines
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return ((name, value) for name, lines in self._lines.items() for value in lines)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._lines.values()))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Headers) and self._lines == other._lines
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        # Values are left out: some are credentials.
+        return f"Headers({', '.join(self._lines)})"
+
+
+def _checked(name: str, value: str) -> str:
+    if "\r" in value or "\n" in value or "\0" in value:
+        raise LocalProtocolError(f"a value of {name} has a line end or a null in it")
+    known = KNOWN_NAMES.get(name)
+    if known is not None:
+        return known
+    if not TOKEN(name):
+        raise LocalProtocolError("the name of a header is no token")
+    return canonical_name(name)
+
+
+def require(value: T | None, name: str) -> T:
+    """`value`, or InvalidValue if the header is not there."""
+    if value is None:
+        raise InvalidValue(name, "it is missing")
+    return value

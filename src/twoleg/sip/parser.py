@@ -1,0 +1,266 @@
+"""From bytes to messages: whole datagrams, and streams (RFC 3261 7, 18.3).
+
+Whatever comes in, the result is a message whose mandatory headers are sound, or an error that says
+what to answer. Sizes are bounded, and so is the time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from twoleg.sip.errors import InvalidValue, RemoteProtocolError
+from twoleg.sip.fields import TOKEN, parse_integer
+from twoleg.sip.headers import KNOWN_NAMES, Headers, canonical_name
+from twoleg.sip.message import SIP_VERSION, Message, Request, Response
+from twoleg.sip.uri import OtherUri, Uri, parse_uri
+
+MAX_DATAGRAM: Final = 65_535
+MAX_HEAD: Final = 65_536
+"""Bytes of the start line and headers of one message."""
+
+MAX_LINES: Final = 512
+MAX_BODY: Final = 1_048_576
+MAX_STATUS: Final = 699
+
+_END_OF_HEAD = b"\r\n\r\n"
+_LINE_ENDS = b"\r\n"
+_PING: Final = b"\r\n\r\n"
+_BLANKS = " \t"
+_CONTENT_LENGTH = "Content-Length"
+
+
+class KeepAlive:
+    """A double CRLF on a stream, to be answered with one (RFC 5626 3.5.1)."""
+
+
+def parse_message(data: bytes) -> Request | Response:
+    """Read one datagram.
+
+    What follows the body that Content-Length tells is left out (RFC 3261 18.3).
+
+    Raises RemoteProtocolError.
+    """
+    if len(data) > MAX_DATAGRAM:
+        raise RemoteProtocolError(513, "Message Too Large")
+    data = data.lstrip(_LINE_ENDS)
+    head, blank, body = data.partition(_END_OF_HEAD)
+    message = _parse_head(head)
+    if not blank:
+        raise _refused(message, 400, "Missing Empty Line")
+    length = _content_length(message)
+    if length is not None:
+        if length > len(body):
+            raise _refused(message, 400, "Body Shorter Than Content-Length")
+        body = body[:length]
+    message.body = body
+    _check(message)
+    return message
+
+
+class StreamParser:
+    """Takes a stream apart into messages.
+
+    One that is framed well but not sound comes as the RemoteProtocolError that says what to
+    answer; the stream goes on after it.
+    """
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._searched = 0
+
+    def feed(self, data: bytes) -> Iterator[Request | Response | KeepAlive | RemoteProtocolError]:
+        """Take what came, and give what is complete by now.
+
+        Raises RemoteProtocolError where the framing is lost, and with it all that follows: a head
+        that is too large, a Content-Length that is missing or cannot be read.
+        """
+        self._buffer += data
+        while True:
+            item = self._next()
+            if item is None:
+                return
+            yield item
+
+    def _next(self) -> Request | Response | KeepAlive | RemoteProtocolError | None:
+        buffer = self._buffer
+        if buffer.startswith(_LINE_ENDS):
+            if buffer.startswith(_PING):
+                del buffer[: len(_PING)]
+                self._searched = 0
+                return KeepAlive()
+            if len(buffer) < len(_PING) and _PING.startswith(buffer):
+                return None
+            del buffer[: len(_LINE_ENDS)]
+            self._searched = 0
+        end = buffer.find(_END_OF_HEAD, max(0, self._searched - len(_END_OF_HEAD)))
+        if end < 0 or end > MAX_HEAD:
+            self._searched = len(buffer)
+            if len(buffer) > MAX_HEAD:
+                raise RemoteProtocolError(513, "Message Too Large")
+            return None
+        return self._framed(end)
+
+    def _framed(self, end: int) -> Request | Response | RemoteProtocolError | None:
+        buffer = self._buffer
+        self._searched = end
+        start = end + len(_END_OF_HEAD)
+        head = bytes(buffer[:end])
+        length = _framing_length(head)
+        if length > MAX_BODY:
+            raise RemoteProtocolError(513, "Message Too Large")
+        if len(buffer) < start + length:
+            return None
+        body = bytes(buffer[start : start + length])
+        del buffer[: start + length]
+        self._searched = 0
+        try:
+            message = _parse_head(head)
+            message.body = body
+            _check(message)
+        except RemoteProtocolError as error:
+            return error
+        return message
+
+
+def _parse_head(head: bytes) -> Request | Response:
+    """Read start line and headers. Raises RemoteProtocolError."""
+    if len(head) > MAX_HEAD:
+        raise RemoteProtocolError(513, "Message Too Large")
+    lines = _unfolded(head.decode("utf-8", "surrogateescape"))
+    start_line = lines[0]
+    by_name: dict[str, list[str]] = {}
+    headers = Headers.of_lines(by_name)
+    fault = "" if len(lines) <= MAX_LINES else "Too Many Headers"
+    for line in lines[1 : MAX_LINES + 1]:
+        name, colon, value = line.partition(":")
+        known = KNOWN_NAMES.get(name)
+        if known is None:
+            name = name.rstrip(_BLANKS)
+            if not colon or not TOKEN(name):
+                fault = fault or "Malformed Header"
+                continue
+            known = canonical_name(name)
+        value = value.strip(_BLANKS)
+        there = by_name.get(known)
+        if there is None:
+            by_name[known] = [value]
+        else:
+            there.append(value)
+    if not fault and "\0" in "".join(start_line):
+        fault = "Malformed Start Line"
+    if start_line.startswith("SIP/"):
+        if fault:
+            raise RemoteProtocolError(400, fault)
+        return _response(start_line, headers)
+    return _request(start_line, headers, fault)
+
+
+def _unfolded(text: str) -> list[str]:
+    lines = text.split("\r\n")
+    if "\r\n " not in text and "\r\n\t" not in text:
+        return lines
+    unfolded: list[str] = []
+    for line in lines:
+        if line[:1] in (" ", "\t") and len(unfolded) > 1:
+            unfolded[-1] = f"{unfolded[-1].rstrip(_BLANKS)} {line.strip(_BLANKS)}"
+        else:
+            unfolded.append(line)
+    return unfolded
+
+
+def _response(start_line: str, headers: Headers) -> Response:
+    version, _, rest = start_line.partition(" ")
+    status, _, reason = rest.partition(" ")
+    if version.upper() != SIP_VERSION or len(status) != 3 or not status.isascii():
+        raise RemoteProtocolError(400, "Malformed Status Line")
+    if not status.isdigit() or not 100 <= int(status) <= MAX_STATUS:
+        raise RemoteProtocolError(400, "Malformed Status Line")
+    return Response(int(status), reason, headers)
+
+
+def _request(start_line: str, headers: Headers, fault: str) -> Request:
+    parts = start_line.split(" ")
+    method = parts[0]
+    if len(parts) < 2 or not TOKEN(method):
+        raise RemoteProtocolError(400, "Malformed Request Line")
+    uri: Uri = OtherUri("invalid", "")
+    version = parts[-1]
+    if len(parts) != 3 or not version.upper().startswith("SIP/"):
+        fault = fault or "Malformed Request Line"
+    else:
+        try:
+            uri = parse_uri(parts[1])
+        except InvalidValue as error:
+            fault = fault or f"Malformed Request-URI: {error.problem}"
+    request = Request(method, uri, headers)
+    if not fault and version.upper() != SIP_VERSION:
+        raise _refused(request, 505, "Version Not Supported")
+    if fault:
+        raise _refused(request, 400, fault)
+    return request
+
+
+def _check(message: Request | Response) -> None:
+    """Read the headers that every message has. Raises RemoteProtocolError."""
+    try:
+        message.via  # noqa: B018  each is read, and kept, here
+        message.from_  # noqa: B018
+        message.to  # noqa: B018
+        message.call_id  # noqa: B018
+        cseq = message.cseq
+        _check_single(message)
+    except InvalidValue as error:
+        raise _refused(message, 400, f"Malformed {error}") from error
+    if isinstance(message, Request) and cseq.method != message.method:
+        raise _refused(message, 400, "CSeq Method Does Not Match")
+
+
+def _check_single(message: Message) -> None:
+    for name in ("From", "To", "Call-ID", "CSeq"):
+        if len(message.headers.lines(name)) > 1:
+            raise InvalidValue(name, "it is there more than once")
+
+
+def _content_length(message: Request | Response) -> int | None:
+    lengths = message.headers.lines(_CONTENT_LENGTH)
+    if not lengths:
+        return None
+    try:
+        values = {parse_integer(length, MAX_BODY, _CONTENT_LENGTH) for length in lengths}
+    except InvalidValue as error:
+        raise _refused(message, 400, "Malformed Content-Length") from error
+    if len(values) > 1:
+        raise _refused(message, 400, "Several Content-Lengths")
+    return values.pop()
+
+
+def _framing_length(head: bytes) -> int:
+    """Find the Content-Length in a head as cheaply as may be. Raises RemoteProtocolError."""
+    lowered = head.lower()
+    found = None
+    for name in (b"\r\ncontent-length", b"\r\nl"):
+        at = lowered.find(name)
+        while at >= 0:
+            line_end = lowered.find(_LINE_ENDS, at + 2)
+            line = lowered[at + len(name) : line_end if line_end >= 0 else None].lstrip(b" \t")
+            if line.startswith(b":"):
+                digits = line[1:].strip()
+                if not digits.isdigit() or len(digits) > 7 or found not in (None, int(digits)):
+                    raise RemoteProtocolError(400, "Malformed Content-Length")
+                found = int(digits)
+            at = lowered.find(name, at + len(name))
+    if found is None:
+        raise RemoteProtocolError(400, "Missing Content-Length")
+    return found
+
+
+def _refused(message: Request | Response, status: int, reason: str) -> RemoteProtocolError:
+    """Give the error, with the request where it can be answered."""
+    if isinstance(message, Response) or message.method == "ACK":
+        return RemoteProtocolError(status, reason)
+    try:
+        message.via  # noqa: B018
+    except InvalidValue:
+        return RemoteProtocolError(status, reason)
+    return RemoteProtocolError(status, reason, message)

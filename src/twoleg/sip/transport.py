@@ -1,0 +1,75 @@
+"""Where a message came by and where it goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Transport(Enum):
+    """A transport that we speak; the value is its name in Via and in NAPTR order of writing."""
+
+    UDP = "UDP"
+    TCP = "TCP"
+    TLS = "TLS"
+
+    @classmethod
+    def from_name(cls, name: str) -> Transport | None:
+        """The transport of a Via or a `transport` parameter in any case; None for one unknown."""
+        return _BY_NAME.get(name) or _BY_NAME.get(name.upper())
+
+    @property
+    def reliable(self) -> bool:
+        """Whether transactions need no retransmissions on it."""
+        return self is not Transport.UDP
+
+    @property
+    def secure(self) -> bool:
+        """Whether a `sips:` hop may use it."""
+        return self is Transport.TLS
+
+    @property
+    def default_port(self) -> int:
+        """The port where none is given (RFC 3261 19.1.2)."""
+        return 5061 if self is Transport.TLS else 5060
+
+
+_BY_NAME = {member.value: member for member in Transport} | {
+    member.value.lower(): member for member in Transport
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """An IP address (a literal, IPv6 without brackets) and a port."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """The way a message came or goes: a pair of addresses and, if any, the connection's number."""
+
+    transport: Transport
+    local: Address
+    remote: Address
+    connection: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """A next hop, whose host may still be a name. No port: RFC 3263 decides.
+
+    `domain` is the SIP domain that the host was found for, and that a TLS certificate must name
+    (RFC 5922); None stands for the host itself. Without `verify` no certificate is checked.
+    """
+
+    transport: Transport
+    host: str
+    port: int | None = None
+    domain: str | None = None
+    verify: bool = True
