@@ -73,7 +73,7 @@ a=rtpmap:32 MPV/90000
         ("m=audio 4000 RTP/AVP 0", "m=video 0 RTP/AVP 31 32"),
         dtmf=None,
     ),
-    "rfc 4317 2.4, with telephone-event in a stream of its own": Case(
+    "rfc 4317 2.4, where telephone-event has a stream of its own": Case(
         """\
 v=0
 o=alice 2890844526 2890844526 IN IP4 host.atlanta.example.com
