@@ -97,7 +97,7 @@ class Headers:
     def of_lines(cls, lines: dict[str, list[str]]) -> Headers:
         """Headers of lines by canonical name, which the parser has checked already."""
         headers = cls()
-        headers._lines = lines  # noqa: SLF001
+        headers._lines = lines
         return headers
 
     def get(self, name: str) -> str | None:

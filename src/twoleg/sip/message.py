@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final, TypeVar
 
 from twoleg.sip.errors import InvalidValue
@@ -71,6 +72,11 @@ REASON_PHRASES: Final = {
 
 MAX_NUMBER: Final = 2**32 - 1
 """Of Expires, Max-Forwards and the like (RFC 3261 20)."""
+
+REMEMBERED: Final = 4096
+MAX_REMEMBERED_LENGTH: Final = 256
+"""Values of Via, From, To, Contact and the like come again in every message of a dialog. They are
+immutable, so that the same text need not be read twice; long ones are not worth their memory."""
 
 
 def reason_phrase(status: int) -> str:
@@ -241,9 +247,27 @@ class Response(Message):
         return f"Response({self.status}, {self.headers!r}, {len(self.body)} bytes)"
 
 
+@lru_cache(REMEMBERED)
+def _remembered_via(text: str) -> Via:
+    return Via.parse(text)
+
+
+@lru_cache(REMEMBERED)
+def _remembered_address(text: str) -> NameAddr:
+    return NameAddr.parse(text)
+
+
+def _via(text: str) -> Via:
+    return Via.parse(text) if len(text) > MAX_REMEMBERED_LENGTH else _remembered_via(text)
+
+
+def _address(text: str) -> NameAddr:
+    return NameAddr.parse(text) if len(text) > MAX_REMEMBERED_LENGTH else _remembered_address(text)
+
+
 def _has_tag(line: str) -> bool:
     try:
-        return NameAddr.parse(line).tag is not None
+        return _address(line).tag is not None
     except InvalidValue:
         return ";tag=" in line.lower()
 
@@ -252,15 +276,15 @@ def _parse_vias(headers: Headers) -> tuple[Via, ...]:
     values = headers.get_all("Via")
     if not values:
         raise InvalidValue("Via", "it is missing")
-    return tuple([Via.parse(value) for value in values])
+    return tuple([_via(value) for value in values])
 
 
 def _parse_from(headers: Headers) -> NameAddr:
-    return NameAddr.parse(require(headers.get("From"), "From"))
+    return _address(require(headers.get("From"), "From"))
 
 
 def _parse_to(headers: Headers) -> NameAddr:
-    return NameAddr.parse(require(headers.get("To"), "To"))
+    return _address(require(headers.get("To"), "To"))
 
 
 def _parse_cseq(headers: Headers) -> CSeq:
@@ -268,7 +292,7 @@ def _parse_cseq(headers: Headers) -> CSeq:
 
 
 def _addresses(headers: Headers, name: str) -> tuple[NameAddr, ...]:
-    return tuple([NameAddr.parse(value) for value in headers.get_all(name)])
+    return tuple([_address(value) for value in headers.get_all(name)])
 
 
 def _parse_contacts(headers: Headers) -> tuple[NameAddr, ...]:
