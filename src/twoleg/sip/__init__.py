@@ -3,6 +3,15 @@
 Bytes, wishes and the time go in; bytes to send, events and the next deadline come out.
 """
 
+from twoleg.sip.digest import (
+    Authorization,
+    Credentials,
+    DigestAlgorithm,
+    DigestClient,
+    DigestVerdict,
+    DigestVerifier,
+    make_ha1s,
+)
 from twoleg.sip.errors import InvalidValue, LocalProtocolError, RemoteProtocolError, SipError
 from twoleg.sip.fields import CSeq, NameAddr, Reason, Via
 from twoleg.sip.headers import Headers
@@ -19,7 +28,21 @@ from twoleg.sip.offer_answer import (
     SessionRejected,
 )
 from twoleg.sip.parser import KeepAlive, StreamParser, parse_message
-from twoleg.sip.sdp import Direction
+from twoleg.sip.registrar import (
+    Binding,
+    RegistrarResult,
+    RegistrarRules,
+    flow_from_json,
+    flow_to_json,
+    register,
+)
+from twoleg.sip.registration import (
+    Registration,
+    RegistrationConfig,
+    RegistrationFailure,
+    RegistrationState,
+)
+from twoleg.sip.sdp import Direction, MalformedDescription, SessionDescription
 from twoleg.sip.transport import Address, Destination, Flow, Transport
 from twoleg.sip.uri import OtherUri, SipUri, TelUri, parse_uri
 
@@ -32,8 +55,15 @@ __all__ = [
     "AgreedAudio",
     "AudioFormat",
     "AudioSession",
+    "Authorization",
+    "Binding",
     "CSeq",
+    "Credentials",
     "Destination",
+    "DigestAlgorithm",
+    "DigestClient",
+    "DigestVerdict",
+    "DigestVerifier",
     "Direction",
     "Flow",
     "Headers",
@@ -41,12 +71,20 @@ __all__ = [
     "KeepAlive",
     "LocalAudio",
     "LocalProtocolError",
+    "MalformedDescription",
     "NameAddr",
     "OtherUri",
     "Reason",
+    "RegistrarResult",
+    "RegistrarRules",
+    "Registration",
+    "RegistrationConfig",
+    "RegistrationFailure",
+    "RegistrationState",
     "RemoteProtocolError",
     "Request",
     "Response",
+    "SessionDescription",
     "SessionRejected",
     "SipError",
     "SipUri",
@@ -54,7 +92,11 @@ __all__ = [
     "TelUri",
     "Transport",
     "Via",
+    "flow_from_json",
+    "flow_to_json",
+    "make_ha1s",
     "parse_message",
     "parse_uri",
     "reason_phrase",
+    "register",
 ]

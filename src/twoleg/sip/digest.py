@@ -350,7 +350,7 @@ class Authorization:
         return ", ".join(parts)
 
 
-class Verdict(Enum):
+class DigestVerdict(Enum):
     """What a verifier thinks of an answer to its challenge."""
 
     OK = "ok"
@@ -361,7 +361,7 @@ class Verdict(Enum):
     @property
     def stale(self) -> bool:
         """Whether the next challenge must say that only the nonce was at fault."""
-        return self in (Verdict.STALE, Verdict.REPLAYED)
+        return self in (DigestVerdict.STALE, DigestVerdict.REPLAYED)
 
 
 class DigestVerifier:
@@ -421,7 +421,7 @@ class DigestVerifier:
         authorization: Authorization,
         ha1s: Mapping[str, str],
         now: float,
-    ) -> Verdict:
+    ) -> DigestVerdict:
         """Judge the answer that a request with this Request-URI carries.
 
         `ha1s` are the user's HA1 by algorithm name, empty for a user that does not exist: it
@@ -430,7 +430,7 @@ class DigestVerifier:
         try:
             algorithm, session = _read_algorithm(authorization.algorithm)
         except InvalidValue:
-            return Verdict.WRONG
+            return DigestVerdict.WRONG
         ha1 = ha1s.get(algorithm.value)
         expected = digest_response(
             algorithm,
@@ -452,23 +452,23 @@ class DigestVerifier:
             or authorization.realm != self.realm
             or not _same_resource(authorization.uri, uri)
         ):
-            return Verdict.WRONG
+            return DigestVerdict.WRONG
         return self._judge_nonce(authorization, now)
 
-    def _judge_nonce(self, authorization: Authorization, now: float) -> Verdict:
+    def _judge_nonce(self, authorization: Authorization, now: float) -> DigestVerdict:
         nonce = authorization.nonce
         made = self._open_nonce(nonce)
         if made is None or not 0 <= now - made <= self._lifetime or made <= self._forgotten_until:
-            return Verdict.STALE
+            return DigestVerdict.STALE
         # Without a nonce count nothing tells a replay from a further request: one use it is.
         used = authorization.nonce_count or _MAX_NONCE_COUNT
         highest, _ = self._counts.get(nonce, (0, made))
         if used <= highest:
-            return Verdict.REPLAYED
+            return DigestVerdict.REPLAYED
         self._counts[nonce] = (used, made)
         self._counts.move_to_end(nonce)
         self._forget(now)
-        return Verdict.OK
+        return DigestVerdict.OK
 
     def _forget(self, now: float) -> None:
         while self._counts:

@@ -11,8 +11,8 @@ from twoleg.sip.digest import (
     Credentials,
     DigestAlgorithm,
     DigestClient,
+    DigestVerdict,
     DigestVerifier,
-    Verdict,
     make_ha1s,
 )
 from twoleg.sip.errors import InvalidValue
@@ -42,7 +42,7 @@ class Phone:
         assert found is not None
         return found
 
-    def register(self, now: float, ha1s=HA1S) -> Verdict:
+    def register(self, now: float, ha1s=HA1S) -> DigestVerdict:
         return self.verifier.verify("REGISTER", URI, self.answer(), ha1s, now)
 
 
@@ -58,7 +58,7 @@ def test_a_401_offers_sha_256_before_md5():
 @pytest.mark.parametrize("algorithm", list(DigestAlgorithm))
 def test_the_right_password_is_ok_by_either_algorithm(algorithm):
     phone = Phone(new_verifier(algorithms=(algorithm,))).challenged(now=10)
-    assert phone.register(now=11) is Verdict.OK
+    assert phone.register(now=11) is DigestVerdict.OK
 
 
 def test_a_phone_that_knows_md5_only_is_served():
@@ -70,14 +70,14 @@ def test_a_phone_that_knows_md5_only_is_served():
     answer = verifier.find(Headers(client.headers("REGISTER", URI)))
     assert answer is not None
     assert answer.algorithm == "MD5"
-    assert verifier.verify("REGISTER", URI, answer, HA1S, 0) is Verdict.OK
+    assert verifier.verify("REGISTER", URI, answer, HA1S, 0) is DigestVerdict.OK
 
 
 def test_a_wrong_password_an_unknown_user_and_a_missing_hash_are_wrong():
     verifier = new_verifier()
-    assert Phone(verifier, "guess").challenged(0).register(1) is Verdict.WRONG
-    assert Phone(verifier).challenged(0).register(1, ha1s={}) is Verdict.WRONG
-    assert Phone(verifier).challenged(0).register(1, {"MD5": HA1S["MD5"]}) is Verdict.WRONG
+    assert Phone(verifier, "guess").challenged(0).register(1) is DigestVerdict.WRONG
+    assert Phone(verifier).challenged(0).register(1, ha1s={}) is DigestVerdict.WRONG
+    assert Phone(verifier).challenged(0).register(1, {"MD5": HA1S["MD5"]}) is DigestVerdict.WRONG
 
 
 def test_the_dummy_hash_of_unknown_users_opens_nothing():
@@ -88,46 +88,46 @@ def test_the_dummy_hash_of_unknown_users_opens_nothing():
     assert client.challenged(Headers(verifier.challenge(0)))
     answer = verifier.find(Headers(client.headers("REGISTER", URI)))
     assert answer is not None
-    assert verifier.verify("REGISTER", URI, answer, {}, 0) is Verdict.WRONG
+    assert verifier.verify("REGISTER", URI, answer, {}, 0) is DigestVerdict.WRONG
 
 
 def test_a_nonce_serves_again_and_again_while_its_count_rises():
     phone = Phone(new_verifier()).challenged(now=0)
-    assert [phone.register(now) for now in (0, 60, 300)] == [Verdict.OK] * 3
+    assert [phone.register(now) for now in (0, 60, 300)] == [DigestVerdict.OK] * 3
 
 
 def test_an_old_nonce_is_stale_but_only_for_who_knows_the_password():
     verifier = new_verifier()
-    assert Phone(verifier).challenged(0).register(301) is Verdict.STALE
-    assert Phone(verifier, "guess").challenged(0).register(301) is Verdict.WRONG
-    assert Verdict.STALE.stale
-    assert not Verdict.WRONG.stale
+    assert Phone(verifier).challenged(0).register(301) is DigestVerdict.STALE
+    assert Phone(verifier, "guess").challenged(0).register(301) is DigestVerdict.WRONG
+    assert DigestVerdict.STALE.stale
+    assert not DigestVerdict.WRONG.stale
 
 
 def test_a_nonce_of_another_server_or_of_the_future_is_stale():
     verifier = new_verifier()
     restarted = DigestVerifier("twoleg", b"another secret", 300)
     answer = Phone(verifier).challenged(0).answer()
-    assert restarted.verify("REGISTER", URI, answer, HA1S, 1) is Verdict.STALE
+    assert restarted.verify("REGISTER", URI, answer, HA1S, 1) is DigestVerdict.STALE
     answer = Phone(verifier).challenged(100).answer()
-    assert verifier.verify("REGISTER", URI, answer, HA1S, 50) is Verdict.STALE
+    assert verifier.verify("REGISTER", URI, answer, HA1S, 50) is DigestVerdict.STALE
 
 
 def test_a_replayed_answer_is_refused():
     verifier = new_verifier()
     phone = Phone(verifier).challenged(0)
     first, second = phone.answer(), phone.answer()
-    assert verifier.verify("REGISTER", URI, second, HA1S, 1) is Verdict.OK
-    assert verifier.verify("REGISTER", URI, second, HA1S, 2) is Verdict.REPLAYED
-    assert verifier.verify("REGISTER", URI, first, HA1S, 2) is Verdict.REPLAYED
-    assert Verdict.REPLAYED.stale
-    assert phone.register(3) is Verdict.OK
+    assert verifier.verify("REGISTER", URI, second, HA1S, 1) is DigestVerdict.OK
+    assert verifier.verify("REGISTER", URI, second, HA1S, 2) is DigestVerdict.REPLAYED
+    assert verifier.verify("REGISTER", URI, first, HA1S, 2) is DigestVerdict.REPLAYED
+    assert DigestVerdict.REPLAYED.stale
+    assert phone.register(3) is DigestVerdict.OK
 
 
 def test_two_phones_challenged_in_the_same_moment_do_not_share_a_nonce():
     verifier = new_verifier()
     phones = [Phone(verifier).challenged(0) for _ in range(2)]
-    assert [phone.register(1) for phone in phones] == [Verdict.OK] * 2
+    assert [phone.register(1) for phone in phones] == [DigestVerdict.OK] * 2
 
 
 def test_an_answer_without_qop_counts_once():
@@ -139,8 +139,8 @@ def test_an_answer_without_qop_counts_once():
     answer = verifier.find(Headers(client.headers("REGISTER", URI)))
     assert answer is not None
     assert answer.nonce_count is None
-    assert verifier.verify("REGISTER", URI, answer, HA1S, 1) is Verdict.OK
-    assert verifier.verify("REGISTER", URI, answer, HA1S, 1) is Verdict.REPLAYED
+    assert verifier.verify("REGISTER", URI, answer, HA1S, 1) is DigestVerdict.OK
+    assert verifier.verify("REGISTER", URI, answer, HA1S, 1) is DigestVerdict.REPLAYED
 
 
 def test_memory_of_nonces_is_bounded_and_what_is_forgotten_cannot_be_replayed():
@@ -148,33 +148,33 @@ def test_memory_of_nonces_is_bounded_and_what_is_forgotten_cannot_be_replayed():
     answers = []
     for number in range(50):
         answers.append(Phone(verifier).challenged(number).answer())
-        assert verifier.verify("REGISTER", URI, answers[-1], HA1S, number) is Verdict.OK
+        assert verifier.verify("REGISTER", URI, answers[-1], HA1S, number) is DigestVerdict.OK
         assert len(verifier._counts) <= 10
     verdicts = {verifier.verify("REGISTER", URI, answer, HA1S, 50) for answer in answers}
-    assert verdicts == {Verdict.STALE, Verdict.REPLAYED}
+    assert verdicts == {DigestVerdict.STALE, DigestVerdict.REPLAYED}
 
 
 def test_nonces_that_have_run_out_are_forgotten():
     verifier = new_verifier()
     for number in range(20):
-        assert Phone(verifier).challenged(number).register(number) is Verdict.OK
-    assert Phone(verifier).challenged(1000).register(1000) is Verdict.OK
+        assert Phone(verifier).challenged(number).register(number) is DigestVerdict.OK
+    assert Phone(verifier).challenged(1000).register(1000) is DigestVerdict.OK
     assert len(verifier._counts) == 1
 
 
 def test_the_answer_is_bound_to_method_and_uri():
     verifier = new_verifier()
     phone = Phone(verifier).challenged(0)
-    assert verifier.verify("INVITE", URI, phone.answer(), HA1S, 0) is Verdict.WRONG
+    assert verifier.verify("INVITE", URI, phone.answer(), HA1S, 0) is DigestVerdict.WRONG
     elsewhere = phone.answer(uri="sip:premium@twoleg.example")
-    assert verifier.verify("REGISTER", URI, elsewhere, HA1S, 0) is Verdict.WRONG
+    assert verifier.verify("REGISTER", URI, elsewhere, HA1S, 0) is DigestVerdict.WRONG
 
 
 def test_a_port_or_parameter_that_one_of_the_uris_lacks_does_no_harm():
     verifier = new_verifier()
     phone = Phone(verifier).challenged(0)
     asked = "sip:twoleg.example:5060;transport=tcp"
-    assert verifier.verify("REGISTER", asked, phone.answer(), HA1S, 0) is Verdict.OK
+    assert verifier.verify("REGISTER", asked, phone.answer(), HA1S, 0) is DigestVerdict.OK
 
 
 def test_session_algorithms_are_never_offered_and_not_taken():
@@ -184,7 +184,7 @@ def test_session_algorithms_are_never_offered_and_not_taken():
     assert client.challenged(Headers([("WWW-Authenticate", challenge.replace("MD5", "MD5-sess"))]))
     answer = verifier.find(Headers(client.headers("REGISTER", URI)))
     assert answer is not None
-    assert verifier.verify("REGISTER", URI, answer, HA1S, 0) is Verdict.WRONG
+    assert verifier.verify("REGISTER", URI, answer, HA1S, 0) is DigestVerdict.WRONG
 
 
 def test_the_answer_for_our_realm_is_found_among_others():
@@ -226,7 +226,7 @@ def test_any_nonce_is_judged_without_an_error(nonce):
     challenge = Authorization(
         username="alice", realm="twoleg", nonce=nonce, uri=URI, response="x" * 64
     )
-    assert verifier.verify("REGISTER", URI, challenge, HA1S, 0) is Verdict.WRONG
+    assert verifier.verify("REGISTER", URI, challenge, HA1S, 0) is DigestVerdict.WRONG
     assert verifier._open_nonce(nonce) is None
     assert client.headers("REGISTER", URI) == ()
 
