@@ -1,0 +1,1 @@
+"""Phones and proxies that others wrote, run as processes of their own."""
