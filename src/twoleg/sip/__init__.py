@@ -3,26 +3,21 @@
 Bytes, wishes and the time go in; bytes to send, events and the next deadline come out.
 """
 
+from twoleg.sip.audio_formats import G722, PCMA, PCMU, TELEPHONE_EVENT, AudioFormat
 from twoleg.sip.digest import (
     Authorization,
     Credentials,
     DigestAlgorithm,
     DigestClient,
-    DigestVerdict,
-    DigestVerifier,
     make_ha1s,
 )
+from twoleg.sip.digest_verifier import DigestVerdict, DigestVerifier
 from twoleg.sip.errors import InvalidValue, LocalProtocolError, RemoteProtocolError, SipError
 from twoleg.sip.fields import CSeq, NameAddr, Reason, Via
 from twoleg.sip.headers import Headers
 from twoleg.sip.message import Request, Response, reason_phrase
 from twoleg.sip.offer_answer import (
-    G722,
-    PCMA,
-    PCMU,
-    TELEPHONE_EVENT,
     AgreedAudio,
-    AudioFormat,
     AudioSession,
     LocalAudio,
     SessionRejected,

@@ -6,6 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 
+from twoleg.sip.audio_formats import (
+    DYNAMIC_PAYLOAD_TYPES,
+    AudioFormat,
+    format_attributes,
+    read_formats,
+)
 from twoleg.sip.errors import LocalProtocolError, SipError
 from twoleg.sip.sdp import (
     Direction,
@@ -22,52 +28,8 @@ DEFAULT_PTIME = 20
 _SHORTEST_PTIME = 10
 _LONGEST_PTIME = 60
 _MAX_PORT = 65_535
-_DYNAMIC_PAYLOAD_TYPES = range(96, 128)
 # AVPF (RFC 4585) is AVP with leave, not duty, to send more RTCP.
 _PROTOCOLS = ("RTP/AVP", "RTP/AVPF")
-
-
-@dataclass(frozen=True, slots=True)
-class AudioFormat:
-    """An encoding under its payload type; `parameters` is its a=fmtp, "" for none."""
-
-    payload_type: int
-    encoding: str
-    clock_rate: int
-    channels: int = 1
-    parameters: str = ""
-
-    @property
-    def kind(self) -> tuple[str, int, int]:
-        """What makes it the same as another under a different payload type."""
-        return self.encoding.lower(), self.clock_rate, self.channels
-
-    @property
-    def is_telephone_event(self) -> bool:
-        return self.encoding.lower() == "telephone-event"
-
-
-PCMU = AudioFormat(0, "PCMU", 8000)
-PCMA = AudioFormat(8, "PCMA", 8000)
-G722 = AudioFormat(9, "G722", 8000)
-"""Sampled at 16 kHz; its RTP clock runs at 8 kHz by an old mistake (RFC 3551 4.5.2)."""
-TELEPHONE_EVENT = AudioFormat(101, "telephone-event", 8000, 1, "0-15")
-"""DTMF digits (RFC 4733)."""
-
-# RFC 3551 table 4: the payload types that need no a=rtpmap, as far as telephones use them.
-_STATIC_FORMATS = {
-    static.payload_type: static
-    for static in (
-        PCMU,
-        AudioFormat(3, "GSM", 8000),
-        AudioFormat(4, "G723", 8000),
-        PCMA,
-        G722,
-        AudioFormat(13, "CN", 8000),
-        AudioFormat(15, "G728", 8000),
-        AudioFormat(18, "G729", 8000),
-    )
-}
 
 
 class SessionRejected(SipError):
@@ -247,7 +209,7 @@ class AudioSession:
         self, formats: tuple[AudioFormat, ...], direction: Direction, *, mux: bool = False
     ) -> bytes:
         """Write a description. Its version rises by one if it says something new."""
-        attributes = [attribute for entry in formats for attribute in _format_attributes(entry)]
+        attributes = [attribute for entry in formats for attribute in format_attributes(entry)]
         attributes.append(("ptime", str(self.local.ptime)))
         if mux:
             attributes.append(("rtcp-mux", None))
@@ -282,7 +244,7 @@ class AudioSession:
             if media.protocol.upper() not in _PROTOCOLS:
                 why = "the audio stream is not plain RTP"
                 continue
-            match = self._match_offer(_formats(media))
+            match = self._match_offer(read_formats(media))
             if match is not None:
                 return place, match
             why = "there is no codec that we have"
@@ -291,7 +253,7 @@ class AudioSession:
     def _match_offer(self, offered: list[AudioFormat]) -> _Match | None:
         ours = {f.kind: f for f in self.local.formats}
         common = [
-            replace(ours[theirs.kind], payload_type=theirs.payload_type)
+            _renumbered(ours[theirs.kind], theirs.payload_type)
             for theirs in offered
             if theirs.kind in ours
         ]
@@ -358,7 +320,7 @@ class AudioSession:
         if address.is_unspecified:
             # Held the old way (RFC 3264 8.4): where the far end is has not changed.
             return self.agreed.address if self.agreed else text
-        if address.is_multicast or address.version != ip_address(self.local.address).version:
+        if address.is_multicast or (":" in text) != (":" in self.local.address):
             raise SessionRejected("the address of the audio stream cannot be reached from ours")
         return text
 
@@ -366,8 +328,8 @@ class AudioSession:
         taken = {number for kind, number in self._payload_types.items() if kind != wanted.kind}
         number = self._payload_types.get(wanted.kind, wanted.payload_type)
         if number in taken:
-            number = next(free for free in _DYNAMIC_PAYLOAD_TYPES if free not in taken)
-        return replace(wanted, payload_type=number)
+            number = next(free for free in DYNAMIC_PAYLOAD_TYPES if free not in taken)
+        return _renumbered(wanted, number)
 
     def _conclude(self, agreed: AgreedAudio) -> None:
         self.agreed = agreed
@@ -392,7 +354,7 @@ def _direction(description: SessionDescription, media: Media) -> Direction:
 
 
 def _match_answer(offered: tuple[AudioFormat, ...], media: Media) -> _Match:
-    answered = _formats(media, {f.payload_type: f for f in offered})
+    answered = read_formats(media, {f.payload_type: f for f in offered})
     ours = {f.kind: f for f in offered}
     common = [f for f in answered if f.kind in ours]
     codec = next((f for f in common if not f.is_telephone_event), None)
@@ -414,56 +376,12 @@ def _telephone_event_for(codec: AudioFormat, formats: Iterable[AudioFormat]) -> 
     return None
 
 
+def _renumbered(entry: AudioFormat, number: int) -> AudioFormat:
+    return entry if entry.payload_type == number else replace(entry, payload_type=number)
+
+
 def _number_of(entry: AudioFormat | None) -> int | None:
     return None if entry is None else entry.payload_type
-
-
-def _formats(media: Media, known: Mapping[int, AudioFormat] | None = None) -> list[AudioFormat]:
-    """Return the formats of a section that can be told, in its order.
-
-    `known` are those that a payload type without a=rtpmap may mean beside the static ones.
-    """
-    mapped: dict[int, AudioFormat] = {}
-    for name, value in media.attributes:
-        if name == "rtpmap" and value:
-            entry = _parse_rtpmap(value)
-            if entry is not None:
-                mapped.setdefault(entry.payload_type, entry)
-    formats: list[AudioFormat] = []
-    for text in dict.fromkeys(media.formats):
-        number = parse_number(text, _DYNAMIC_PAYLOAD_TYPES[-1])
-        if number is None:
-            continue
-        entry = mapped.get(number)
-        static = _STATIC_FORMATS.get(number) or (known or {}).get(number)
-        if static is not None and (entry is None or entry.encoding.lower() == static.kind[0]):
-            # Some write G722/16000 and the like: a static payload type knows better.
-            entry = static
-        if entry is not None:
-            formats.append(entry)
-    return formats
-
-
-def _parse_rtpmap(value: str) -> AudioFormat | None:
-    number_text, _, mapping = value.partition(" ")
-    encoding, *rates = mapping.strip().split("/")
-    number = parse_number(number_text, _DYNAMIC_PAYLOAD_TYPES[-1])
-    clock_rate = parse_number(rates[0], 10**9) if rates else None
-    channels = parse_number(rates[1], 255) if len(rates) > 1 else 1
-    if number is None or not encoding or clock_rate is None or not channels:
-        return None
-    return AudioFormat(number, encoding, clock_rate, channels)
-
-
-def _format_attributes(entry: AudioFormat) -> list[tuple[str, str | None]]:
-    number = entry.payload_type
-    channels = f"/{entry.channels}" if entry.channels > 1 else ""
-    lines: list[tuple[str, str | None]] = [
-        ("rtpmap", f"{number} {entry.encoding}/{entry.clock_rate}{channels}")
-    ]
-    if entry.parameters:
-        lines.append(("fmtp", f"{number} {entry.parameters}"))
-    return lines
 
 
 def _rtcp(media: Media, address: str) -> tuple[str, int] | None:
@@ -480,7 +398,7 @@ def _rtcp(media: Media, address: str) -> tuple[str, int] | None:
         other = ip_address(words[3])
     except ValueError:
         return address, port
-    if other.is_unspecified or other.is_multicast or other.version != ip_address(address).version:
+    if other.is_unspecified or other.is_multicast or (":" in words[3]) != (":" in address):
         return address, port
     return words[3], port
 

@@ -11,10 +11,9 @@ from twoleg.sip.digest import (
     Credentials,
     DigestAlgorithm,
     DigestClient,
-    DigestVerdict,
-    DigestVerifier,
     make_ha1s,
 )
+from twoleg.sip.digest_verifier import DigestVerdict, DigestVerifier
 from twoleg.sip.errors import InvalidValue
 from twoleg.sip.headers import Headers
 

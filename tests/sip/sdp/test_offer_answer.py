@@ -6,14 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from twoleg.sip.audio_formats import G722, PCMA, PCMU, TELEPHONE_EVENT, AudioFormat
 from twoleg.sip.errors import LocalProtocolError
 from twoleg.sip.offer_answer import (
-    G722,
-    PCMA,
-    PCMU,
-    TELEPHONE_EVENT,
     AgreedAudio,
-    AudioFormat,
     AudioSession,
     LocalAudio,
     SessionRejected,
