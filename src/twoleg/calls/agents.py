@@ -22,7 +22,7 @@ COMPLETED_ELSEWHERE: Final = Reason("SIP", 200, "Call completed elsewhere")
 
 
 class NoAgent(Exception):
-    """Nobody took the call. `refusal` is the most telling reason; None: there was nobody to ring."""
+    """Nobody took the call. `refusal` tells most of why; None: there was nobody to ring."""
 
     def __init__(self, refusal: Refusal | None) -> None:
         super().__init__("nobody to ring" if refusal is None else refusal.name)

@@ -111,11 +111,12 @@ class Story:
         if self._hang_up_requested:
             self._end_early()
             return
+        self._lasting = lasting = asyncio.timeout(self._plan.max_seconds)
         try:
-            async with asyncio.timeout(self._plan.max_seconds) as self._lasting:
+            async with lasting:
                 await self._tell()
         except TimeoutError:
-            if not self._lasting.expired():
+            if not lasting.expired():
                 raise
             self._end_early()
         finally:

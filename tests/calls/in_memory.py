@@ -1,0 +1,511 @@
+"""Phones, media and a record in memory: what a call is told with, and what it left behind."""
+
+import asyncio
+from collections import deque
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from twoleg.calls.journal import ClaimLost
+from twoleg.calls.outcomes import EndedBy
+from twoleg.calls.plan import AgentPlan, AgentRound, CallPlan, ContactPlan, LegPlan
+from twoleg.calls.ports import Equipment
+from twoleg.calls.states import TRANSITIONS, Status
+from twoleg.calls.story import Story
+from twoleg.media import NoPortsLeft, Quality
+from twoleg.sip import (
+    PCMU,
+    TELEPHONE_EVENT,
+    Address,
+    AudioSession,
+    DialogIdentity,
+    Flow,
+    LocalAudio,
+    NameAddr,
+    Progress,
+    RefusalCause,
+    SipUri,
+    Transport,
+)
+from twoleg.sip_io import Answer, Info, LegEnd, LegRefused
+
+# How a far end behaves: what it does, and how many seconds after the INVITE.
+
+
+@dataclass(frozen=True)
+class Rings:
+    after: float = 0.1
+    status: int = 180
+
+
+@dataclass(frozen=True)
+class PlaysEarly:
+    """183 with a session description, and audio a moment later."""
+
+    after: float = 0.2
+    audio_after: float | None = 0.3
+    body: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Answers:
+    after: float = 2.0
+    formats: tuple = (PCMU,)
+    body: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Refuses:
+    status: int
+    after: float = 0.5
+    q850: int | None = None
+    reason: str = ""
+    cause: RefusalCause = RefusalCause.RESPONSE
+
+
+@dataclass(frozen=True)
+class HangsUp:
+    after: float
+
+
+@dataclass(frozen=True)
+class Offers:
+    """A re-INVITE: whatever `offer(session)` makes of the far end's session."""
+
+    after: float
+    offer: object
+
+
+@dataclass(frozen=True)
+class Sends:
+    """An INFO."""
+
+    after: float
+    info: Info
+
+
+@dataclass(frozen=True)
+class FallsSilent:
+    """No audio comes any more."""
+
+    after: float
+
+
+ANSWERS = (Rings(), Answers())
+RINGS_FOR_EVER = (Rings(),)
+DEAD = ()
+
+
+class MemoryLeg:
+    """One far end that behaves as told. `sent` is what we did to it."""
+
+    def __init__(self, phone, request, behaviour):
+        self.request = request
+        self.sent = ["INVITE"]
+        self.sent_at = {"INVITE": phone.loop.time()}
+        self.reasons = []
+        self.state = "ringing"
+        self.session = AudioSession(LocalAudio("192.0.2.7", 40000, (PCMU, TELEPHONE_EVENT)), 9)
+        self.replies = []
+        self.identity = None
+        self._phone = phone
+        self._progress = deque()
+        self._infos = deque()
+        self._refusal = None
+        self._answer = None
+        self._end = None
+        self._waiters = []
+        self._timers = [phone.loop.call_later(act.after, self._act, act) for act in behaviour]
+
+    async def progress(self):
+        while not self._progress:
+            if self.state != "ringing":
+                return None
+            await self._change()
+        return self._progress.popleft()
+
+    async def answered(self):
+        while self._answer is None:
+            if self._refusal is not None:
+                raise LegRefused(*self._refusal)
+            await self._change()
+        return self._answer
+
+    async def ended(self):
+        while self._end is None:
+            await self._change()
+        return self._end
+
+    async def info(self):
+        while not self._infos:
+            await self._change()
+        return self._infos.popleft()
+
+    def acknowledge(self):
+        assert self.state in ("answered", "ended"), "nothing to acknowledge"
+        assert "ACK" not in self.sent, "acknowledged twice"
+        if self.state == "answered":
+            self._send("ACK")
+
+    def hang_up(self, reason=None):
+        if self.state == "ringing":
+            self._send("CANCEL", reason)
+        elif self.state == "answered":
+            if "ACK" not in self.sent:
+                self._send("ACK")
+            self._send("BYE", reason)
+        self._over("ended")
+
+    def _send(self, method, reason=None):
+        self.sent.append(method)
+        self.sent_at[method] = self._phone.loop.time()
+        if reason is not None:
+            self.reasons.append(str(reason))
+
+    def _act(self, act):
+        match act:
+            case Rings():
+                self._progress.append(Progress(1, act.status, "Ringing", b"", False, None))
+            case PlaysEarly():
+                body = self.session.answer_offer(self.request.offer)[0]
+                body = body if act.body is None else act.body
+                self._progress.append(Progress(1, 183, "Session Progress", body, False, None))
+                if act.audio_after is not None:
+                    port = self._port()
+                    timer = self._phone.loop.call_later(act.audio_after - act.after, port.hear)
+                    self._timers.append(timer)
+            case Answers():
+                self._answered(act)
+            case Refuses():
+                self._refusal = (act.status, act.reason, act.cause, act.q850)
+                self._over("refused")
+            case HangsUp():
+                if self.state == "answered":
+                    self._end = LegEnd(True, None, 16, "")
+                    self._over("ended")
+            case Offers():
+                self.replies.append(self.request.answer_offer(act.offer(self.session)))
+            case Sends():
+                self._infos.append(act.info)
+            case FallsSilent():
+                self._port().audio_stopped.set()
+        self._wake()
+
+    def _answered(self, act):
+        self.session.local = LocalAudio("192.0.2.7", 40000, (*act.formats, TELEPHONE_EVENT))
+        body = act.body
+        if body is None:
+            body = self.session.answer_offer(self.request.offer)[0]
+        self.identity = DialogIdentity(
+            call_id="a",
+            local_tag="b",
+            remote_tag="c",
+            local_cseq=1,
+            remote_cseq=None,
+            local_uri=self.request.from_.uri,
+            remote_uri=self.request.to.uri,
+            remote_target=self.request.target,
+            route_set=(),
+            flow=Flow(Transport.UDP, Address("127.0.0.1", 5060), Address("127.0.0.1", 5070)),
+        )
+        self.state = "answered"
+        self._answer = Answer(200, body, self.identity)
+
+    def _port(self):
+        text = self.request.offer.decode()
+        number = int(text.split("m=audio ")[1].split()[0])
+        return self._phone.plane.open[number]
+
+    def _over(self, state):
+        if self.state not in ("ended", "refused"):
+            self.state = state
+        for timer in self._timers:
+            timer.cancel()
+
+    async def _change(self):
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        try:
+            await waiter
+        finally:
+            if waiter in self._waiters:
+                self._waiters.remove(waiter)
+
+    def _wake(self):
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+
+class MemoryPhone:
+    """Rings whoever `behaviours` names by the user part of the target."""
+
+    def __init__(self, plane, behaviours):
+        self.loop = asyncio.get_running_loop()
+        self.plane = plane
+        self.behaviours = behaviours
+        self.legs = {}
+
+    @asynccontextmanager
+    async def ring(self, request):
+        await asyncio.sleep(0)  # as a name that is looked up
+        behaviour = self.behaviours[request.target.user]
+        leg = self.legs[request.target.user] = MemoryLeg(self, request, behaviour)
+        try:
+            yield leg
+        finally:
+            leg.hang_up()
+
+    def up(self):
+        return [leg for leg in self.legs.values() if leg.state in ("ringing", "answered")]
+
+
+class MemoryPort:
+    """`heard` tells what its far end was given to hear, one after another."""
+
+    def __init__(self, plane, number):
+        self.address = "192.0.2.1"
+        self.port = number
+        self.plane = plane
+        self.remote = None
+        self.heard = []
+        self.digits = []
+        self.peer = None
+        self.first = asyncio.Event()
+        self.audio_stopped = asyncio.Event()
+
+    def connect(self, remote):
+        self.remote = remote
+
+    def play(self, audio, *, loop=False):
+        assert self.remote is not None
+        self.heard.append(audio)
+
+    def inject_digit(self, digit):
+        self.digits.append(digit)
+
+    def hear(self):
+        self.first.set()
+
+    async def first_packet(self):
+        await self.first.wait()
+
+    async def silent(self, seconds):
+        await self.audio_stopped.wait()
+        await asyncio.sleep(seconds)
+
+    def quality(self):
+        return Quality(
+            packets_received=50, packets_lost=1, jitter_ms=1.23456, round_trip_ms=None, mos=4.1
+        )
+
+
+class MemoryBridge:
+    def __init__(self, plane, left, right):
+        self.plane = plane
+        self.ends = (left, right)
+        left.heard.append("far end")
+        right.heard.append("far end")
+        plane.bridges.append(self)
+        self.made_at = plane.loop.time()
+        self.made_in_step = plane.loop.steps
+
+    def close(self):
+        if self in self.plane.bridges:
+            self.plane.bridges.remove(self)
+            self.plane.closed_bridges.append(self)
+
+
+class MemoryPlane:
+    def __init__(self, ports):
+        self.loop = asyncio.get_running_loop()
+        self.open = {}
+        self.used = []
+        self.bridges = []
+        self.closed_bridges = []
+        self._next = 30000
+        self._ports = ports
+
+    @asynccontextmanager
+    async def open_port(self):
+        await asyncio.sleep(0)
+        if len(self.open) == self._ports:
+            raise NoPortsLeft(range(30000, 30002))
+        self._next += 2
+        port = self.open[self._next] = MemoryPort(self, self._next)
+        self.used.append(port)
+        try:
+            yield port
+        finally:
+            del self.open[port.port]
+
+    def bridge(self, left, right):
+        return MemoryBridge(self, left, right)
+
+
+class NamedTones:
+    """Tones that say which they are."""
+
+    def ringback(self, country):
+        return f"ringback {country}"
+
+    def busy(self, country):
+        return f"busy {country}"
+
+    def congestion(self, country):
+        return f"congestion {country}"
+
+    def special_information(self):
+        return "special information"
+
+
+class MemoryWriter:
+    """Keeps the changes, and holds them to what the database would."""
+
+    def __init__(self, *, commit_seconds=0.002, away=False, claim_lost_at=None):
+        self.loop = asyncio.get_running_loop()
+        self.changes = []
+        self.away = away
+        self.commit_seconds = commit_seconds
+        self.claim_lost_at = claim_lost_at
+        self.status = Status.QUEUED
+        self.sequence = 1
+        self.legs = {}
+        self.stored_at = {}
+        self._commits = []
+
+    def write(self, change):
+        assert (self.status, change.status) in TRANSITIONS
+        assert change.event.sequence == self.sequence + 1
+        assert (change.status is Status.ENDED) == (change.ending is not None)
+        self.status = change.status
+        self.sequence += 1
+        self.legs.update({leg.position: leg for leg in change.legs})
+        self.changes.append(change)
+
+    def store(self, change):
+        self.write(change)
+        stored = self.loop.create_future()
+        if not self.away:
+            commit = self.loop.call_later(self.commit_seconds, self._committed, change, stored)
+            self._commits.append(commit)
+        return stored
+
+    def close(self):
+        for commit in self._commits:
+            commit.cancel()
+
+    def _committed(self, change, stored):
+        self.stored_at[change.status] = self.loop.time()
+        if stored.done():
+            return
+        if change.status == self.claim_lost_at:
+            stored.set_exception(ClaimLost(change.call_id))
+            stored.exception()
+        else:
+            stored.set_result(None)
+
+    @property
+    def statuses(self):
+        return [str(change.status) for change in self.changes]
+
+    @property
+    def ending(self):
+        assert self.changes[-1].ending is not None, "the record was not closed"
+        return self.changes[-1].ending
+
+    @property
+    def marked(self):
+        return [change.contact_attempt_at for change in self.changes if change.contact_attempt_at]
+
+
+class LoopClock:
+    """The loop's virtual time, as both clocks."""
+
+    def __init__(self, loop):
+        self._loop = loop
+
+    def now(self):
+        return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=self._loop.time())
+
+    def monotonic(self):
+        return self._loop.time()
+
+
+def leg_plan(name, **values):
+    uri = SipUri.parse(f"sip:{name}@example.test")
+    caller = NameAddr.parse('"Line" <sip:+41445550100@example.test>')
+    return LegPlan(target=uri, from_=caller, to=NameAddr(uri), **values)
+
+
+def user(*phones, user_id=7, **values):
+    return AgentPlan(endpoints=tuple(leg_plan(name, **values) for name in phones), user_id=user_id)
+
+
+def call_plan(*rounds, trunks=("contact",), **values):
+    """One user's phone `agent`, one trunk to `contact`, Swiss tones; unless told otherwise."""
+    rounds = rounds or ((user("agent"),),)
+    contact = ContactPlan(
+        trunks=tuple(
+            trunk if isinstance(trunk, LegPlan) else leg_plan(trunk, trunk_id=number)
+            for number, trunk in enumerate(trunks, 1)
+        ),
+        country="CH",
+    )
+    told = [
+        together if isinstance(together, AgentRound) else AgentRound(agents=together)
+        for together in rounds
+    ]
+    return CallPlan(call_id=1, account_id=2, rounds=tuple(told), contact=contact, **values)
+
+
+@dataclass(eq=False)
+class Told:
+    """A story that was told: what it did to phones and media, and what it wrote."""
+
+    phone: MemoryPhone
+    plane: MemoryPlane
+    writer: MemoryWriter
+    story: Story
+    ended_at: float = 0.0
+
+    @property
+    def outcome(self):
+        return str(self.writer.ending.outcome)
+
+    @property
+    def ended_by(self):
+        return str(EndedBy(self.writer.ending.ended_by))
+
+    @property
+    def agent_heard(self):
+        return self.plane.used[0].heard
+
+    def sent(self, name):
+        return self.phone.legs[name].sent
+
+    def record(self, name):
+        uri = str(leg_plan(name).target)
+        return next(leg for leg in self.writer.legs.values() if leg.to_uri == uri)
+
+    def assert_nothing_is_left(self):
+        self.writer.close()
+        assert not self.phone.up(), "a leg is up"
+        assert not self.plane.open, "a port is open"
+        assert not self.plane.bridges, "a bridge stands"
+
+
+def prepare(behaviours, plan=None, *, settings=None, ports=100, **writer):
+    """Make a story and all that it needs; to be called in a running loop."""
+    plane = MemoryPlane(ports)
+    phone = MemoryPhone(plane, behaviours)
+    record = MemoryWriter(**writer)
+    story = Story(
+        plan or call_plan(),
+        Equipment(phone, plane, NamedTones()),
+        record,
+        clock=LoopClock(phone.loop),
+        settings=settings,
+    )
+    return Told(phone, plane, record, story)

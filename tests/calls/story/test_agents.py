@@ -1,0 +1,165 @@
+"""Who is rung, together or in turn, and who wins."""
+
+from dataclasses import replace
+
+import pytest
+from calls.in_memory import (
+    ANSWERS,
+    DEAD,
+    RINGS_FOR_EVER,
+    Answers,
+    HangsUp,
+    Refuses,
+    Rings,
+    call_plan,
+    user,
+)
+
+from twoleg.calls.plan import Strategy, rounds_for
+
+ELSEWHERE = 'SIP;cause=200;text="Call completed elsewhere"'
+CONTACT = (Rings(), Answers(), HangsUp(20.0))
+
+
+def group(strategy, *names):
+    agents = [user(name, user_id=number) for number, name in enumerate(names, 1)]
+    return call_plan(*rounds_for(strategy, agents), ring_group_id=5)
+
+
+def test_all_registered_phones_of_a_user_ring_and_the_first_to_answer_has_the_call(tell):
+    told = tell(
+        {"desk": RINGS_FOR_EVER, "soft": (Rings(), Answers(3.0)), "contact": CONTACT},
+        call_plan((user("desk", "soft"),)),
+    )
+    assert told.outcome == "connected"
+    assert told.sent("soft") == ["INVITE", "ACK", "BYE"]
+    assert told.sent("desk") == ["INVITE", "CANCEL"]
+    assert told.phone.legs["desk"].reasons == [ELSEWHERE]
+    assert told.phone.legs["desk"].sent_at["CANCEL"] == 3.0
+    assert told.record("desk").reason == "Call completed elsewhere"
+
+
+def test_a_busy_phone_does_not_stop_the_users_other_one(tell):
+    told = tell(
+        {"desk": (Refuses(486),), "soft": ANSWERS, "contact": CONTACT},
+        call_plan((user("desk", "soft"),)),
+    )
+    assert told.outcome == "connected"
+
+
+def test_a_user_who_declines_on_one_phone_declines_on_all(tell):
+    told = tell(
+        {"desk": (Rings(), Refuses(603, after=4.0)), "soft": RINGS_FOR_EVER},
+        call_plan((user("desk", "soft"),)),
+    )
+    assert (told.outcome, told.ended_by) == ("agent_declined", "agent")
+    assert told.phone.legs["soft"].sent_at["CANCEL"] == 4.0
+    assert told.phone.legs["soft"].reasons == []
+
+
+def test_a_member_who_declines_does_not_stop_the_others_of_ring_all(tell):
+    told = tell(
+        {"ann": (Rings(), Refuses(603)), "bob": ANSWERS, "contact": CONTACT},
+        group(Strategy.RING_ALL, "ann", "bob"),
+    )
+    assert told.outcome == "connected"
+    assert told.writer.changes[1].event.data == {"user_id": 2, "leg": 2}
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_of_two_agents_who_answer_at_once_exactly_one_wins(tell, seed):
+    both = (Rings(), Answers(3.0), HangsUp(40.0))
+    told = tell(
+        {"ann": both, "bob": both, "contact": CONTACT},
+        group(Strategy.RING_ALL, "ann", "bob"),
+        seed=seed,
+    )
+    assert told.outcome == "connected"
+    assert told.writer.statuses.count("agent_connected") == 1
+    (loser,) = [leg for leg in told.phone.legs.values() if leg.reasons == [ELSEWHERE]]
+    # The core ACKs the loser's 200 as part of hanging it up; nobody else was told so.
+    assert loser.sent == ["INVITE", "ACK", "BYE"]
+    assert loser.sent_at["BYE"] == 3.0
+    # One bridge has two ends, the winner's and the contact's; the third port was never joined.
+    assert sum("far end" in port.heard for port in told.plane.used) == 2
+
+
+def test_both_answers_are_seen_to_win_under_some_order(tell):
+    both = (Rings(), Answers(3.0))
+    winners = {
+        tell(
+            {"ann": both, "bob": both, "contact": CONTACT},
+            group(Strategy.RING_ALL, "ann", "bob"),
+            seed=seed,
+        )
+        .writer.changes[1]
+        .event.data["user_id"]
+        for seed in range(40)
+    }
+    assert winners == {1, 2}
+
+
+def test_in_order_rings_the_next_after_the_time_of_the_one_before(tell):
+    told = tell(
+        {"ann": RINGS_FOR_EVER, "bob": ANSWERS, "contact": CONTACT},
+        group(Strategy.IN_ORDER, "ann", "bob"),
+    )
+    assert told.outcome == "connected"
+    assert told.phone.legs["ann"].sent_at["CANCEL"] == 30.0
+    assert told.phone.legs["bob"].sent_at["INVITE"] == 30.0
+    assert told.writer.statuses[:2] == ["agent_ringing", "agent_connected"]
+    assert told.writer.ending.agent_ring_seconds == 32.0
+
+
+def test_in_order_rings_the_next_at_once_after_a_refusal(tell):
+    told = tell(
+        {"ann": (Refuses(486),), "bob": ANSWERS, "contact": CONTACT},
+        group(Strategy.IN_ORDER, "ann", "bob"),
+    )
+    assert told.phone.legs["bob"].sent_at["INVITE"] == 0.5
+
+
+def test_a_user_is_rung_first_and_the_group_is_the_fallback(tell):
+    members = [user("ann", user_id=1), user("bob", user_id=2)]
+    told = tell(
+        {"agent": (Refuses(486),), "ann": RINGS_FOR_EVER, "bob": ANSWERS, "contact": CONTACT},
+        call_plan((user("agent"),), *rounds_for(Strategy.RING_ALL, members), ring_group_id=5),
+    )
+    assert told.outcome == "connected"
+    assert told.sent("ann") == ["INVITE", "CANCEL"]
+
+
+@pytest.mark.parametrize(
+    ("ann", "bob", "outcome"),
+    [
+        (DEAD, RINGS_FOR_EVER, "agent_no_answer"),
+        ((Refuses(486),), DEAD, "agent_busy"),
+        ((Refuses(404),), (Refuses(503),), "agent_unreachable"),
+        ((Refuses(603),), (Refuses(486),), "agent_declined"),
+    ],
+)
+@pytest.mark.parametrize("strategy", [Strategy.RING_ALL, Strategy.IN_ORDER])
+def test_of_several_reasons_the_most_telling_is_the_outcome(tell, strategy, ann, bob, outcome):
+    told = tell({"ann": ann, "bob": bob}, group(strategy, "ann", "bob"))
+    assert told.outcome == outcome
+
+
+def test_an_order_without_members_has_no_rounds():
+    assert rounds_for(Strategy.RING_ALL, []) == rounds_for(Strategy.IN_ORDER, []) == ()
+
+
+def test_a_group_that_rings_nobody_is_an_outcome(tell):
+    told = tell({}, replace(call_plan(), rounds=(), ring_group_id=5))
+    assert told.outcome == "no_agent_available"
+    assert told.writer.statuses == ["ended"]
+
+
+def test_a_user_without_any_phone_is_unreachable(tell):
+    told = tell({}, call_plan((user(),)))
+    assert told.outcome == "agent_unreachable"
+
+
+def test_no_port_for_an_agent_fails_the_call_and_says_so(tell):
+    told = tell({"ann": ANSWERS, "bob": ANSWERS}, group(Strategy.RING_ALL, "ann", "bob"), ports=1)
+    assert told.outcome == "failed"
+    assert told.writer.ending.failure == "no RTP port was free"

@@ -1,0 +1,188 @@
+"""What the far end's session descriptions do to a leg's media port."""
+
+import asyncio
+
+import pytest
+from calls.in_memory import ANSWERS, Answers, HangsUp, MemoryPlane, Offers, Rings
+from calls.virtual_time import run
+
+from twoleg.calls.leg_media import LegMedia, agent_codecs, contact_codecs, digit_of, joins
+from twoleg.media import Codec
+from twoleg.sip import (
+    PCMA,
+    PCMU,
+    TELEPHONE_EVENT,
+    AudioSession,
+    Direction,
+    LocalAudio,
+    SessionRejected,
+)
+from twoleg.sip_io import Info
+
+PCMU_, PCMA_, G722_ = Codec.PCMU, Codec.PCMA, Codec.G722
+
+
+def with_media(test, codecs=(Codec.PCMU, Codec.PCMA)):
+    """Run `test(media, port, far)`: a leg's media and the far end's session."""
+
+    async def main(loop):
+        async with MemoryPlane(1).open_port() as port:
+            far = AudioSession(LocalAudio("192.0.2.9", 4000, (PCMU, PCMA, TELEPHONE_EVENT)), 5)
+            await test(LegMedia(port, codecs), port, far)
+
+    run(main)
+
+
+def test_the_answer_connects_the_port():
+    async def test(media, port, far):
+        answer, _ = far.answer_offer(media.make_offer())
+        media.accept_answer(answer)
+        assert (port.remote.host, port.remote.port) == ("192.0.2.9", 4000)
+        assert port.remote.codec is media.codec is Codec.PCMU
+        assert port.remote.dtmf_payload_type == 101
+        assert port.remote.sending
+        assert port.remote.receiving
+
+    with_media(test)
+
+
+def test_hold_and_resume_are_answered_and_stop_and_start_our_sending():
+    async def test(media, port, far):
+        answer, _ = far.answer_offer(media.make_offer())
+        media.accept_answer(answer)
+        held = far.accept_answer(media.answer_offer(far.create_offer(Direction.SENDONLY)))
+        assert held.direction is Direction.SENDONLY
+        assert not port.remote.sending
+        assert port.remote.receiving
+        far.accept_answer(media.answer_offer(far.create_offer(Direction.SENDRECV)))
+        assert port.remote.sending
+
+    with_media(test)
+
+
+def test_a_change_of_codec_is_answered():
+    async def test(media, port, far):
+        answer, _ = far.answer_offer(media.make_offer())
+        media.accept_answer(answer)
+        far.local = LocalAudio("192.0.2.9", 4002, (PCMA,))
+        far.accept_answer(media.answer_offer(far.create_offer()))
+        assert port.remote.codec is Codec.PCMA
+        assert port.remote.port == 4002
+
+    with_media(test)
+
+
+def test_an_offer_without_a_codec_of_ours_is_refused_and_changes_nothing():
+    async def test(media, port, far):
+        answer, _ = far.answer_offer(media.make_offer())
+        media.accept_answer(answer)
+        before = port.remote
+        with pytest.raises(SessionRejected):
+            media.answer_offer(answer.replace(b"RTP/AVP 0", b"RTP/AVP 18").replace(b"PCMU", b"X"))
+        assert port.remote is before
+
+    with_media(test)
+
+
+def test_our_offer_to_a_reinvite_without_one_is_taken_up_by_its_answer():
+    async def test(media, port, far):
+        answer, _ = far.answer_offer(media.make_offer())
+        media.accept_answer(answer)
+        far.local = LocalAudio("192.0.2.10", 5000, (PCMU,))
+        answer, _ = far.answer_offer(media.make_offer())
+        media.accept_answer(answer)
+        assert port.remote.host == "192.0.2.10"
+
+    with_media(test)
+
+
+def test_the_answer_may_differ_from_the_early_one():
+    async def test(media, port, far):
+        offer = media.make_offer()
+        early, _ = far.answer_offer(offer)
+        assert media.accept_early_answer(early)
+        other = AudioSession(LocalAudio("192.0.2.77", 7000, (PCMA,)), 6)
+        media.accept_answer(other.answer_offer(offer)[0])
+        assert (port.remote.host, port.remote.codec) == ("192.0.2.77", Codec.PCMA)
+
+    with_media(test)
+
+
+def test_a_hold_during_the_call_reaches_the_agents_port(tell):
+    told = tell(
+        {
+            "agent": (
+                *ANSWERS,
+                Offers(10.0, lambda session: session.create_offer(Direction.SENDONLY)),
+            ),
+            "contact": (Answers(), HangsUp(20.0)),
+        }
+    )
+    (reply,) = told.phone.legs["agent"].replies
+    assert b"a=recvonly" in reply
+    assert not told.plane.used[0].remote.sending
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "digit"),
+    [
+        ("application/dtmf-relay", b"Signal=5\r\nDuration=160\r\n", "5"),
+        ("application/dtmf-relay", b"Signal= #\r\nDuration= 250\r\n", "#"),
+        ("Application/DTMF-Relay; charset=ascii", b"duration=1\nsignal=*", "*"),
+        ("application/dtmf", b"7", "7"),
+        ("application/dtmf", b"", None),
+        ("application/dtmf-relay", b"Duration=160", None),
+        ("application/media_control+xml", b"<vfu/>", None),
+        ("application/dtmf-relay", b"\xff\xfe=\x00", None),
+    ],
+)
+def test_digits_that_come_as_info(content_type, body, digit):
+    assert digit_of(content_type, body) == digit
+
+
+def test_digits_of_info_go_to_the_port_until_nobody_asks_for_them():
+    class Infos:
+        def __init__(self, *infos):
+            self.infos = list(infos)
+
+        async def info(self):
+            if not self.infos:
+                await asyncio.get_running_loop().create_future()
+            return self.infos.pop(0)
+
+    async def test(media, port, far):
+        leg = Infos(
+            Info("application/dtmf", b"1"),
+            Info("text/plain", b"2"),
+            Info("application/dtmf-relay", b"Signal=3"),
+        )
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(1):
+                await media.take_digits(leg)
+        assert port.digits == ["1", "3"]
+
+    with_media(test)
+
+
+@pytest.mark.parametrize("agent", [(PCMU_, PCMA_), (G722_, PCMA_), (G722_,)])
+@pytest.mark.parametrize("contact", [(PCMU_,), (G722_, PCMU_), (G722_,), (PCMA_, PCMU_)])
+def test_whatever_the_two_take_of_what_they_are_offered_can_be_joined(agent, contact):
+    for taken in agent_codecs(agent, contact):
+        offered = contact_codecs(taken, contact)
+        assert offered
+        assert all(joins(taken, other) for other in offered)
+
+
+def test_the_contact_is_offered_first_what_the_agent_speaks():
+    assert contact_codecs(PCMA_, (PCMU_, PCMA_)) == (PCMA_, PCMU_)
+    assert contact_codecs(PCMA_, (G722_, PCMU_)) == (PCMU_,)
+
+
+def test_an_agent_is_spared_g722_where_the_contact_may_not_have_it():
+    assert agent_codecs((G722_, PCMU_), (PCMU_, PCMA_)) == (PCMU_,)
+    assert agent_codecs((G722_, PCMU_), (G722_,)) == (G722_,)
+
+
+def test_a_ringing_leg_needs_no_media(tell):
+    told = tell({"agent": (Rings(),)})
+    assert told.plane.used[0].remote is None

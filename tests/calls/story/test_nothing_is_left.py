@@ -1,0 +1,168 @@
+"""However and whenever a call is ended, no leg, port, bridge, timer or task stays."""
+
+import asyncio
+import contextlib
+
+import pytest
+from calls.in_memory import (
+    ANSWERS,
+    Answers,
+    HangsUp,
+    PlaysEarly,
+    Refuses,
+    Rings,
+    call_plan,
+    prepare,
+    user,
+)
+from calls.virtual_time import run
+
+CALLS = {
+    "one phone, answered": (
+        {"agent": (Rings(), Answers(2.0)), "contact": (Rings(), Answers(3.0), HangsUp(5.0))},
+        call_plan(),
+    ),
+    "the agent hangs up": (
+        {"agent": (Rings(), Answers(2.0), HangsUp(6.0)), "contact": ANSWERS},
+        call_plan(),
+    ),
+    "two agents answer at once": (
+        {
+            "ann": (Rings(), Answers(2.0)),
+            "bob": (Rings(), Answers(2.0)),
+            "eve": (Rings(),),
+            "contact": (Answers(1.0), HangsUp(2.0)),
+        },
+        call_plan((user("ann"), user("bob", "eve"))),
+    ),
+    "one agent after another, then early media": (
+        {
+            "ann": (Rings(),),
+            "bob": (Rings(), Answers(2.0)),
+            "contact": (PlaysEarly(0.5, 0.8), Answers(3.0), HangsUp(4.0)),
+        },
+        call_plan((user("ann"),), (user("bob"),)),
+    ),
+    "a trunk fails, the next is busy": (
+        {"agent": ANSWERS, "first": (Refuses(503),), "second": (PlaysEarly(), Refuses(486, 2.0))},
+        call_plan(trunks=("first", "second")),
+    ),
+    "nobody answers": (
+        {"ann": (Rings(), Refuses(603)), "bob": (Rings(),)},
+        call_plan((user("ann"), user("bob"))),
+    ),
+}
+
+
+async def _ended(told, task):
+    """Wait for the story; what is left of it is looked at in the very turn of its end."""
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    told.assert_nothing_is_left()
+    return told
+
+
+def _told(behaviours, plan, *, interrupt=None, seed=None):
+    """Tell a story; `interrupt(story, task)` is called at the given turn of the event loop."""
+
+    async def main(loop):
+        told = prepare(behaviours, plan)
+        task = asyncio.create_task(told.story.run())
+        if interrupt is not None:
+            step, act = interrupt
+            loop.interrupt(loop.steps + step, lambda: act(told.story, task))
+        first = loop.steps
+        await _ended(told, task)
+        told.steps = loop.steps - first
+        return told
+
+    return run(main, seed=seed)
+
+
+def _cancel(story, task):
+    task.cancel()
+
+
+def _hang_up(story, task):
+    story.hang_up()
+
+
+def _cancel_twice(story, task):
+    task.cancel()
+    asyncio.get_event_loop().call_soon(task.cancel)
+
+
+def _hang_up_and_stop(story, task):
+    story.hang_up()
+    asyncio.get_event_loop().call_soon(task.cancel)
+
+
+ENDINGS = {
+    _cancel: {"failed"},
+    _cancel_twice: {"failed"},
+    _hang_up: {"canceled", "connected"},
+    _hang_up_and_stop: {"canceled", "connected", "failed"},
+}
+
+
+@pytest.mark.parametrize("act", ENDINGS)
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("seed", [None, 1, 2])
+def test_ended_in_any_turn_of_the_event_loop_a_call_leaves_nothing_behind(call, act, seed):
+    behaviours, plan = CALLS[call]
+    undisturbed = _told(behaviours, plan, seed=seed)
+    assert undisturbed.steps > 15
+    # A task that is cancelled before its first step never began its story.
+    for step in range(2, undisturbed.steps):
+        told = _told(behaviours, plan, interrupt=(step, act), seed=seed)
+        assert told.outcome in {*ENDINGS[act], undisturbed.outcome}, f"in turn {step}"
+
+
+class _CountsAwaits:
+    """Runs a coroutine, and cancels its task where it waits for the n-th time."""
+
+    def __init__(self, coroutine, cancel_at=None):
+        self._coroutine = coroutine
+        self._cancel_at = cancel_at
+        self.awaits = 0
+
+    def __await__(self):
+        steps = self._coroutine.__await__()
+        try:
+            waiting_for = next(steps)
+            while True:
+                self.awaits += 1
+                if self.awaits == self._cancel_at:
+                    asyncio.current_task().cancel()
+                try:
+                    value = yield waiting_for
+                except BaseException as error:  # noqa: BLE001  # it is passed on
+                    waiting_for = steps.throw(error)
+                else:
+                    waiting_for = steps.send(value)
+        except StopIteration as end:
+            return end.value
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_cancelled_at_any_await_of_the_story_it_leaves_nothing_behind(call):
+    behaviours, plan = CALLS[call]
+
+    def told(cancel_at=None):
+        async def main(loop):
+            told = prepare(behaviours, plan)
+            counted = _CountsAwaits(told.story.run(), cancel_at)
+
+            async def story():
+                await counted
+
+            await _ended(told, asyncio.create_task(story()))
+            told.awaits = counted.awaits
+            return told
+
+        return run(main)
+
+    total = told().awaits
+    assert total >= 2
+    for number in range(1, total + 1):
+        assert told(number).awaits >= number

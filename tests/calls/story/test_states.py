@@ -1,0 +1,43 @@
+"""The states of a call, in Python and in the database."""
+
+import pytest
+from calls.in_memory import MemoryWriter, call_plan, leg_plan
+
+from twoleg.calls.journal import Journal, Role, SystemClock, Verdict
+from twoleg.calls.outcomes import EndedBy, Outcome
+from twoleg.calls.states import TRANSITIONS, ForbiddenTransition, Status
+
+
+async def test_the_database_allows_the_same_transitions(database):
+    async with database.connection() as connection:
+        cursor = await connection.execute("SELECT from_status, to_status FROM call_transitions")
+        rows = await cursor.fetchall()
+    assert {tuple(row) for row in rows} == TRANSITIONS
+
+
+def test_every_state_can_be_reached_and_only_the_end_is_final():
+    assert {new for _, new in TRANSITIONS} == set(Status)
+    assert {old for old, _ in TRANSITIONS} == set(Status) - {Status.ENDED}
+
+
+async def test_a_forbidden_transition_raises_and_writes_nothing():
+    writer = MemoryWriter()
+    journal = Journal(call_plan(), writer, SystemClock())
+    record = journal.open_leg(Role.CONTACT, leg_plan("contact"))
+    with pytest.raises(ForbiddenTransition) as refused:
+        journal.contact_connected(record)
+    assert (refused.value.current, refused.value.wanted) == (Status.QUEUED, Status.BRIDGED)
+    assert journal.status is Status.QUEUED
+    assert writer.changes == []
+
+
+async def test_events_go_on_from_the_sequence_of_the_claim_and_the_end_counts_the_wait():
+    writer = MemoryWriter()
+    writer.sequence = 4
+    journal = Journal(call_plan(sequence=4, queued_seconds=1.25), writer, SystemClock())
+    journal.end(Verdict(outcome=Outcome.CANCELED, ended_by=EndedBy.API))
+    (change,) = writer.changes
+    assert change.event.sequence == 5
+    assert change.event.type == "call.ended"
+    assert change.event.data["outcome"] == "canceled"
+    assert 1.25 <= change.ending.total_seconds < 60
