@@ -2,6 +2,7 @@
 
 from itertools import count
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -58,6 +59,25 @@ def test_a_401_offers_sha_256_before_md5():
 def test_the_right_password_is_ok_by_either_algorithm(algorithm):
     phone = Phone(new_verifier(algorithms=(algorithm,))).challenged(now=10)
     assert phone.register(now=11) is DigestVerdict.OK
+
+
+@pytest.mark.parametrize("algorithm", list(DigestAlgorithm))
+def test_a_client_that_is_not_ours_is_let_in_and_keeps_its_nonce(algorithm):
+    verifier = new_verifier(algorithms=(algorithm,))
+
+    def serve(request: httpx.Request) -> httpx.Response:
+        sent = Headers([(n, v) for n, v in request.headers.items() if n == "authorization"])
+        answer = verifier.find(sent)
+        if answer is None:
+            return httpx.Response(401, headers=verifier.challenge(0))
+        verdict = verifier.verify("GET", "/phonebook?page=2", answer, HA1S, 1)
+        return httpx.Response(200, text=f"{verdict.name} {answer.nonce_count}")
+
+    with httpx.Client(
+        transport=httpx.MockTransport(serve), auth=httpx.DigestAuth("alice", "secret")
+    ) as client:
+        texts = [client.get("http://server/phonebook?page=2").text for _ in range(2)]
+    assert texts == ["OK 1", "OK 2"]
 
 
 def test_a_phone_that_knows_md5_only_is_served():

@@ -180,31 +180,31 @@ a=rtcp-fb:* trr-int 5000
         dtmf=100,
         rtcp=("192.168.0.12", 7078),
     ),
-    "baresip, with a label and its RTCP port": Case(
+    "baresip 1.0": Case(
         """\
 v=0
-o=- 3926385183 1620229472 IN IP4 192.168.1.20
+o=- 1444051707 603558502 IN IP4 198.51.100.20
 s=-
-c=IN IP4 192.168.1.20
+c=IN IP4 198.51.100.20
 t=0 0
 a=tool:baresip 1.0.0
-m=audio 16392 RTP/AVP 8 0 101
-b=AS:125
-a=rtpmap:8 PCMA/8000
+m=audio 21064 RTP/AVP 9 0 8 101
+a=rtpmap:9 G722/8000
 a=rtpmap:0 PCMU/8000
+a=rtpmap:8 PCMA/8000
 a=rtpmap:101 telephone-event/8000
 a=fmtp:101 0-15
-a=rtcp:16393
 a=sendrecv
 a=label:1
 a=rtcp-rsize
-a=ssrc:2189416183 cname:sip:alice@192.168.1.20
+a=ssrc:2971938478 cname:sip:alice@198.51.100.20
+a=minptime:20
 a=ptime:20
 """,
-        PCMA,
-        "192.168.1.20",
-        16392,
-        ("m=audio 4000 RTP/AVP 8 101",),
+        G722,
+        "198.51.100.20",
+        21064,
+        ("m=audio 4000 RTP/AVP 9 101",),
     ),
     "Asterisk (chan_pjsip)": Case(
         """\
