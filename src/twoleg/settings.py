@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import ip_address
@@ -19,6 +20,8 @@ from pydantic_settings import (
 
 PREFIX = "TWOLEG_"
 FILE = "twoleg.toml"
+CLIENT_VARIABLES = frozenset({"TWOLEG_URL", "TWOLEG_TOKEN"})
+"""What the commands that speak to a running service read; no settings of the service."""
 MAX_PORT = 65535
 LOWEST_RTP_PORT = 1024
 
@@ -152,3 +155,11 @@ class Settings(BaseSettings):
         """Give the order in which a setting is looked for."""
         del dotenv_settings, file_secret_settings
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+def unknown_variables(environment: Mapping[str, str]) -> list[str]:
+    """Return the names that look like a setting and are none: a typing error says so."""
+    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} | CLIENT_VARIABLES
+    return sorted(
+        name for name in environment if name.startswith(PREFIX) and name.upper() not in known
+    )

@@ -1,0 +1,89 @@
+"""The api process: uvicorn on a socket of ours, until told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Generator
+
+import uvicorn
+
+from twoleg.api import create_app
+from twoleg.cli.exit_codes import ExitCode
+from twoleg.cli.listening import AddressUnusable
+from twoleg.cli.stopping import stop_requested
+from twoleg.settings import ListenAddress, Settings
+from twoleg.store import Database
+
+LISTEN_BACKLOG = 2048
+STOP_SECONDS = 3
+KEEP_ALIVE_SECONDS = 75
+
+
+async def run(settings: Settings, url: str, *, supervised: bool) -> None:
+    """Serve the HTTP API on the database at `url`. Raises AddressUnusable."""
+    with contextlib.closing(_listening(settings.http)) as listener:
+        async with stop_requested(supervised=supervised) as stop, Database.open(url) as database:
+            await _serve(_Server(_config(settings, database)), listener, stop)
+
+
+def _config(settings: Settings, database: Database) -> uvicorn.Config:
+    return uvicorn.Config(
+        create_app(settings, database),
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=STOP_SECONDS,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        server_header=False,
+    )
+
+
+async def _serve(server: _Server, listener: socket.socket, stop: asyncio.Event) -> None:
+    serving = asyncio.create_task(server.serve([listener]))
+    up = asyncio.create_task(server.up.wait())
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({serving, up}, return_when=asyncio.FIRST_COMPLETED)
+        if up.done():
+            host, port = listener.getsockname()[:2]
+            print(f"ready http://{ListenAddress(host, port)}", flush=True)  # noqa: T201
+        await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if not stop.is_set():
+            raise SystemExit(ExitCode.FAILED)  # uvicorn has logged why
+    finally:
+        server.should_exit = True
+        up.cancel()
+        stopping.cancel()
+        await serving
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without signal handlers of its own, that says when it is up."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.up = asyncio.Event()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if not self.should_exit:
+            self.up.set()
+
+
+def _listening(address: ListenAddress) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((address.host, address.port))
+        # Linux refuses a second listener only here where both ask to reuse the address.
+        listener.listen(LISTEN_BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise AddressUnusable("http", str(address), error) from error
+    return listener

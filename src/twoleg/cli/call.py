@@ -1,0 +1,173 @@
+"""`twoleg call`: places a call and shows it as it goes. `twoleg calls`: what happened."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from twoleg.cli.client import Client, Json
+from twoleg.cli.exit_codes import ExitCode
+from twoleg.cli.options import AsJson
+from twoleg.cli.output import print_fields, print_json, print_table
+from twoleg.cli.resources import assigned
+
+POLL_SECONDS = 0.25
+TAIL_SECONDS = 1.0
+COLUMNS = (
+    "id", "created_at", "status", "outcome", "ended_by", "user_id", "ring_group_id",
+    "contact_phone_number", "talk_seconds",
+)  # fmt: skip
+
+calls = typer.Typer(no_args_is_help=True, help="See what calls came to; end one.")
+
+
+def place(
+    contact: Annotated[str, typer.Argument(help="The contact's phone number, or its id.")],
+    line: Annotated[str, typer.Option(help="The line's phone number, or its id.")],
+    user: Annotated[str | None, typer.Option(help="Id of the user to ring.")] = None,
+    user_phone_number: Annotated[
+        str | None, typer.Option(help="Ring the user at this number, not at the user's phones.")
+    ] = None,
+    ring_group: Annotated[str | None, typer.Option(help="Id of the ring group to ring.")] = None,
+    options: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="FIELD=VALUE", help="Any further field of POST /calls."),
+    ] = None,
+    follow: Annotated[bool, typer.Option(help="Stay until the call has ended.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Place a call: ring the agent, then the contact from the line, and join them.
+
+    Ctrl-C hangs up. Ends with 0 if the two were connected, with 1 if not.
+    """
+    body: Json = {
+        "user_id": user,
+        "ring_group_id": ring_group,
+        "user_phone_number": user_phone_number,
+        **_either("contact", contact),
+        **_either("line", line),
+        **assigned(options or []),
+    }
+    with Client() as client:
+        call = client.post("/calls", {name: v for name, v in body.items() if v is not None})
+        if follow:
+            call = _follow(client, call, live=not as_json)
+    if as_json:
+        print_json(call)
+    elif not follow:
+        typer.echo(f"call {call['id']} is queued")
+    if follow and call["outcome"] != "connected":
+        raise typer.Exit(ExitCode.FAILED)
+
+
+@calls.command("list")
+def list_(
+    filters: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="FILTER=VALUE...", help="outcome=connected user_id=1, say."),
+    ] = None,
+    limit: Annotated[int, typer.Option(help="Rows at the most.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List calls, the newest first."""
+    with Client() as client:
+        rows = list(client.pages("/calls", limit, **assigned(filters or [])))
+    if as_json:
+        print_json(rows)
+    else:
+        print_table(rows, COLUMNS)
+
+
+@calls.command()
+def show(
+    id_: Annotated[int, typer.Argument(metavar="ID")],
+    as_json: AsJson = False,
+) -> None:
+    """Show one call with its legs and events."""
+    with Client() as client:
+        call = client.get(f"/calls/{id_}")
+    if as_json:
+        print_json(call)
+        return
+    legs, events = call.pop("legs"), call.pop("events")
+    print_fields(call)
+    typer.echo()
+    print_table(
+        legs, ("role", "to", "answered", "sip_status", "q850_cause", "reason", "codec", "quality")
+    )
+    typer.echo()
+    print_table(events, ("at", "type"))
+
+
+@calls.command()
+def tail(
+    limit: Annotated[int, typer.Option(help="Calls to begin with.")] = 10,
+    as_json: AsJson = False,
+) -> None:
+    """Show calls as they change, until Ctrl-C."""
+    shown: dict[int, str] = {}
+    with Client() as client:
+        while True:
+            page = list(client.pages("/calls", limit))
+            states = {call["id"]: call["outcome"] or call["status"] for call in page}
+            for call in reversed(page):
+                if shown.get(call["id"]) != states[call["id"]]:
+                    _print_change(call, as_json)
+            shown = states
+            time.sleep(TAIL_SECONDS)
+
+
+@calls.command("hang-up")
+def hang_up(id_: Annotated[int, typer.Argument(metavar="ID")]) -> None:
+    """Cancel or hang up a call, at whatever state it is."""
+    with Client() as client:
+        client.delete(f"/calls/{id_}")
+
+
+def _either(name: str, value: str) -> Json:
+    """Tell a phone number (`+...`) from an id."""
+    return {f"{name}_id": value} if value.isdecimal() else {f"{name}_phone_number": value}
+
+
+def _follow(client: Client, call: Json, *, live: bool) -> Json:
+    """Watch `call` until it has ended; Ctrl-C hangs it up and goes on watching."""
+    with Live(_progress(call), console=Console(stderr=True), transient=not live) as display:
+        while call["status"] != "ended":
+            try:
+                time.sleep(POLL_SECONDS)
+            except KeyboardInterrupt:
+                client.delete(f"/calls/{call['id']}")
+            call = client.get(f"/calls/{call['id']}")
+            display.update(_progress(call))
+    return call
+
+
+def _progress(call: Json) -> Table:
+    """Show the call's events so far, with the seconds since it was placed."""
+    table = Table.grid(padding=(0, 2))
+    events = call.get("events", [])
+    start = datetime.fromisoformat(call["created_at"])
+    for event in events:
+        after = (datetime.fromisoformat(event["at"]) - start).total_seconds()
+        table.add_row(f"{after:7.2f} s", event["type"].removeprefix("call.").replace("_", " "))
+    outcome = call["outcome"]
+    if outcome is not None:
+        style = "green" if outcome == "connected" else "red"
+        table.add_row("", Text(f"{outcome}, ended by {call['ended_by']}", style=style))
+    return table
+
+
+def _print_change(call: Json, as_json: bool) -> None:
+    if as_json:
+        print_json(call)
+        return
+    agent = call["user_id"] or f"group {call['ring_group_id']}"
+    state = call["outcome"] or call["status"]
+    typer.echo(f"{call['id']}  agent {agent} > {call['contact_phone_number']}  {state}")

@@ -1,0 +1,118 @@
+"""The HTTP client of the data commands; it reads `TWOLEG_URL` and `TWOLEG_TOKEN`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from twoleg.cli.exit_codes import ExitCode
+
+DEFAULT_URL = "http://127.0.0.1:8080"
+TIMEOUT_SECONDS = 30.0
+PAGE_ROWS = 200
+
+Json = dict[str, Any]
+
+
+@dataclass
+class RequestRefused(Exception):
+    """The service answered with an error; `errors` holds the messages by field."""
+
+    status: int
+    message: str
+    errors: Mapping[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def exit_code(self) -> ExitCode:
+        if self.status in (401, 403):
+            return ExitCode.NO_PERMISSION
+        return ExitCode.UNAVAILABLE if self.status in (429, 503) else ExitCode.REFUSED
+
+    def __str__(self) -> str:
+        lines = [f"{name}: {text}" for name, texts in self.errors.items() for text in texts]
+        return "\n".join([self.message, *lines])
+
+
+class ServiceUnreachable(Exception):
+    """No answer came from the service at `url`."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(
+            f"no answer from {url}: is `twoleg serve` running? Set TWOLEG_URL to reach another one"
+        )
+        self.url = url
+
+
+class Client:
+    """Speaks to `/api/v1` with one token. Use as a context manager."""
+
+    def __init__(self, url: str | None = None, token: str | None = None) -> None:
+        self.url = (url or os.environ.get("TWOLEG_URL") or DEFAULT_URL).rstrip("/")
+        token = token or os.environ.get("TWOLEG_TOKEN", "")
+        self._http = httpx.Client(
+            base_url=f"{self.url}/api/v1",
+            headers={"Accept": "application/json", "Authorization": f"Bearer {token}"},
+            timeout=TIMEOUT_SECONDS,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._http.close()
+
+    def get(self, path: str, **params: str | int) -> Json:
+        """GET `path`. Raises RequestRefused, ServiceUnreachable (as all verbs do)."""
+        return self._send("GET", path, params=params)
+
+    def post(self, path: str, body: Json) -> Json:
+        return self._send("POST", path, json=body)
+
+    def patch(self, path: str, body: Json) -> Json:
+        return self._send("PATCH", path, json=body)
+
+    def delete(self, path: str) -> Json:
+        return self._send("DELETE", path)
+
+    def pages(self, path: str, most: int, **filters: str) -> Iterator[Json]:
+        """Walk through a list, page by page, up to `most` rows."""
+        cursor: str | None = None
+        while most > 0:
+            params: dict[str, str | int] = {**filters, "limit": min(most, PAGE_ROWS)}
+            if cursor is not None:
+                params["cursor"] = cursor
+            page = self._send("GET", path, params=params)
+            yield from page["data"]
+            most -= len(page["data"])
+            cursor = page.get("next_cursor")
+            if cursor is None:
+                return
+
+    def _send(self, method: str, path: str, **options: Any) -> Json:
+        try:
+            response = self._http.request(method, path, **options)
+        except httpx.TransportError as error:
+            raise ServiceUnreachable(self.url) from error
+        try:
+            body = response.json() if response.content else {}
+        except ValueError:
+            body = {}
+        if not isinstance(body, dict):
+            body = {}
+        if response.is_error:
+            raise RequestRefused(
+                response.status_code,
+                body.get("message", response.reason_phrase),
+                body.get("errors", {}),
+            )
+        return body

@@ -1,0 +1,75 @@
+"""Checks of the running service, and of its trunks as its engine sees them by OPTIONS."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from ipaddress import ip_address
+
+import httpx
+
+from twoleg.cli.client import Client, Json, RequestRefused, ServiceUnreachable
+from twoleg.cli.doctor.finding import Finding, fail, ok, warn
+from twoleg.settings import ListenAddress, Settings
+
+HEALTH_SECONDS = 3.0
+MOST_TRUNKS = 200
+GOOD_STATES = frozenset({"up", "registered", "reachable"})
+NOT_YET_STATES = frozenset({"unknown", ""})
+
+
+def is_running(settings: Settings) -> bool:
+    """Say whether an api of twoleg answers at the configured address."""
+    try:
+        response = httpx.get(f"{_url(settings.http)}/api/v1/health", timeout=HEALTH_SECONDS)
+    except httpx.HTTPError:
+        return False
+    kind: str = response.headers.get("content-type", "")
+    return kind.startswith("application/json")
+
+
+def check_service(settings: Settings, *, running: bool) -> Iterator[Finding]:
+    """Ask the service how its trunks are."""
+    if not running:
+        yield warn("service", f"nothing answers at {settings.http}", "start `twoleg serve`")
+        return
+    yield ok("service", f"answers at {settings.http}")
+    if not os.environ.get("TWOLEG_TOKEN"):
+        yield warn("trunks", "not looked at", "set TWOLEG_TOKEN to a token of the account")
+        return
+    try:
+        with Client(_url(settings.http)) as client:
+            trunks = list(client.pages("/trunks", MOST_TRUNKS))
+    except (RequestRefused, ServiceUnreachable) as error:
+        yield fail("trunks", f"cannot be listed: {error}", "check TWOLEG_TOKEN and the api's log")
+        return
+    if not trunks:
+        yield warn(
+            "trunks",
+            "there is none: only registered phones can be rung",
+            "make one: `twoleg trunks create name=Carrier host=...`",
+        )
+    for trunk in trunks:
+        yield _trunk(trunk)
+
+
+def _trunk(trunk: Json) -> Finding:
+    subject = f"trunk {trunk['name']}"
+    state = trunk.get("state") or ""
+    detail = f"{state or 'unknown'} {trunk.get('state_detail') or ''}".strip()
+    if state in GOOD_STATES:
+        return ok(subject, detail)
+    if state in NOT_YET_STATES:
+        return warn(subject, "not probed yet", "look again in a minute")
+    return fail(
+        subject,
+        f"{detail}: {trunk['host']} does not answer as it should",
+        "check its host, port, transport, user name and password, and the firewall for SIP",
+    )
+
+
+def _url(address: ListenAddress) -> str:
+    host = address.host
+    if ip_address(host).is_unspecified:
+        host = "::1" if ":" in host else "127.0.0.1"
+    return f"http://{ListenAddress(host, address.port)}"

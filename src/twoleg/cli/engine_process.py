@@ -1,0 +1,35 @@
+"""The engine process: places calls until told to stop, then lets running ones drain."""
+
+from __future__ import annotations
+
+from twoleg.calls import Engine, EngineConfig
+from twoleg.cli.listening import UNUSABLE, AddressUnusable
+from twoleg.cli.stopping import stop_requested
+from twoleg.settings import Settings
+
+
+async def run(settings: Settings, url: str, *, supervised: bool) -> None:
+    """Place the calls that are queued in the database at `url`. Raises AddressUnusable."""
+    async with stop_requested(supervised=supervised) as stop:
+        try:
+            async with Engine.open(_config(settings), url) as engine:
+                print(f"ready sip:{engine.sip_address}", flush=True)  # noqa: T201
+                await stop.wait()
+                await engine.drain(settings.drain_seconds)
+        except OSError as error:
+            if error.errno not in UNUSABLE:
+                raise
+            raise AddressUnusable("sip", str(settings.sip), error) from error
+
+
+def _config(settings: Settings) -> EngineConfig:
+    return EngineConfig(
+        sip=(settings.sip.host, settings.sip.port),
+        sip_tls=(settings.sip_tls.host, settings.sip_tls.port) if settings.sip_tls else None,
+        tls_certificate=settings.tls_certificate,
+        tls_key=settings.tls_key,
+        tls_authorities=settings.tls_authorities,
+        public_address=settings.public_address,
+        rtp_ports=range(settings.rtp_ports.low, settings.rtp_ports.high + 1),
+        max_calls=settings.max_calls,
+    )

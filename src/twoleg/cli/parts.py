@@ -1,0 +1,113 @@
+"""`twoleg api`, `engine` and `worker`: the parts, each alone.
+
+Each imports its process when it runs: none carries the memory and start-up time of the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import Protocol
+
+import typer
+import uvloop
+
+from twoleg.cli.database import explained, running_database_url
+from twoleg.cli.exit_codes import ExitCode
+from twoleg.cli.listening import AddressUnusable
+from twoleg.cli.options import (
+    DatabaseUrl,
+    DataDir,
+    Http,
+    LogFormatOption,
+    LogLevel,
+    PublicAddress,
+    RtpPorts,
+    Sip,
+    SipTls,
+    Supervised,
+    TlsAuthorities,
+    TlsCertificate,
+    TlsKey,
+    settings_from,
+)
+from twoleg.settings import Settings
+from twoleg.store import schema
+
+
+class Part(Protocol):
+    """A process's main coroutine: it prints `ready ...`, and returns after it was told to stop."""
+
+    def __call__(
+        self, settings: Settings, url: str, *, supervised: bool
+    ) -> Coroutine[None, None, None]: ...
+
+
+def api(
+    data_dir: DataDir = None,
+    database: DatabaseUrl = None,
+    http: Http = None,
+    log_format: LogFormatOption = None,
+    log_level: LogLevel = None,
+    supervised: Supervised = False,
+) -> None:
+    """Take requests in over HTTP."""
+    from twoleg.cli import api_process
+
+    settings = settings_from(
+        data_dir=data_dir, database_url=database, http=http, log_format=log_format,
+        log_level=log_level,
+    )  # fmt: skip
+    _run(api_process.run, settings, supervised)
+
+
+def engine(
+    data_dir: DataDir = None,
+    database: DatabaseUrl = None,
+    sip: Sip = None,
+    sip_tls: SipTls = None,
+    tls_certificate: TlsCertificate = None,
+    tls_key: TlsKey = None,
+    tls_authorities: TlsAuthorities = None,
+    public_address: PublicAddress = None,
+    rtp_ports: RtpPorts = None,
+    log_format: LogFormatOption = None,
+    log_level: LogLevel = None,
+    supervised: Supervised = False,
+) -> None:
+    """Place calls over SIP and RTP."""
+    from twoleg.cli import engine_process
+
+    settings = settings_from(
+        data_dir=data_dir, database_url=database, sip=sip, sip_tls=sip_tls,
+        tls_certificate=tls_certificate, tls_key=tls_key, tls_authorities=tls_authorities,
+        public_address=public_address, rtp_ports=rtp_ports, log_format=log_format,
+        log_level=log_level,
+    )  # fmt: skip
+    _run(engine_process.run, settings, supervised)
+
+
+def worker(
+    data_dir: DataDir = None,
+    database: DatabaseUrl = None,
+    log_format: LogFormatOption = None,
+    log_level: LogLevel = None,
+    supervised: Supervised = False,
+) -> None:
+    """Do the jobs that may wait."""
+    from twoleg.cli import worker_process
+
+    settings = settings_from(
+        data_dir=data_dir, database_url=database, log_format=log_format, log_level=log_level
+    )
+    _run(worker_process.run, settings, supervised)
+
+
+def _run(part: Part, settings: Settings, supervised: bool) -> None:
+    with explained():
+        url = running_database_url(settings)
+        schema.check(url)
+        try:
+            uvloop.run(part(settings, url, supervised=supervised))
+        except AddressUnusable as error:
+            typer.echo(str(error), err=True)
+            raise typer.Exit(ExitCode.CONFIG) from error

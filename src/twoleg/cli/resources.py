@@ -1,0 +1,129 @@
+"""The commands that keep the directory: one group of five for each kind of thing."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+
+from twoleg.cli.client import Client, Json
+from twoleg.cli.options import AsJson
+from twoleg.cli.output import print_fields, print_json, print_table
+
+ASSIGNMENTS = typer.Argument(
+    metavar="FIELD=VALUE...", help="Fields to set; FIELD:=VALUE takes VALUE as JSON (a list, say)."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A kind of thing under `/api/v1/PATH`; `singular` is its name in help texts."""
+
+    path: str
+    singular: str
+    columns: tuple[str, ...]
+    fields: str
+
+
+RESOURCES = (
+    Resource(
+        "users", "user",
+        ("id", "name", "email", "phone_number", "availability", "sip_username", "registered"),
+        "name, email, phone_number, availability, sip_username, sip_password",
+    ),
+    Resource(
+        "ring-groups", "ring group", ("id", "name", "strategy", "user_ids", "ring_seconds"),
+        "name, strategy, user_ids, ring_seconds, max_wait_seconds, fallback",
+    ),
+    Resource(
+        "contacts", "contact", ("id", "name", "phone_number", "time_zone", "opted_out"),
+        "name, phone_number, phone_numbers, time_zone, language, opted_out, attributes",
+    ),
+    Resource(
+        "lines", "line", ("id", "phone_number", "name", "country", "trunk_ids"),
+        "phone_number, name, country, trunk_ids",
+    ),
+    Resource(
+        "trunks", "trunk", ("id", "name", "host", "port", "transport", "state"),
+        "name, host, port, transport, username, password, register, max_calls, "
+        "calls_per_second, caller_id_mode, number_format, priority, weight",
+    ),
+    Resource(
+        "tokens", "token", ("id", "name", "scopes", "expires_at"), "name, scopes, expires_at"
+    ),
+)  # fmt: skip
+
+
+def assigned(assignments: list[str]) -> Json:
+    """Read `FIELD=VALUE` and `FIELD:=JSON`; raises typer.BadParameter that names the word."""
+    body: Json = {}
+    for word in assignments:
+        name, equals, value = word.partition("=")
+        if not equals or not name.rstrip(":"):
+            raise typer.BadParameter(f"{word!r}: give FIELD=VALUE or FIELD:=JSON")
+        if not name.endswith(":"):
+            body[name] = value
+            continue
+        try:
+            body[name[:-1]] = json.loads(value)
+        except ValueError as error:
+            raise typer.BadParameter(f"{word!r}: after := comes JSON ({error})") from error
+    return body
+
+
+def commands(resource: Resource) -> typer.Typer:
+    """Make the group of commands for one `resource`."""
+    group = typer.Typer(no_args_is_help=True, help=f"Keep the account's {resource.path}.")
+
+    def show_one(thing: Json, as_json: bool) -> None:
+        if as_json:
+            print_json(thing)
+        else:
+            print_fields(thing)
+
+    @group.command("list", help=f"List {resource.path}.")
+    def list_(
+        filters: Annotated[
+            list[str] | None, typer.Argument(metavar="FILTER=VALUE...", help="name=Alice, say.")
+        ] = None,
+        limit: Annotated[int, typer.Option(help="Rows at the most.")] = 100,
+        as_json: AsJson = False,
+    ) -> None:
+        with Client() as client:
+            query: dict[str, Any] = assigned(filters or [])
+            rows = list(client.pages(f"/{resource.path}", limit, **query))
+        if as_json:
+            print_json(rows)
+        else:
+            print_table(rows, resource.columns)
+
+    @group.command(help=f"Show one {resource.singular}.")
+    def show(id_: Annotated[int, typer.Argument(metavar="ID")], as_json: AsJson = False) -> None:
+        with Client() as client:
+            show_one(client.get(f"/{resource.path}/{id_}"), as_json)
+
+    @group.command(help=f"Make a {resource.singular}. Fields: {resource.fields}.")
+    def create(assignments: Annotated[list[str], ASSIGNMENTS], as_json: AsJson = False) -> None:
+        with Client() as client:
+            show_one(client.post(f"/{resource.path}", assigned(assignments)), as_json)
+
+    if resource.path != "tokens":
+
+        @group.command(help=f"Change a {resource.singular}. Fields: {resource.fields}.")
+        def update(
+            id_: Annotated[int, typer.Argument(metavar="ID")],
+            assignments: Annotated[list[str], ASSIGNMENTS],
+            as_json: AsJson = False,
+        ) -> None:
+            with Client() as client:
+                body = assigned(assignments)
+                show_one(client.patch(f"/{resource.path}/{id_}", body), as_json)
+
+    @group.command(help=f"Delete a {resource.singular}; records that name it stay.")
+    def delete(id_: Annotated[int, typer.Argument(metavar="ID")]) -> None:
+        with Client() as client:
+            client.delete(f"/{resource.path}/{id_}")
+
+    return group

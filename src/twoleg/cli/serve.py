@@ -1,0 +1,111 @@
+"""`twoleg serve`: every part on one machine, with the embedded PostgreSQL unless told otherwise."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Mapping
+
+import typer
+
+from twoleg.cli.database import explained
+from twoleg.cli.exit_codes import ExitCode
+from twoleg.cli.options import (
+    DatabaseUrl,
+    DataDir,
+    Http,
+    LogFormatOption,
+    LogLevel,
+    PublicAddress,
+    RtpPorts,
+    Sip,
+    SipTls,
+    Supervised,
+    TlsAuthorities,
+    TlsCertificate,
+    TlsKey,
+    settings_from,
+)
+from twoleg.cli.setup import first_account
+from twoleg.cli.stopping import ended_in_order, stop_requested
+from twoleg.cli.supervisor import PartFailed, Supervisor
+from twoleg.settings import PREFIX, Settings
+from twoleg.store import EmbeddedServer, schema
+
+PARTS = ("api", "engine", "worker")
+GRACE_SECONDS = 2.5
+"""What a part may take to end beyond the time that running calls are given."""
+
+
+def serve(
+    data_dir: DataDir = None,
+    database: DatabaseUrl = None,
+    http: Http = None,
+    sip: Sip = None,
+    sip_tls: SipTls = None,
+    tls_certificate: TlsCertificate = None,
+    tls_key: TlsKey = None,
+    tls_authorities: TlsAuthorities = None,
+    public_address: PublicAddress = None,
+    rtp_ports: RtpPorts = None,
+    log_format: LogFormatOption = None,
+    log_level: LogLevel = None,
+    supervised: Supervised = False,
+) -> None:
+    """Run everything on this machine.
+
+    Prints `ready http://HOST:PORT sip:HOST:PORT` when calls can be placed. On an empty database it
+    first makes an account and prints its id and token, once. Every option is also an environment
+    variable TWOLEG_NAME, and a line of twoleg.toml.
+    """
+    settings = settings_from(
+        data_dir=data_dir, database_url=database, http=http, sip=sip, sip_tls=sip_tls,
+        tls_certificate=tls_certificate, tls_key=tls_key, tls_authorities=tls_authorities,
+        public_address=public_address, rtp_ports=rtp_ports, log_format=log_format,
+        log_level=log_level,
+    )  # fmt: skip
+    with explained(), ended_in_order():
+        if settings.database_url is not None:
+            _serve(settings, settings.database_url.get_secret_value(), supervised)
+        else:
+            with EmbeddedServer(settings.data_dir) as server:
+                _serve(settings, server.url, supervised)
+
+
+def _serve(settings: Settings, url: str, supervised: bool) -> None:
+    schema.upgrade(url)
+    account = asyncio.run(first_account(url))
+    if account is not None:
+        print(f"account {account.account_id} token {account.token}", flush=True)  # noqa: T201
+    try:
+        asyncio.run(_supervise(settings, url, supervised))
+    except PartFailed as failure:
+        typer.echo(f"twoleg {failure.part} cannot run as it is configured; see above", err=True)
+        raise typer.Exit(ExitCode.CONFIG) from failure
+
+
+async def _supervise(settings: Settings, url: str, supervised: bool) -> None:
+    def announce(said: Mapping[str, str]) -> None:
+        print(f"ready {said['api']} {said['engine']}", flush=True)  # noqa: T201
+
+    supervisor = Supervisor(
+        PARTS,
+        environment=_environment(settings, url),
+        stop_seconds=settings.drain_seconds + GRACE_SECONDS,
+        on_ready=announce,
+    )
+    async with stop_requested(supervised=supervised) as stop:
+        await supervisor.run(stop)
+
+
+def _environment(settings: Settings, url: str) -> dict[str, str]:
+    """Hand the settings down by environment: a command line is readable by everyone."""
+    values = {
+        name: value.value if hasattr(value, "value") else str(value)
+        for name in Settings.model_fields
+        if (value := getattr(settings, name)) is not None
+    }
+    values["database_url"] = url
+    if values["log_format"] == "auto" and sys.stderr.isatty():
+        values["log_format"] = "console"
+    return {f"{PREFIX}{name.upper()}": value for name, value in values.items()}

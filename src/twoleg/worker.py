@@ -1,0 +1,121 @@
+"""The worker process: jobs that may wait, durable and retried, on the same PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+import procrastinate
+import structlog
+
+from twoleg.store import Database
+from twoleg.store.url import connection_string
+
+MAX_CONNECTIONS: Final = 4
+RETRIES: Final = 3
+STOP_SECONDS: Final = 3.0
+"""How long a job that is under way may go on once the worker is told to stop."""
+ROWS_AT_ONCE: Final = 1000
+"""Rows that one transaction removes: a long one would keep others waiting."""
+
+_REMOVE_EXPIRED_BINDINGS: Final = "DELETE FROM bindings WHERE expires_at < now()"
+
+# Ids rise with time: the rows that are old enough come first, and the walk ends at the limit.
+_REMOVE_OLD_CALLS: Final = """
+DELETE FROM calls WHERE id IN (
+    SELECT id FROM calls
+    WHERE ended_at < now() - make_interval(days => %(days)s)
+    ORDER BY id LIMIT %(rows)s
+)
+"""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodicJob:
+    """Work that comes round; `run` says how many rows it dealt with."""
+
+    name: str
+    cron: str
+    run: Callable[[Database], Awaitable[int]]
+
+
+def periodic_jobs(record_days: int | None) -> list[PeriodicJob]:
+    """Name what comes round; call records stay for ever where `record_days` is None."""
+    jobs = [PeriodicJob("remove_expired_bindings", "*/10 * * * *", remove_expired_bindings)]
+    if record_days is not None:
+        remove = partial(remove_old_calls, days=record_days)
+        jobs.append(PeriodicJob("remove_old_calls", "17 3 * * *", remove))
+    return jobs
+
+
+async def remove_expired_bindings(database: Database) -> int:
+    """Remove the registrations of phones that have not come back."""
+    async with database.connection() as connection:
+        return (await connection.execute(_REMOVE_EXPIRED_BINDINGS)).rowcount
+
+
+async def remove_old_calls(database: Database, days: int) -> int:
+    """Remove calls that ended more than `days` ago, with their legs and events."""
+    removed = 0
+    while True:
+        async with database.connection() as connection:
+            parameters = {"days": days, "rows": ROWS_AT_ONCE}
+            rows = (await connection.execute(_REMOVE_OLD_CALLS, parameters)).rowcount
+        removed += rows
+        if rows < ROWS_AT_ONCE:
+            return removed
+
+
+@asynccontextmanager
+async def open_jobs(
+    database: Database, periodic: Sequence[PeriodicJob]
+) -> AsyncIterator[procrastinate.App]:
+    """Open the procrastinate app with the `periodic` jobs.
+
+    Each is deferred once a period however many workers run: procrastinate's own table of periodic
+    defers sees to that.
+    """
+    app = procrastinate.App(
+        connector=procrastinate.PsycopgConnector(
+            conninfo=connection_string(database.url), min_size=1, max_size=MAX_CONNECTIONS
+        )
+    )
+    for job in periodic:
+        _register(app, database, job)
+    async with app.open_async():
+        yield app
+
+
+def _register(app: procrastinate.App, database: Database, job: PeriodicJob) -> None:
+    async def run(timestamp: int) -> None:
+        rows = await job.run(database)
+        log.info("periodic job done", job=job.name, due=timestamp, rows=rows)
+
+    task = app.task(name=job.name, queueing_lock=job.name, retry=RETRIES)(run)
+    app.periodic(cron=job.cron)(task)
+
+
+async def run_worker(app: procrastinate.App, stop: asyncio.Event) -> None:
+    """Work until `stop`; a job that is under way then may end within `STOP_SECONDS`."""
+    working = asyncio.create_task(
+        app.run_worker_async(
+            install_signal_handlers=False,
+            shutdown_graceful_timeout=STOP_SECONDS,
+            delete_jobs="successful",
+        )
+    )
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            await working
+    finally:
+        stopping.cancel()
+        working.cancel()
+        await asyncio.gather(working, stopping, return_exceptions=True)
