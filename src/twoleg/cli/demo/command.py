@@ -1,0 +1,189 @@
+"""The command: starts the service and two phones, has them joined, and judges what was heard."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from twoleg.cli.demo.children import ChildEnded
+from twoleg.cli.demo.reports import Happening, PhoneScript, Report
+from twoleg.cli.demo.screen import Screen
+from twoleg.cli.demo.script import (
+    AGENT_TONE_HZ,
+    CONTACT,
+    CONTACT_TONE_HZ,
+    DEADLINE_SECONDS,
+    LEAST_HEARD_SECONDS,
+    LINE,
+    RING_SECONDS,
+    TALK_SECONDS,
+)
+from twoleg.cli.demo.service import CONTRACT_PATH, Service, UnexpectedReply
+from twoleg.cli.demo.simulated import SimulatedPhone
+from twoleg.cli.exit_codes import ExitCode
+from twoleg.cli.stopping import stop_requested
+
+POLL_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """What came of the call: its record, and what each phone measured."""
+
+    record: Mapping[str, Any]
+    agent: Mapping[str, Any]
+    contact: Mapping[str, Any]
+
+
+def demo() -> None:
+    """Place one real call between two simulated phones, with nothing to configure.
+
+    Starts the service with an embedded database on free ports of this machine, and two phones as
+    processes of their own; places the call by the one HTTP request; measures at each end the tone
+    that the other end plays. Ends with 0 only if both were heard and the record says so.
+    """
+    raise typer.Exit(asyncio.run(_demo()))
+
+
+async def _demo() -> ExitCode:
+    async with stop_requested() as stop:
+        playing = asyncio.create_task(_play_and_judge())
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait({playing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopping.cancel()
+            playing.cancel()  # all that it started is ended before it ends
+            with contextlib.suppress(asyncio.CancelledError):
+                await playing
+        return ExitCode.FAILED if playing.cancelled() else playing.result()
+
+
+async def _play_and_judge() -> ExitCode:
+    with Screen() as screen, tempfile.TemporaryDirectory(prefix="twoleg-demo-") as directory:
+        try:
+            async with asyncio.timeout(DEADLINE_SECONDS):
+                played = await _play(screen, Path(directory))
+        except TimeoutError:
+            screen.result("demo", f"nothing more came within {DEADLINE_SECONDS:.0f} s", good=False)
+            return ExitCode.FAILED
+        except (ChildEnded, UnexpectedReply) as error:
+            screen.result("demo", str(error), good=False)
+            return ExitCode.FAILED
+    return ExitCode.OK if judge(screen, played) else ExitCode.FAILED
+
+
+async def _play(screen: Screen, directory: Path) -> Played:
+    def show(name: str, report: Report) -> None:
+        screen.happened(name, _told(report))
+
+    screen.waiting("starting the service")
+    async with contextlib.AsyncExitStack() as stack:
+        service = await stack.enter_async_context(Service.start(directory))
+        screen.happened("demo", f"service is up, with SIP at {service.sip}")
+        contact = await stack.enter_async_context(
+            SimulatedPhone.start("contact", _contact_script(), directory, show)
+        )
+        listening = await contact.until(Happening.LISTENING)
+        agent = await service.furnish(listening["port"])
+        agent_script = PhoneScript(
+            registrar=service.sip,
+            username=agent.sip_username,
+            password=agent.sip_password,
+            tone_hz=AGENT_TONE_HZ,
+            expected_hz=CONTACT_TONE_HZ,
+            ring_seconds=RING_SECONDS,
+        )
+        agent_phone = await stack.enter_async_context(
+            SimulatedPhone.start("agent", agent_script, directory, show)
+        )
+        await agent_phone.until(Happening.REGISTERED)
+        screen.happened("demo", f"POST {CONTRACT_PATH}: {CONTACT} from {LINE}")
+        location = await service.place(agent)
+        record = await _follow(screen, service, location)
+        screen.waiting("ending the phones and the service")
+        return Played(
+            record,
+            await agent_phone.until(Happening.ENDED),
+            await contact.until(Happening.ENDED),
+        )
+
+
+async def _follow(screen: Screen, service: Service, location: str) -> dict[str, Any]:
+    """Show the call's events as its record gains them, until it has ended."""
+    shown = 0
+    while True:
+        record = await service.record(location)
+        events = record["events"]
+        for event in events[shown:]:
+            screen.happened("twoleg", event["type"].replace("_", " "))
+        shown = len(events)
+        if record["status"] == "ended":
+            return record
+        screen.waiting(record["status"].replace("_", " "))
+        await asyncio.sleep(POLL_SECONDS)
+
+
+def judge(screen: Screen, played: Played) -> bool:
+    """Print what was measured and recorded; say whether it is as it must be."""
+    screen.space()
+    good = [
+        _judge_heard(screen, "agent heard", CONTACT_TONE_HZ, played.agent),
+        _judge_heard(screen, "contact heard", AGENT_TONE_HZ, played.contact),
+    ]
+    record = played.record
+    connected: bool = record["outcome"] == "connected"
+    durations = ", ".join(
+        f"{name.removesuffix('_seconds').replace('_', ' ')} {record[name]} s"
+        for name in ("agent_ring_seconds", "contact_ring_seconds", "talk_seconds", "total_seconds")
+    )
+    text = f"{record['outcome']}, ended by {record['ended_by']}: {durations}"
+    screen.result("record", text, good=connected)
+    return connected and all(good)
+
+
+def _judge_heard(screen: Screen, name: str, hertz: int, heard: Mapping[str, Any]) -> bool:
+    if heard["level"] is None:
+        screen.result(name, f"no tone of {hertz} Hz", good=False)
+        return False
+    good: bool = heard["seconds"] >= LEAST_HEARD_SECONDS
+    text = f"{hertz} Hz at {heard['level']} dBFS for {heard['seconds']} s"
+    screen.result(name, text, good=good)
+    return good
+
+
+def _contact_script() -> PhoneScript:
+    return PhoneScript(
+        tone_hz=CONTACT_TONE_HZ,
+        expected_hz=AGENT_TONE_HZ,
+        ring_seconds=RING_SECONDS,
+        talk_seconds=TALK_SECONDS,
+    )
+
+
+def _told(report: Report) -> str:
+    facts = report.facts
+    match report.happening:
+        case Happening.LISTENING:
+            return f"phone listens on port {facts['port']}"
+        case Happening.REGISTERED:
+            return "phone is registered"
+        case Happening.REFUSED:
+            return f"registration is refused with {facts['status']}"
+        case Happening.RINGS:
+            return f"rings, called by {facts['caller']}"
+        case Happening.ANSWERS:
+            return f"answers, plays {facts['tone_hz']} Hz"
+        case Happening.HEARS:
+            return f"hears {facts['hertz']} Hz"
+        case Happening.HANGS_UP:
+            return "hangs up"
+        case Happening.ENDED:
+            return "call is over"

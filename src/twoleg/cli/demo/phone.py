@@ -1,0 +1,169 @@
+"""A simulated phone in a process of its own, made of twoleg's SIP and media like any phone.
+
+Reads a `PhoneScript` from the first line of its standard input, and ends when that is closed;
+prints a `Report` a line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sys
+from typing import Any
+
+import uvloop
+
+from twoleg.cli.demo.meter import ToneMeter
+from twoleg.cli.demo.reports import Happening, PhoneScript, Report
+from twoleg.cli.demo.script import LOOPBACK, RTP_PORTS
+from twoleg.cli.stopping import stop_requested
+from twoleg.media import Codec, EmbeddedPlane, MediaPort, RemoteStream, steady
+from twoleg.settings import ListenAddress
+from twoleg.sip import (
+    PCMU,
+    TELEPHONE_EVENT,
+    AgreedAudio,
+    AudioSession,
+    Credentials,
+    LocalAudio,
+    NameAddr,
+    SipUri,
+    Transport,
+)
+from twoleg.sip.interface import OutOfDialogRequest
+from twoleg.sip_io import IncomingCall, KnownAddresses, Listen, Phone, PhoneConfig
+
+REGISTER_SECONDS = 300
+TONE_MILLISECONDS = 1000
+PATIENCE_SECONDS = 5.0
+"""How long one that hangs up waits to hear the other side first."""
+
+
+def report(happening: Happening, **facts: Any) -> None:
+    """Tell the demo."""
+    sys.stdout.write(Report(happening, facts).to_line())
+    sys.stdout.flush()
+
+
+async def run(script: PhoneScript) -> None:
+    """Be a phone until told to stop."""
+    config = PhoneConfig(
+        listen=(Listen(Transport.UDP, LOOPBACK, 0),),
+        user_agent="twoleg demo phone",
+        accept_calls=True,
+    )
+    async with (
+        stop_requested(supervised=True) as stop,
+        EmbeddedPlane.open(host=LOOPBACK, ports=RTP_PORTS) as plane,
+        Phone.open(config, KnownAddresses({LOOPBACK})) as phone,
+    ):
+        _, address = phone.addresses[0]
+        report(Happening.LISTENING, port=address.port)
+        if script.registrar is not None and not await _register(phone, address.port, script):
+            return
+        serving = asyncio.create_task(_serve(phone, plane, script))
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            serving.cancel()
+            stopping.cancel()
+            await asyncio.gather(serving, stopping, return_exceptions=True)
+
+
+async def _register(phone: Phone, port: int, script: PhoneScript) -> bool:
+    """Register once, which lasts longer than the demo."""
+    registrar = ListenAddress.parse(script.registrar)
+    user = script.username or ""
+    address_of_record = NameAddr(SipUri("sip", user, None, registrar.host, registrar.port))
+    response = await phone.request(
+        OutOfDialogRequest(
+            method="REGISTER",
+            target=SipUri("sip", None, None, registrar.host, registrar.port),
+            from_=address_of_record,
+            to=address_of_record,
+            headers=(
+                ("Contact", f"<sip:{user}@{LOOPBACK}:{port}>"),
+                ("Expires", str(REGISTER_SECONDS)),
+            ),
+            credentials=Credentials(user, script.password or ""),
+        )
+    )
+    if response.status >= 300:
+        report(Happening.REFUSED, status=response.status)
+        return False
+    report(Happening.REGISTERED)
+    return True
+
+
+async def _serve(phone: Phone, plane: EmbeddedPlane, script: PhoneScript) -> None:
+    async for call in phone.incoming():
+        async with plane.open_port() as port:
+            await _take(call, port, script)
+
+
+async def _take(call: IncomingCall, port: MediaPort, script: PhoneScript) -> None:
+    heard = asyncio.Event()
+
+    def on_heard() -> None:
+        report(Happening.HEARS, hertz=script.expected_hz)
+        heard.set()
+
+    meter = ToneMeter(script.expected_hz, script.tone_hz, on_heard)
+    session = AudioSession(
+        LocalAudio(port.address, port.port, (PCMU, TELEPHONE_EVENT)), random.getrandbits(62)
+    )
+    over = asyncio.ensure_future(call.ended())
+    try:
+        report(Happening.RINGS, caller=str(call.request.from_.uri))
+        call.ring()
+        await asyncio.wait({over}, timeout=script.ring_seconds)
+        if not over.done():
+            answer, agreed = session.answer_offer(call.offer)
+            port.tap(meter.receive)
+            port.connect(_remote_stream(agreed))
+            call.accept(answer)
+            port.play(steady((script.tone_hz,), TONE_MILLISECONDS), loop=True)
+            report(Happening.ANSWERS, tone_hz=script.tone_hz)
+            await _talk(call, over, heard, script.talk_seconds)
+    finally:
+        over.cancel()
+        call.hang_up()
+        report(Happening.ENDED, level=meter.level, seconds=meter.seconds)
+
+
+async def _talk(
+    call: IncomingCall,
+    over: asyncio.Future[Any],
+    heard: asyncio.Event,
+    talk_seconds: float | None,
+) -> None:
+    """Stay until the far end hangs up, or for `talk_seconds` after it was first heard."""
+    if talk_seconds is not None:
+        hearing = asyncio.ensure_future(heard.wait())
+        await asyncio.wait({over, hearing}, timeout=PATIENCE_SECONDS)
+        hearing.cancel()
+        await asyncio.wait({over}, timeout=talk_seconds)
+        if not over.done():
+            report(Happening.HANGS_UP)
+            call.hang_up()
+    await asyncio.wait({over})
+
+
+def _remote_stream(agreed: AgreedAudio) -> RemoteStream:
+    return RemoteStream(
+        host=agreed.address,
+        port=agreed.port,
+        codec=Codec.PCMU,
+        payload_type=agreed.send_payload_type,
+        rtcp=agreed.rtcp,
+        dtmf_payload_type=agreed.dtmf_send_payload_type,
+        sending=agreed.direction.sends,
+        receiving=agreed.direction.receives,
+        ptime=agreed.ptime,
+        rtcp_mux=agreed.rtcp_mux,
+    )
+
+
+if __name__ == "__main__":
+    uvloop.run(run(PhoneScript.from_line(sys.stdin.readline())))

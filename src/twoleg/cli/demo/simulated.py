@@ -1,0 +1,63 @@
+"""The demo's end of a simulated phone: starts it, and hears what happens to it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from twoleg.cli.demo.children import Child, ChildEnded
+from twoleg.cli.demo.reports import Happening, PhoneScript, Report
+
+PROGRAM = "twoleg.cli.demo.phone"
+
+OnReport = Callable[[str, Report], None]
+
+
+class SimulatedPhone:
+    """A phone in a process of its own."""
+
+    def __init__(self, child: Child, on_report: OnReport) -> None:
+        self._child = child
+        self._on_report = on_report
+        loop = asyncio.get_running_loop()
+        self._seen: dict[Happening, asyncio.Future[dict[str, Any]]] = {
+            happening: loop.create_future() for happening in Happening
+        }
+
+    @classmethod
+    @asynccontextmanager
+    async def start(
+        cls, name: str, script: PhoneScript, directory: Path, on_report: OnReport
+    ) -> AsyncIterator[SimulatedPhone]:
+        """Start it; `on_report` gets every report with the phone's `name`."""
+        async with Child.start(name, [PROGRAM], directory) as child:
+            phone = cls(child, on_report)
+            child.tell(script.to_line())
+            listening = asyncio.create_task(phone._listen())
+            try:
+                yield phone
+            finally:
+                listening.cancel()
+                await asyncio.gather(listening, return_exceptions=True)
+
+    async def until(self, happening: Happening) -> dict[str, Any]:
+        """Wait for the first report of `happening`, and give its facts. Raises ChildEnded."""
+        return await asyncio.shield(self._seen[happening])
+
+    async def _listen(self) -> None:
+        try:
+            while True:
+                report = Report.from_line(await self._child.line())
+                self._on_report(self._child.name, report)
+                seen = self._seen[report.happening]
+                if not seen.done():
+                    seen.set_result(report.facts)
+        except ChildEnded as end:
+            for waiting in self._seen.values():
+                if not waiting.done():
+                    waiting.set_exception(end)
+                    # It is no fault that nobody waits for most of them.
+                    waiting.exception()
