@@ -269,9 +269,11 @@ class Registration:
             return
         self.registered_until = None
         if self._stopping:
-            return
-        busy = self._in_flight or self._to_send is not None
-        self.state = RegistrationState.REGISTERING if busy else RegistrationState.FAILED
+            self.state = RegistrationState.UNREGISTERED
+        elif self._in_flight or self._to_send is not None:
+            self.state = RegistrationState.REGISTERING
+        else:
+            self.state = RegistrationState.FAILED
 
     def _ask_for_longer(self, headers: Headers) -> bool:
         """Whether a 423 asks for a time that we can ask for next (RFC 3261 10.2.8)."""

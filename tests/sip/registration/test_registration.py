@@ -315,6 +315,16 @@ def test_a_deregistration_that_nobody_answers_is_the_end_all_the_same():
     assert (trunk.state, trunk.registration.stopped, trunk.wait) == (UNREGISTERED, True, None)
 
 
+def test_time_that_runs_out_while_deregistering():
+    trunk = Trunk().registered()
+    trunk.registration.stop(trunk.now)
+    trunk.sent()
+    trunk.pass_time()
+    assert (trunk.state, trunk.registration.stopped) == (UNREGISTERED, False)
+    trunk.answer(200)
+    assert (trunk.state, trunk.registration.stopped) == (UNREGISTERED, True)
+
+
 def test_stopping_before_anything_was_bound_sends_nothing():
     trunk = Trunk()
     trunk.registration.stop(trunk.now)
