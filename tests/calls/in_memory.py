@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from contextlib import asynccontextmanager
+from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -381,6 +382,7 @@ class MemoryWriter:
         assert (change.status is Status.ENDED) == (change.ending is not None)
         self.status = change.status
         self.sequence += 1
+        change = change._replace(legs=tuple(copy(leg) for leg in change.legs))
         self.legs.update({leg.position: leg for leg in change.legs})
         self.changes.append(change)
 

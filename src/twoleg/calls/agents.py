@@ -58,10 +58,10 @@ class _Round:
     plan: CallPlan
     agents: AgentRound
     line: AsyncExitStack
-    refusals: set[Refusal] = field(default_factory=set)
-    _rang: bool = False
-    _winner: CallLeg | None = None
-    _phones: list[tuple[AgentPlan, asyncio.Task[None]]] = field(default_factory=list)
+    refusals: set[Refusal] = field(default_factory=set, init=False)
+    _rang: bool = field(default=False, init=False)
+    _winner: CallLeg | None = field(default=None, init=False)
+    _phones: list[tuple[AgentPlan, asyncio.Task[None]]] = field(default_factory=list, init=False)
 
     async def winner(self) -> CallLeg | None:
         """Ring until one answers, all have refused, or the time is up."""

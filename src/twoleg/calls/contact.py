@@ -48,7 +48,8 @@ class _Ringing:
     plan: ContactPlan
     agent: CallLeg
     line: AsyncExitStack
-    _rang: bool = False
+    _rang: bool = field(default=False, init=False)
+    _early: bool = field(default=False, init=False)
     _bridge: Bridge | None = field(default=None, init=False)
 
     async def answered(self) -> CallLeg:
@@ -89,25 +90,23 @@ class _Ringing:
             )
             if self.journal.status is not Status.CONTACT_RINGING:
                 self.journal.contact_ringing()
-            async with AsyncExitStack() as meanwhile:
-                await self._pass_on_progress(contact, attempt, meanwhile)
-                await contact.answered()
-                self._join(contact, attempt)
+            await self._answer(contact, attempt)
             self.line.push_async_exit(attempt.pop_all())
             return contact
 
-    async def _pass_on_progress(
-        self, contact: CallLeg, attempt: AsyncExitStack, meanwhile: AsyncExitStack
-    ) -> None:
-        """Let the agent hear what the contact's network plays, once it plays anything."""
-        early = False
+    async def _answer(self, contact: CallLeg, attempt: AsyncExitStack) -> None:
+        """Wait for the answer, and join the two; meanwhile pass on what the network plays."""
         while (progress := await contact.progress()) is not None:
             self._rang = self._rang or contact.rang
             if not progress.body or not contact.media.accept_early_answer(progress.body):
                 continue
-            if not early:
-                early = True
-                await meanwhile.enter_async_context(alongside(self._play_early(contact, attempt)))
+            if not self._early:
+                self._early = True
+                async with alongside(self._play_early(contact, attempt)):
+                    await self._answer(contact, attempt)
+                return
+        await contact.answered()
+        self._join(contact, attempt)
 
     async def _play_early(self, contact: CallLeg, attempt: AsyncExitStack) -> None:
         # Many networks describe a stream and then send none (RFC 3960 3.2).

@@ -3,10 +3,10 @@
 import asyncio
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from twoleg.calls.outcomes import EndedBy, Outcome
 from twoleg.calls.plan import CallPlan, LegPlan
@@ -20,8 +20,7 @@ class Role(StrEnum):
     CONTACT = "contact"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallEvent:
+class CallEvent(NamedTuple):
     """One row of `call_events`: `type` is "call." and the status that was entered."""
 
     sequence: int
@@ -30,7 +29,7 @@ class CallEvent:
     data: Mapping[str, Any]
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class LegRecord:
     """One row of `legs` as it stands; `quality` and `dialog` are ready for JSON."""
 
@@ -77,13 +76,13 @@ class Ending:
     total_seconds: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallChange:
+class CallChange(NamedTuple):
     """What one moment changes in a call's record; all of it is written, or nothing.
 
     `status` None: the status stays. With a status comes its `event`, whose sequence the row takes
-    too. `legs` are whole rows, to be inserted or to replace those of their position. `ending`
-    comes with `Status.ENDED`, and is the call's last change.
+    too. `legs` are whole rows, to be inserted or to replace those of their position, and stay the
+    journal's: they are written as they stand by then. `ending` comes with `Status.ENDED`, and is
+    the call's last change.
     """
 
     call_id: int
@@ -285,7 +284,7 @@ class Journal:
             raise ForbiddenTransition(self.plan.call_id, self.status, status)
         self.status = status
         self._sequence += 1
-        legs = tuple(replace(record) for record in self._unwritten)
+        legs = tuple(self._unwritten)
         self._unwritten.clear()
         return CallChange(
             call_id=self.plan.call_id,

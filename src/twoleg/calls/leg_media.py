@@ -21,7 +21,7 @@ _FORMATS: Final = {Codec.PCMU: PCMU, Codec.PCMA: PCMA, Codec.G722: G722}
 _CODECS: Final = {offered.kind: codec for codec, offered in _FORMATS.items()}
 _DTMF_RELAY: Final = "application/dtmf-relay"
 _DTMF: Final = "application/dtmf"
-_MAX_SESSION_ID: Final = 2**62
+_SESSION_ID_BITS: Final = 62
 
 
 class LegMedia:
@@ -34,7 +34,7 @@ class LegMedia:
         formats = tuple(_FORMATS[codec] for codec in codecs)
         self._session = AudioSession(
             LocalAudio(port.address, port.port, (*formats, TELEPHONE_EVENT)),
-            random.randrange(1, _MAX_SESSION_ID),
+            random.getrandbits(_SESSION_ID_BITS),
         )
 
     @property

@@ -164,10 +164,19 @@ class Story:
     async def _talk(self, agent: CallLeg, contact: CallLeg) -> None:
         """Stay until the contact hangs up or a leg is dead; the agent's end interrupts it."""
         dead = self._settings.silent_seconds
-        waits = [_hung_up(contact)]
-        if dead is not None:
-            waits += [_fell_silent(agent, dead), _fell_silent(contact, dead)]
-        self._decide(Outcome.CONNECTED, await first_of(*waits))
+        talking = asyncio.timeout(dead)
+        by = EndedBy.CONTACT
+        try:
+            # Until then no leg can have been silent for so long: most calls need no further watch.
+            async with talking:
+                await contact.ended()
+        except TimeoutError:
+            if dead is None or not talking.expired():
+                raise
+            by = await first_of(
+                _hung_up(contact), _fell_silent(agent, dead), _fell_silent(contact, dead)
+            )
+        self._decide(Outcome.CONNECTED, by)
 
     async def _acknowledge(self, leg: CallLeg, stored: asyncio.Future[None]) -> None:
         """ACK the answer once what a BYE needs is stored; a database that is away ends no call."""
@@ -183,7 +192,8 @@ class Story:
         """Wait for the mark, mostly made long ago, after which nothing dials this call again."""
         marked = self._journal.attempt_marked
         assert marked is not None
-        await asyncio.wait((marked,), timeout=MARK_WITHIN_SECONDS)
+        if not marked.done():
+            await asyncio.wait((marked,), timeout=MARK_WITHIN_SECONDS)
         if not marked.done():
             raise NotRecorded
         marked.result()
