@@ -86,7 +86,9 @@ Ports = Annotated[PortRange, NoDecode, BeforeValidator(PortRange.parse)]
 class Settings(BaseSettings):
     """Every setting; each is `TWOLEG_NAME` in the environment and `name` in `twoleg.toml`."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, toml_file=FILE, extra="forbid")
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, toml_file=FILE, extra="forbid"
+    )
 
     data_dir: Path = Field(
         default=Path("twoleg-data"), description="Where the embedded database and recordings live."

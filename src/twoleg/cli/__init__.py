@@ -3,9 +3,9 @@
 
 def main() -> None:
     """Run the command line (the parts are imported only now)."""
-    from twoleg.cli.app import run
+    from twoleg.cli.app import app
 
-    run()
+    app()
 
 
 __all__ = ["main"]

@@ -1,22 +1,62 @@
-"""The command line, put together."""
+"""The command line, put together: each command is imported when it is asked for.
+
+A part of a running service carries nothing of the others, and a data command starts at once.
+"""
 
 from __future__ import annotations
 
-import sys
-from typing import Annotated
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from twoleg import __version__
-from twoleg.cli import call, database, demo, doctor, parts, resources, serve, setup
-from twoleg.cli.client import RequestRefused, ServiceUnreachable
-from twoleg.cli.exit_codes import ExitCode
 
-app = typer.Typer(
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    help="Places two-legged calls: rings an agent, rings a contact, joins the two.",
-)
+# Each names a function, or a group of commands, in the order in which they are listed.
+COMMANDS = {
+    "demo": "twoleg.cli.demo:demo",
+    "serve": "twoleg.cli.serve:serve",
+    "setup": "twoleg.cli.setup:setup",
+    "doctor": "twoleg.cli.doctor:doctor",
+    "call": "twoleg.cli.call:place",
+    "calls": "twoleg.cli.call:calls",
+    "users": "twoleg.cli.resources:users",
+    "ring-groups": "twoleg.cli.resources:ring_groups",
+    "contacts": "twoleg.cli.resources:contacts",
+    "lines": "twoleg.cli.resources:lines",
+    "trunks": "twoleg.cli.resources:trunks",
+    "tokens": "twoleg.cli.resources:tokens",
+    "db": "twoleg.cli.database:commands",
+    "api": "twoleg.cli.parts:api",
+    "engine": "twoleg.cli.parts:engine",
+    "worker": "twoleg.cli.parts:worker",
+}
+
+
+class Commands(TyperGroup):
+    """The commands by name (Any: Typer's own classes of commands have no public name)."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name].partition(":")
+        found = getattr(import_module(module), attribute)
+        if not isinstance(found, typer.Typer):
+            alone = typer.Typer(add_completion=False)
+            alone.command()(found)
+            found = alone
+        command = typer.main.get_command(found)
+        command.name = cmd_name
+        return command
+
+
+app = typer.Typer(cls=Commands, no_args_is_help=True, pretty_exceptions_enable=False)
 
 
 def _version(asked: bool) -> None:
@@ -31,30 +71,5 @@ def _root(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
+    """Place two-legged calls: ring an agent, ring a contact, join the two."""
     del version
-
-
-app.command("demo")(demo.demo)
-app.command("serve")(serve.serve)
-app.command("api")(parts.api)
-app.command("engine")(parts.engine)
-app.command("worker")(parts.worker)
-app.command("setup")(setup.setup)
-app.command("doctor")(doctor.doctor)
-app.add_typer(database.commands, name="db")
-app.command("call")(call.place)
-app.add_typer(call.calls, name="calls")
-for resource in resources.RESOURCES:
-    app.add_typer(resources.commands(resource), name=resource.path)
-
-
-def run() -> None:
-    """Run the command line; errors of the service end it with a message and a code of their own."""
-    try:
-        app()
-    except RequestRefused as refusal:
-        print(refusal, file=sys.stderr)  # noqa: T201
-        sys.exit(refusal.exit_code)
-    except ServiceUnreachable as error:
-        print(error, file=sys.stderr)  # noqa: T201
-        sys.exit(ExitCode.UNAVAILABLE)

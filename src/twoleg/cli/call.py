@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from twoleg.cli.client import Client, Json
+from twoleg.cli.client import Client, Json, connected
 from twoleg.cli.exit_codes import ExitCode
 from twoleg.cli.options import AsJson
 from twoleg.cli.output import print_fields, print_json, print_table
@@ -55,7 +55,7 @@ def place(
         **_either("line", line),
         **assigned(options or []),
     }
-    with Client() as client:
+    with connected() as client:
         call = client.post("/calls", {name: v for name, v in body.items() if v is not None})
         if follow:
             call = _follow(client, call, live=not as_json)
@@ -77,7 +77,7 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """List calls, the newest first."""
-    with Client() as client:
+    with connected() as client:
         rows = list(client.pages("/calls", limit, **assigned(filters or [])))
     if as_json:
         print_json(rows)
@@ -91,7 +91,7 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show one call with its legs and events."""
-    with Client() as client:
+    with connected() as client:
         call = client.get(f"/calls/{id_}")
     if as_json:
         print_json(call)
@@ -113,7 +113,7 @@ def tail(
 ) -> None:
     """Show calls as they change, until Ctrl-C."""
     shown: dict[int, str] = {}
-    with Client() as client:
+    with connected() as client:
         while True:
             page = list(client.pages("/calls", limit))
             states = {call["id"]: call["outcome"] or call["status"] for call in page}
@@ -127,7 +127,7 @@ def tail(
 @calls.command("hang-up")
 def hang_up(id_: Annotated[int, typer.Argument(metavar="ID")]) -> None:
     """Cancel or hang up a call, at whatever state it is."""
-    with Client() as client:
+    with connected() as client:
         client.delete(f"/calls/{id_}")
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
 import httpx
+import typer
 
 from twoleg.cli.exit_codes import ExitCode
 
@@ -35,6 +37,8 @@ class RequestRefused(Exception):
 
     def __str__(self) -> str:
         lines = [f"{name}: {text}" for name, texts in self.errors.items() for text in texts]
+        if self.status == httpx.codes.UNAUTHORIZED:
+            lines.append("Set TWOLEG_TOKEN to a token of the account")
         return "\n".join([self.message, *lines])
 
 
@@ -46,6 +50,20 @@ class ServiceUnreachable(Exception):
             f"no answer from {url}: is `twoleg serve` running? Set TWOLEG_URL to reach another one"
         )
         self.url = url
+
+
+@contextmanager
+def connected() -> Iterator[Client]:
+    """Give a client; what the service refuses ends the command, with an exit code of its own."""
+    try:
+        with Client() as client:
+            yield client
+    except RequestRefused as refusal:
+        typer.echo(str(refusal), err=True)
+        raise typer.Exit(refusal.exit_code) from refusal
+    except ServiceUnreachable as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(ExitCode.UNAVAILABLE) from error
 
 
 class Client:
@@ -101,7 +119,7 @@ class Client:
     def _send(self, method: str, path: str, **options: Any) -> Json:
         try:
             response = self._http.request(method, path, **options)
-        except httpx.TransportError as error:
+        except (httpx.TransportError, httpx.InvalidURL) as error:
             raise ServiceUnreachable(self.url) from error
         try:
             body = response.json() if response.content else {}

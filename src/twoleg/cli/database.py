@@ -49,12 +49,12 @@ def _mend(error: StoreError) -> Iterator[str]:
     if isinstance(error, EmbeddedServerNotRunning):
         yield (
             "Start `twoleg serve`, name its directory with --data-dir (TWOLEG_DATA_DIR), or"
-            " name a database with --database (TWOLEG_DATABASE_URL)."
+            " name a database with --database-url (TWOLEG_DATABASE_URL)."
         )
 
 
 @contextlib.contextmanager
-def database_url(settings: Settings) -> Iterator[str]:
+def open_url(settings: Settings) -> Iterator[str]:
     """Give the URL of the configured database; the embedded one is started where none runs."""
     if settings.database_url is not None:
         yield settings.database_url.get_secret_value()
@@ -74,17 +74,17 @@ def running_database_url(settings: Settings) -> str:
 
 
 @commands.command()
-def upgrade(database: DatabaseUrl = None, data_dir: DataDir = None) -> None:
+def upgrade(database_url: DatabaseUrl = None, data_dir: DataDir = None) -> None:
     """Bring the tables to the version that this twoleg needs."""
-    settings = settings_from(database_url=database, data_dir=data_dir)
-    with explained(), database_url(settings) as url:
+    settings = settings_from(database_url=database_url, data_dir=data_dir)
+    with explained(), open_url(settings) as url:
         schema.upgrade(url)
         typer.echo(f"The database is at version {schema.check(url)}.")
 
 
 @commands.command()
-def check(database: DatabaseUrl = None, data_dir: DataDir = None) -> None:
+def check(database_url: DatabaseUrl = None, data_dir: DataDir = None) -> None:
     """Say whether the database's version fits; ends with 78 where it does not."""
-    settings = settings_from(database_url=database, data_dir=data_dir)
-    with explained(), database_url(settings) as url:
+    settings = settings_from(database_url=database_url, data_dir=data_dir)
+    with explained(), open_url(settings) as url:
         typer.echo(f"The database is at version {schema.check(url)}, which fits.")

@@ -9,6 +9,9 @@ import structlog
 
 from twoleg.settings import LogFormat
 
+QUIET = ("alembic", "httpx", "procrastinate", "uvicorn")
+"""Libraries that tell what we tell ourselves, or, as httpx, whole URLs with a token in them."""
+
 
 def configure_logs(log_format: LogFormat, level: str) -> None:
     """Send structlog's and the standard library's records through one formatter.
@@ -49,5 +52,5 @@ def configure_logs(log_format: LogFormat, level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    # httpx names whole URLs, and the contract's token may stand in a query string.
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    for name in QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)

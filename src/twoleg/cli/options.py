@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from difflib import get_close_matches
-from pathlib import Path
+from tomllib import TOMLDecodeError
 from typing import Annotated, Any
 
 import typer
@@ -13,27 +13,38 @@ from pydantic_settings import SettingsError
 
 from twoleg.cli.exit_codes import ExitCode
 from twoleg.cli.logs import configure_logs
-from twoleg.settings import PREFIX, Settings, unknown_variables
+from twoleg.settings import FILE, PREFIX, Settings, unknown_variables
 
 
-def _said(name: str) -> str:
-    return Settings.model_fields[name].description or ""
+def _option(name: str, metavar: str) -> Any:
+    """Make the option of a setting: read as text, so that one place judges all sources alike."""
+    field = Settings.model_fields[name]
+    default = "" if field.default is None else f" Default: {field.default}."
+    return typer.Option(
+        f"--{name.replace('_', '-')}",
+        metavar=metavar,
+        envvar=f"{PREFIX}{name.upper()}",
+        help=f"{field.description}{default}",
+    )
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Supervised = Annotated[bool, typer.Option(hidden=True)]
-DataDir = Annotated[Path | None, typer.Option(help=_said("data_dir"))]
-DatabaseUrl = Annotated[str | None, typer.Option(help=_said("database_url"))]
-Http = Annotated[str | None, typer.Option(metavar="HOST:PORT", help=_said("http"))]
-Sip = Annotated[str | None, typer.Option(metavar="HOST:PORT", help=_said("sip"))]
-SipTls = Annotated[str | None, typer.Option(metavar="HOST:PORT", help=_said("sip_tls"))]
-PublicAddress = Annotated[str | None, typer.Option(metavar="IP", help=_said("public_address"))]
-RtpPorts = Annotated[str | None, typer.Option(metavar="LOW-HIGH", help=_said("rtp_ports"))]
-TlsCertificate = Annotated[Path | None, typer.Option(help=_said("tls_certificate"))]
-TlsKey = Annotated[Path | None, typer.Option(help=_said("tls_key"))]
-TlsAuthorities = Annotated[Path | None, typer.Option(help=_said("tls_authorities"))]
-LogFormatOption = Annotated[str | None, typer.Option("--log-format", help=_said("log_format"))]
-LogLevel = Annotated[str | None, typer.Option("--log-level", help=_said("log_level"))]
+DataDir = Annotated[str | None, _option("data_dir", "DIR")]
+DatabaseUrl = Annotated[str | None, _option("database_url", "URL")]
+Http = Annotated[str | None, _option("http", "HOST:PORT")]
+Sip = Annotated[str | None, _option("sip", "HOST:PORT")]
+SipTls = Annotated[str | None, _option("sip_tls", "HOST:PORT")]
+TlsCertificate = Annotated[str | None, _option("tls_certificate", "FILE")]
+TlsKey = Annotated[str | None, _option("tls_key", "FILE")]
+TlsAuthorities = Annotated[str | None, _option("tls_authorities", "FILE")]
+PublicAddress = Annotated[str | None, _option("public_address", "IP")]
+RtpPorts = Annotated[str | None, _option("rtp_ports", "LOW-HIGH")]
+MaxCalls = Annotated[str | None, _option("max_calls", "COUNT")]
+DrainSeconds = Annotated[str | None, _option("drain_seconds", "SECONDS")]
+RecordDays = Annotated[str | None, _option("record_days", "DAYS")]
+LogFormat = Annotated[str | None, _option("log_format", "FORMAT")]
+LogLevel = Annotated[str | None, _option("log_level", "LEVEL")]
 
 
 def settings_from(**given: Any) -> Settings:
@@ -56,8 +67,8 @@ def settings_from(**given: Any) -> Settings:
                 message = _meant(name)
             typer.echo(f"{name}: {message}", err=True)
         raise typer.Exit(ExitCode.CONFIG) from error
-    except SettingsError as error:
-        typer.echo(str(error), err=True)
+    except (SettingsError, TOMLDecodeError) as error:
+        typer.echo(f"{FILE}: {error}", err=True)
         raise typer.Exit(ExitCode.CONFIG) from error
     configure_logs(settings.log_format, settings.log_level)
     return settings

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Protocol
 
+import structlog
 import typer
 import uvloop
 
@@ -17,10 +18,13 @@ from twoleg.cli.listening import AddressUnusable
 from twoleg.cli.options import (
     DatabaseUrl,
     DataDir,
+    DrainSeconds,
     Http,
-    LogFormatOption,
+    LogFormat,
     LogLevel,
+    MaxCalls,
     PublicAddress,
+    RecordDays,
     RtpPorts,
     Sip,
     SipTls,
@@ -44,9 +48,9 @@ class Part(Protocol):
 
 def api(
     data_dir: DataDir = None,
-    database: DatabaseUrl = None,
+    database_url: DatabaseUrl = None,
     http: Http = None,
-    log_format: LogFormatOption = None,
+    log_format: LogFormat = None,
     log_level: LogLevel = None,
     supervised: Supervised = False,
 ) -> None:
@@ -54,15 +58,15 @@ def api(
     from twoleg.cli import api_process
 
     settings = settings_from(
-        data_dir=data_dir, database_url=database, http=http, log_format=log_format,
+        data_dir=data_dir, database_url=database_url, http=http, log_format=log_format,
         log_level=log_level,
     )  # fmt: skip
-    _run(api_process.run, settings, supervised)
+    _run("api", api_process.run, settings, supervised)
 
 
 def engine(
     data_dir: DataDir = None,
-    database: DatabaseUrl = None,
+    database_url: DatabaseUrl = None,
     sip: Sip = None,
     sip_tls: SipTls = None,
     tls_certificate: TlsCertificate = None,
@@ -70,7 +74,9 @@ def engine(
     tls_authorities: TlsAuthorities = None,
     public_address: PublicAddress = None,
     rtp_ports: RtpPorts = None,
-    log_format: LogFormatOption = None,
+    max_calls: MaxCalls = None,
+    drain_seconds: DrainSeconds = None,
+    log_format: LogFormat = None,
     log_level: LogLevel = None,
     supervised: Supervised = False,
 ) -> None:
@@ -78,18 +84,19 @@ def engine(
     from twoleg.cli import engine_process
 
     settings = settings_from(
-        data_dir=data_dir, database_url=database, sip=sip, sip_tls=sip_tls,
+        data_dir=data_dir, database_url=database_url, sip=sip, sip_tls=sip_tls,
         tls_certificate=tls_certificate, tls_key=tls_key, tls_authorities=tls_authorities,
-        public_address=public_address, rtp_ports=rtp_ports, log_format=log_format,
-        log_level=log_level,
+        public_address=public_address, rtp_ports=rtp_ports, max_calls=max_calls,
+        drain_seconds=drain_seconds, log_format=log_format, log_level=log_level,
     )  # fmt: skip
-    _run(engine_process.run, settings, supervised)
+    _run("engine", engine_process.run, settings, supervised)
 
 
 def worker(
     data_dir: DataDir = None,
-    database: DatabaseUrl = None,
-    log_format: LogFormatOption = None,
+    database_url: DatabaseUrl = None,
+    record_days: RecordDays = None,
+    log_format: LogFormat = None,
     log_level: LogLevel = None,
     supervised: Supervised = False,
 ) -> None:
@@ -97,12 +104,14 @@ def worker(
     from twoleg.cli import worker_process
 
     settings = settings_from(
-        data_dir=data_dir, database_url=database, log_format=log_format, log_level=log_level
-    )
-    _run(worker_process.run, settings, supervised)
+        data_dir=data_dir, database_url=database_url, record_days=record_days,
+        log_format=log_format, log_level=log_level,
+    )  # fmt: skip
+    _run("worker", worker_process.run, settings, supervised)
 
 
-def _run(part: Part, settings: Settings, supervised: bool) -> None:
+def _run(name: str, part: Part, settings: Settings, supervised: bool) -> None:
+    structlog.contextvars.bind_contextvars(part=name)
     with explained():
         url = running_database_url(settings)
         schema.check(url)

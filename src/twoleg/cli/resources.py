@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from twoleg.cli.client import Client, Json
+from twoleg.cli.client import Json, connected
 from twoleg.cli.options import AsJson
 from twoleg.cli.output import print_fields, print_json, print_table
 
@@ -25,35 +25,6 @@ class Resource:
     singular: str
     columns: tuple[str, ...]
     fields: str
-
-
-RESOURCES = (
-    Resource(
-        "users", "user",
-        ("id", "name", "email", "phone_number", "availability", "sip_username", "registered"),
-        "name, email, phone_number, availability, sip_username, sip_password",
-    ),
-    Resource(
-        "ring-groups", "ring group", ("id", "name", "strategy", "user_ids", "ring_seconds"),
-        "name, strategy, user_ids, ring_seconds, max_wait_seconds, fallback",
-    ),
-    Resource(
-        "contacts", "contact", ("id", "name", "phone_number", "time_zone", "opted_out"),
-        "name, phone_number, phone_numbers, time_zone, language, opted_out, attributes",
-    ),
-    Resource(
-        "lines", "line", ("id", "phone_number", "name", "country", "trunk_ids"),
-        "phone_number, name, country, trunk_ids",
-    ),
-    Resource(
-        "trunks", "trunk", ("id", "name", "host", "port", "transport", "state"),
-        "name, host, port, transport, username, password, register, max_calls, "
-        "calls_per_second, caller_id_mode, number_format, priority, weight",
-    ),
-    Resource(
-        "tokens", "token", ("id", "name", "scopes", "expires_at"), "name, scopes, expires_at"
-    ),
-)  # fmt: skip
 
 
 def assigned(assignments: list[str]) -> Json:
@@ -91,7 +62,7 @@ def commands(resource: Resource) -> typer.Typer:
         limit: Annotated[int, typer.Option(help="Rows at the most.")] = 100,
         as_json: AsJson = False,
     ) -> None:
-        with Client() as client:
+        with connected() as client:
             query: dict[str, Any] = assigned(filters or [])
             rows = list(client.pages(f"/{resource.path}", limit, **query))
         if as_json:
@@ -101,12 +72,12 @@ def commands(resource: Resource) -> typer.Typer:
 
     @group.command(help=f"Show one {resource.singular}.")
     def show(id_: Annotated[int, typer.Argument(metavar="ID")], as_json: AsJson = False) -> None:
-        with Client() as client:
+        with connected() as client:
             show_one(client.get(f"/{resource.path}/{id_}"), as_json)
 
     @group.command(help=f"Make a {resource.singular}. Fields: {resource.fields}.")
     def create(assignments: Annotated[list[str], ASSIGNMENTS], as_json: AsJson = False) -> None:
-        with Client() as client:
+        with connected() as client:
             show_one(client.post(f"/{resource.path}", assigned(assignments)), as_json)
 
     if resource.path != "tokens":
@@ -117,13 +88,59 @@ def commands(resource: Resource) -> typer.Typer:
             assignments: Annotated[list[str], ASSIGNMENTS],
             as_json: AsJson = False,
         ) -> None:
-            with Client() as client:
+            with connected() as client:
                 body = assigned(assignments)
                 show_one(client.patch(f"/{resource.path}/{id_}", body), as_json)
 
     @group.command(help=f"Delete a {resource.singular}; records that name it stay.")
     def delete(id_: Annotated[int, typer.Argument(metavar="ID")]) -> None:
-        with Client() as client:
+        with connected() as client:
             client.delete(f"/{resource.path}/{id_}")
 
     return group
+
+
+users = commands(
+    Resource(
+        "users",
+        "user",
+        ("id", "name", "email", "phone_number", "availability", "sip_username", "registered"),
+        "name, email, phone_number, availability, sip_username, sip_password",
+    )
+)
+ring_groups = commands(
+    Resource(
+        "ring-groups",
+        "ring group",
+        ("id", "name", "strategy", "user_ids", "ring_seconds"),
+        "name, strategy, user_ids, ring_seconds, max_wait_seconds, fallback",
+    )
+)
+contacts = commands(
+    Resource(
+        "contacts",
+        "contact",
+        ("id", "name", "phone_number", "time_zone", "opted_out"),
+        "name, phone_number, phone_numbers, time_zone, language, opted_out, attributes",
+    )
+)
+lines = commands(
+    Resource(
+        "lines",
+        "line",
+        ("id", "phone_number", "name", "country", "trunk_ids"),
+        "phone_number, name, country, trunk_ids",
+    )
+)
+trunks = commands(
+    Resource(
+        "trunks",
+        "trunk",
+        ("id", "name", "host", "port", "transport", "state"),
+        "name, host, port, transport, username, password, register, max_calls, "
+        "calls_per_second, caller_id_mode, number_format, priority, weight",
+    )
+)
+tokens = commands(
+    Resource("tokens", "token", ("id", "name", "scopes", "expires_at"), "name, scopes, expires_at")
+)

@@ -13,10 +13,13 @@ from twoleg.cli.exit_codes import ExitCode
 from twoleg.cli.options import (
     DatabaseUrl,
     DataDir,
+    DrainSeconds,
     Http,
-    LogFormatOption,
+    LogFormat,
     LogLevel,
+    MaxCalls,
     PublicAddress,
+    RecordDays,
     RtpPorts,
     Sip,
     SipTls,
@@ -39,7 +42,7 @@ GRACE_SECONDS = 2.5
 
 def serve(
     data_dir: DataDir = None,
-    database: DatabaseUrl = None,
+    database_url: DatabaseUrl = None,
     http: Http = None,
     sip: Sip = None,
     sip_tls: SipTls = None,
@@ -48,7 +51,10 @@ def serve(
     tls_authorities: TlsAuthorities = None,
     public_address: PublicAddress = None,
     rtp_ports: RtpPorts = None,
-    log_format: LogFormatOption = None,
+    max_calls: MaxCalls = None,
+    drain_seconds: DrainSeconds = None,
+    record_days: RecordDays = None,
+    log_format: LogFormat = None,
     log_level: LogLevel = None,
     supervised: Supervised = False,
 ) -> None:
@@ -56,12 +62,13 @@ def serve(
 
     Prints `ready http://HOST:PORT sip:HOST:PORT` when calls can be placed. On an empty database it
     first makes an account and prints its id and token, once. Every option is also an environment
-    variable TWOLEG_NAME, and a line of twoleg.toml.
+    variable, and a line `name = value` of twoleg.toml.
     """
     settings = settings_from(
-        data_dir=data_dir, database_url=database, http=http, sip=sip, sip_tls=sip_tls,
+        data_dir=data_dir, database_url=database_url, http=http, sip=sip, sip_tls=sip_tls,
         tls_certificate=tls_certificate, tls_key=tls_key, tls_authorities=tls_authorities,
-        public_address=public_address, rtp_ports=rtp_ports, log_format=log_format,
+        public_address=public_address, rtp_ports=rtp_ports, max_calls=max_calls,
+        drain_seconds=drain_seconds, record_days=record_days, log_format=log_format,
         log_level=log_level,
     )  # fmt: skip
     with explained(), ended_in_order():

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from twoleg.cli.database import database_url, explained
+from twoleg.cli.database import explained, open_url
 from twoleg.cli.options import AsJson, DatabaseUrl, DataDir, settings_from
 from twoleg.cli.output import print_json
 from twoleg.directory.accounts import NewAccount, any_account, setup_account
@@ -18,14 +18,14 @@ FIRST_ACCOUNT = "Main"
 
 def setup(
     data_dir: DataDir = None,
-    database: DatabaseUrl = None,
+    database_url: DatabaseUrl = None,
     name: Annotated[str, typer.Option(help="The account's name.")] = FIRST_ACCOUNT,
     owner_email: Annotated[str | None, typer.Option(help="E-mail address of its owner.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Make an account with an owner, and print its token: it is shown only now."""
-    settings = settings_from(data_dir=data_dir, database_url=database)
-    with explained(), database_url(settings) as url:
+    settings = settings_from(data_dir=data_dir, database_url=database_url)
+    with explained(), open_url(settings) as url:
         schema.upgrade(url)
         account = asyncio.run(_make(url, name, owner_email))
     if as_json:

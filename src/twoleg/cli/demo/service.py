@@ -55,7 +55,7 @@ class Service:
     @asynccontextmanager
     async def start(cls, directory: Path) -> AsyncIterator[Service]:
         """Start everything in `directory`, and wait until calls can be placed."""
-        rtp = random.choice(RTP_PORTS[: -SERVICE_RTP_PORTS : 2])
+        rtp = random.choice(RTP_PORTS[:-SERVICE_RTP_PORTS:2])
         arguments = [
             "twoleg", "serve", "--supervised", "--data-dir", "data",
             "--http", f"{LOOPBACK}:0", "--sip", f"{LOOPBACK}:0",

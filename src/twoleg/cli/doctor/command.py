@@ -34,7 +34,7 @@ _STYLES = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "bold red"}
 
 def doctor(
     data_dir: DataDir = None,
-    database: DatabaseUrl = None,
+    database_url: DatabaseUrl = None,
     http: Http = None,
     sip: Sip = None,
     sip_tls: SipTls = None,
@@ -50,7 +50,7 @@ def doctor(
     something fails; warnings alone end with 0.
     """
     settings = settings_from(
-        data_dir=data_dir, database_url=database, http=http, sip=sip, sip_tls=sip_tls,
+        data_dir=data_dir, database_url=database_url, http=http, sip=sip, sip_tls=sip_tls,
         tls_certificate=tls_certificate, tls_key=tls_key, public_address=public_address,
         rtp_ports=rtp_ports,
     )  # fmt: skip

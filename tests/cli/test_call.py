@@ -1,0 +1,161 @@
+"""`twoleg call` and `twoleg calls`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from twoleg.cli import call as call_commands
+
+FAILED, REFUSED = 1, 65
+
+
+def call(status: str, outcome: str | None = None, *events: str, **more: Any) -> dict[str, Any]:
+    types = ("call.queued", *events)
+    return {
+        "id": 81,
+        "status": status,
+        "outcome": outcome,
+        "ended_by": "contact" if outcome else None,
+        "user_id": 1,
+        "ring_group_id": None,
+        "contact_phone_number": "+18181276543",
+        "created_at": "2026-01-05T17:00:00.000Z",
+        "talk_seconds": "61.022",
+        "legs": [{"role": "agent", "to": "sip:alice@192.0.2.10", "answered": True}],
+        "events": [
+            {"type": type_, "at": f"2026-01-05T17:00:0{second}.500Z"}
+            for second, type_ in enumerate(types)
+        ],
+        **more,
+    }
+
+
+CONNECTED = call("ended", "connected", "call.agent_ringing", "call.bridged", "call.ended")
+
+
+@pytest.fixture(autouse=True)
+def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(call_commands.time, "sleep", lambda seconds: None)
+
+
+def test_a_call_is_placed_and_followed_to_its_end(twoleg, api) -> None:
+    api.on("POST /calls", call("queued"), status=202)
+    api.on("GET /calls/81", call("agent_ringing", None, "call.agent_ringing"), CONNECTED)
+
+    ended = twoleg("call", "+18181276543", "--line", "+18552562001", "--user", "1")
+
+    assert ended.exit_code == 0
+    assert api.asked[0].body == {
+        "user_id": "1",
+        "contact_phone_number": "+18181276543",
+        "line_phone_number": "+18552562001",
+    }
+    assert "agent ringing" in ended.out + ended.err
+    assert "connected, ended by contact" in ended.out + ended.err
+
+
+def test_what_is_all_digits_is_an_id(twoleg, api) -> None:
+    api.on("POST /calls", call("queued"), status=202)
+
+    ended = twoleg("call", "1234", "--line", "1", "--ring-group", "3", "--no-follow")
+
+    assert api.asked[0].body == {"ring_group_id": "3", "contact_id": "1234", "line_id": "1"}
+    assert "call 81 is queued" in ended.out
+
+
+def test_any_further_field_can_be_set(twoleg, api) -> None:
+    api.on("POST /calls", call("queued"), status=202)
+
+    twoleg(
+        "call", "1234", "--line", "1", "--user", "1", "--no-follow",
+        "--set", "first=contact", "--set", 'metadata:={"deal":7}',
+    )  # fmt: skip
+
+    assert api.asked[0].body["first"] == "contact"
+    assert api.asked[0].body["metadata"] == {"deal": 7}
+
+
+def test_a_call_that_was_not_connected_ends_with_one(twoleg, api) -> None:
+    api.on("POST /calls", call("queued"), status=202)
+    api.on("GET /calls/81", call("ended", "contact_busy", "call.ended"))
+
+    ended = twoleg("call", "+18181276543", "--line", "1", "--user", "1", "--json")
+
+    assert ended.exit_code == FAILED
+    assert ended.json["outcome"] == "contact_busy"
+
+
+def test_a_refused_call_names_the_field(twoleg, api) -> None:
+    api.on(
+        "POST /calls",
+        {"message": "The given data was invalid.", "errors": {"user_id": ["is invalid."]}},
+        status=422,
+    )
+
+    ended = twoleg("call", "+18181276543", "--line", "1", "--user", "9")
+
+    assert ended.exit_code == REFUSED
+    assert "user_id: is invalid." in ended.err
+
+
+def test_control_c_hangs_up_and_sees_the_call_end(twoleg, api, monkeypatch) -> None:
+    api.on("POST /calls", call("queued"), status=202)
+    api.on("GET /calls/81", call("ended", "canceled", "call.ended"))
+    api.on("DELETE /calls/81", {}, status=202)
+
+    def interrupted(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(call_commands.time, "sleep", interrupted)
+    ended = twoleg("call", "+18181276543", "--line", "1", "--user", "1")
+
+    assert ended.exit_code == FAILED
+    assert [asked.method for asked in api.asked] == ["POST", "DELETE", "GET"]
+
+
+def test_calls_are_listed_with_filters(twoleg, api) -> None:
+    api.on("GET /calls?outcome=connected&limit=50", {"data": [CONNECTED], "next_cursor": None})
+
+    ended = twoleg("calls", "list", "outcome=connected")
+
+    assert "+18181276543" in ended.out
+    assert "connected" in ended.out
+
+
+def test_a_call_is_shown_with_its_legs_and_events(twoleg, api) -> None:
+    api.on("GET /calls/81", CONNECTED)
+
+    ended = twoleg("calls", "show", "81")
+
+    assert "sip:alice@192.0.2.10" in ended.out
+    assert "call.bridged" in ended.out
+
+
+def test_a_tail_shows_each_change_once_until_control_c(twoleg, api, monkeypatch) -> None:
+    api.on(
+        "GET /calls?limit=10",
+        {"data": [call("agent_ringing")], "next_cursor": None},
+        {"data": [call("agent_ringing")], "next_cursor": None},
+        {"data": [CONNECTED], "next_cursor": None},
+    )
+    pauses = iter((None, None, KeyboardInterrupt))
+
+    def pause(seconds: float) -> None:
+        if (interrupt := next(pauses)) is not None:
+            raise interrupt
+
+    monkeypatch.setattr(call_commands.time, "sleep", pause)
+    ended = twoleg("calls", "tail")
+
+    assert [line.split()[-1] for line in ended.out.splitlines()] == ["agent_ringing", "connected"]
+
+
+def test_a_call_is_hung_up(twoleg, api) -> None:
+    api.on("DELETE /calls/81", {}, status=202)
+
+    ended = twoleg("calls", "hang-up", "81")
+
+    assert ended.exit_code == 0
+    assert api.asked[0].method == "DELETE"
