@@ -105,7 +105,11 @@ class _Round:
                 self._silence(self.agents.agents)
 
     async def _takes_the_call(self, leg: CallLeg, agent: AgentPlan) -> bool:
-        """Wait for the agent's word. Who answers after another has won is told so."""
+        """Wait for the agent's word.
+
+        The winner cancels the others in the turn in which it wins: one who answered in the same
+        turn is cancelled before it can see its answer.
+        """
         try:
             while await leg.progress() is not None:
                 self._rang = self._rang or leg.rang
@@ -122,9 +126,6 @@ class _Round:
             if self._winner is not None:
                 leg.hang_up(COMPLETED_ELSEWHERE)
             raise
-        if self._winner is not None:
-            leg.hang_up(COMPLETED_ELSEWHERE)
-            return False
         return True
 
     def _silence(self, agents: tuple[AgentPlan, ...]) -> None:

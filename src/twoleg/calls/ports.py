@@ -6,15 +6,12 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from twoleg.media import Codec, Quality, RemoteStream
-from twoleg.sip import DialogIdentity, Progress, Reason
+from twoleg.sip import Progress, Reason
 from twoleg.sip_io import Answer, Info, LegEnd, RingRequest
 
 
 class Leg(Protocol):
     """A far end that is rung; `twoleg.sip_io.Leg` is one, and says what each does."""
-
-    @property
-    def identity(self) -> DialogIdentity | None: ...
 
     async def progress(self) -> Progress | None: ...
 
@@ -41,14 +38,6 @@ class Playable(Protocol):
     def frames(self, codec: Codec) -> Sequence[bytes]: ...
 
 
-class Playback(Protocol):
-    """Audio that is being played to a port."""
-
-    async def finished(self) -> None: ...
-
-    def stop(self) -> None: ...
-
-
 class MediaPort(Protocol):
     """One leg's end in the media plane; `twoleg.media.MediaPort` is one."""
 
@@ -60,9 +49,7 @@ class MediaPort(Protocol):
 
     def connect(self, remote: RemoteStream) -> None: ...
 
-    def play(self, audio: Playable, *, loop: bool = False) -> Playback: ...
-
-    async def digit(self) -> str: ...
+    def play(self, audio: Playable, *, loop: bool = False) -> object: ...
 
     def inject_digit(self, digit: str) -> None: ...
 

@@ -54,12 +54,23 @@ CALLS = {
 }
 
 
-async def _ended(told, task):
-    """Wait for the story; what is left of it is looked at in the very turn of its end."""
+async def _tell(told, run):
+    """Run the story, and look for what is left of it in the very moment of its end."""
+    try:
+        await run
+    finally:
+        told.assert_nothing_is_left()
+        told.tasks_left = asyncio.all_tasks() - {asyncio.current_task(), told.watched_by}
+
+
+async def _ended(told, run, disturb=None):
+    told.watched_by = asyncio.current_task()
+    task = asyncio.create_task(_tell(told, run))
+    if disturb is not None:
+        disturb(task)
     with contextlib.suppress(asyncio.CancelledError):
         await task
-    told.assert_nothing_is_left()
-    return told
+    assert told.tasks_left == set()
 
 
 def _told(behaviours, plan, *, interrupt=None, seed=None):
@@ -67,12 +78,14 @@ def _told(behaviours, plan, *, interrupt=None, seed=None):
 
     async def main(loop):
         told = prepare(behaviours, plan)
-        task = asyncio.create_task(told.story.run())
-        if interrupt is not None:
-            step, act = interrupt
-            loop.interrupt(loop.steps + step, lambda: act(told.story, task))
         first = loop.steps
-        await _ended(told, task)
+
+        def disturb(task):
+            if interrupt is not None:
+                step, act = interrupt
+                loop.interrupt(first + step, lambda: act(told.story, task))
+
+        await _ended(told, told.story.run(), disturb)
         told.steps = loop.steps - first
         return told
 
@@ -153,10 +166,7 @@ def test_cancelled_at_any_await_of_the_story_it_leaves_nothing_behind(call):
             told = prepare(behaviours, plan)
             counted = _CountsAwaits(told.story.run(), cancel_at)
 
-            async def story():
-                await counted
-
-            await _ended(told, asyncio.create_task(story()))
+            await _ended(told, counted)
             told.awaits = counted.awaits
             return told
 
