@@ -1,0 +1,432 @@
+"""The way in: a call request becomes a row that survives every crash, or a refusal that says why.
+
+Requests that arrive while a transaction is under way share the next one. A batch costs two
+statements: one looks everything up, one counts against the limits, inserts and notifies.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final, Self
+
+import psycopg
+import structlog
+
+from twoleg.calls import admission_queries as queries
+from twoleg.calls.admission_rules import AdmissionRefused, Candidate, Found, examine
+from twoleg.calls.destinations import destination, looks_like_e164
+from twoleg.calls.requests import CallRequest
+from twoleg.store import Database
+
+MAX_BATCH: Final = 64
+# Requests that wait for a transaction; with more, the database is not keeping up.
+MAX_WAITING: Final = 4096
+UNAVAILABLE_RETRY_SECONDS: Final = 5
+# How long a client is asked to wait for a running call to end or the next second to begin.
+BUSY_RETRY_SECONDS: Final = 1
+CONNECT_TIMEOUT_SECONDS: Final = 2.0
+BATCH_TIMEOUT_SECONDS: Final = 10.0
+# Enough digits of a national number to tell lines apart before their country is known.
+LINE_ENDING_DIGITS: Final = 6
+PLACE_CALLS: Final = "calls:write"
+
+log = structlog.get_logger(__name__)
+Connection = psycopg.AsyncConnection[Any]
+
+
+class CallSource(StrEnum):
+    """Where a call came from."""
+
+    WEBHOOK = "webhook"
+    API = "api"
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """What an account may still place in the running second."""
+
+    limit: int
+    remaining: int
+    reset_at: float  # seconds since the epoch
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedCall:
+    """A call that is in the database."""
+
+    id: int
+    account_id: int
+    created_at: datetime
+    rate_limit: RateLimit
+
+
+class UnknownToken(Exception):
+    """The token is unknown, expired or revoked."""
+
+
+class TokenNotAllowed(Exception):
+    """The token is good, but not for placing calls: it lacks `scope`."""
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(scope)
+        self.scope = scope
+
+
+class TooManyCalls(Exception):
+    """The account is over its calls a second or its running calls."""
+
+    def __init__(self, rate_limit: RateLimit, retry_after: int = BUSY_RETRY_SECONDS) -> None:
+        super().__init__(rate_limit, retry_after)
+        self.rate_limit = rate_limit
+        self.retry_after = retry_after
+
+
+class AdmissionUnavailable(Exception):
+    """The database cannot be asked now; ask again after `retry_after` seconds."""
+
+    def __init__(self, retry_after: int = UNAVAILABLE_RETRY_SECONDS) -> None:
+        super().__init__(retry_after)
+        self.retry_after = retry_after
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    token_hash: str
+    request: CallRequest
+    source: CallSource
+    reply: asyncio.Future[AcceptedCall]
+    tried: bool = False
+
+    def refuse(self, error: Exception) -> None:
+        if not self.reply.done():
+            self.reply.set_exception(error)
+
+    def accept(self, call: AcceptedCall) -> None:
+        if not self.reply.done():
+            self.reply.set_result(call)
+
+
+class _LookUpFailed(Exception):
+    """The database went away before anything was written."""
+
+
+class Admission:
+    """Takes calls in: one for a process. Holds one connection of the pool while it is open."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._waiting: list[_Waiting] = []
+        self._arrived = asyncio.Event()
+        # For each account a lower bound of its calls that have ended.
+        self._known_ended: dict[int, int] = {}
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, database: Database) -> AsyncIterator[Self]:
+        """Run admission until the block is left; who still waits then is refused."""
+        self = cls(database)
+        worker = asyncio.create_task(self._work(), name="admission")
+        try:
+            yield self
+        finally:
+            worker.cancel()
+            await asyncio.wait([worker])
+            self._refuse_waiting()
+
+    async def accept(
+        self, token: str, request: CallRequest, source: CallSource = CallSource.WEBHOOK
+    ) -> AcceptedCall:
+        """Return once the call is durably stored.
+
+        Raises UnknownToken, TokenNotAllowed, AdmissionRefused, TooManyCalls, AdmissionUnavailable.
+        """
+        if len(self._waiting) >= MAX_WAITING:
+            raise AdmissionUnavailable(BUSY_RETRY_SECONDS)
+        token_hash = hashlib.sha256(token.encode(errors="surrogatepass")).hexdigest()
+        reply: asyncio.Future[AcceptedCall] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Waiting(token_hash, request, source, reply))
+        self._arrived.set()
+        return await reply
+
+    async def _work(self) -> None:
+        while True:
+            await self._arrived.wait()
+            try:
+                pool = self._database.pool
+                async with pool.connection(timeout=CONNECT_TIMEOUT_SECONDS) as connection:
+                    await connection.set_autocommit(True)
+                    try:
+                        await self._serve(connection)
+                    finally:
+                        if not connection.closed:
+                            await connection.set_autocommit(False)
+            except _LookUpFailed:
+                log.info("admission_reconnects")
+            except (psycopg.OperationalError, OSError) as error:
+                log.warning("admission_unavailable", error=type(error).__name__)
+                self._refuse_waiting()
+
+    async def _serve(self, connection: Connection) -> None:
+        """Take batch after batch; ends by an exception once the connection is of no use."""
+        while True:
+            await self._arrived.wait()
+            batch = [each for each in self._waiting[:MAX_BATCH] if not each.reply.done()]
+            del self._waiting[:MAX_BATCH]
+            if not self._waiting:
+                self._arrived.clear()
+            try:
+                await self._take_batch(connection, batch)
+            except _LookUpFailed:
+                fresh = [each for each in batch if not each.tried]
+                for each in fresh:
+                    each.tried = True
+                self._waiting[:0] = fresh
+                self._arrived.set()
+                batch = [each for each in batch if each not in fresh]
+                raise
+            finally:
+                for each in batch:
+                    each.refuse(AdmissionUnavailable())
+
+    async def _take_batch(self, connection: Connection, batch: Sequence[_Waiting]) -> None:
+        try:
+            async with asyncio.timeout(BATCH_TIMEOUT_SECONDS):
+                await self._take(connection, batch)
+        except TimeoutError as error:
+            await connection.close()
+            raise psycopg.OperationalError("admission took too long") from error
+        except psycopg.OperationalError:
+            if connection.closed or len(batch) == 1:
+                raise
+            await self._take_singly(connection, batch)
+        except psycopg.Error as error:
+            # One request that the database refuses must not take its neighbours with it.
+            log.exception("admission_batch_failed", error=type(error).__name__)
+            if len(batch) > 1:
+                await self._take_singly(connection, batch)
+
+    async def _take_singly(self, connection: Connection, batch: Sequence[_Waiting]) -> None:
+        for each in batch:
+            if not each.reply.done():
+                await self._take_batch(connection, [each])
+
+    async def _take(self, connection: Connection, batch: Sequence[_Waiting]) -> None:
+        try:
+            found = await _find(connection, batch)
+        except psycopg.OperationalError as error:
+            raise _LookUpFailed from error
+        candidates: dict[int, Candidate] = {}
+        for position, waiting in enumerate(batch):
+            try:
+                candidates[position] = _judge(waiting, found.get(position))
+            except (UnknownToken, TokenNotAllowed, AdmissionRefused) as refusal:
+                waiting.refuse(refusal)
+        if not candidates:
+            return
+        async with _transaction_for(connection, candidates):
+            if _unknown_numbers(candidates):
+                await _find_new_contacts(connection, batch, candidates)
+            counted = await self._place(connection, batch, candidates)
+        for position, call in counted.items():
+            _answer(batch[position], candidates[position], call)
+
+    async def _place(
+        self,
+        connection: Connection,
+        batch: Sequence[_Waiting],
+        candidates: dict[int, Candidate],
+    ) -> dict[int, queries.Counted]:
+        counted = await self._place_within_bounds(connection, batch, candidates)
+        held_back = {
+            position: candidates[position]
+            for position, call in counted.items()
+            if call.id is None and call.window_calls < candidates[position].calls_per_second
+        }
+        if held_back:
+            # Not the second's rate stood against these but what was last known of calls that
+            # ended, if anything: count them, and ask again.
+            accounts = list({each.account_id for each in held_back.values()})
+            if not all(counted[position].account_counted for position in held_back):
+                await queries.start_counting(connection, accounts)
+            self._known_ended.update(await queries.known_ended(connection, accounts))
+            counted |= await self._place_within_bounds(connection, batch, held_back)
+        return counted
+
+    async def _place_within_bounds(
+        self,
+        connection: Connection,
+        batch: Sequence[_Waiting],
+        candidates: dict[int, Candidate],
+    ) -> dict[int, queries.Counted]:
+        calls = [_row(position, batch[position], each) for position, each in candidates.items()]
+        accounts: dict[int, dict[str, int]] = {}
+        for each in candidates.values():
+            account = accounts.setdefault(
+                each.account_id,
+                {
+                    "account_id": each.account_id,
+                    "calls": 0,
+                    "calls_per_second": each.calls_per_second,
+                    "max_calls": each.max_calls,
+                    "known_ended": self._known_ended.get(each.account_id, 0),
+                },
+            )
+            account["calls"] += 1
+        placed = await queries.place(connection, calls, list(accounts.values()))
+        return {call.position: call for call in placed}
+
+    def _refuse_waiting(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        self._arrived.clear()
+        for each in waiting:
+            each.refuse(AdmissionUnavailable())
+
+
+def _judge(waiting: _Waiting, found: Found | None) -> Candidate:
+    if found is None:
+        raise UnknownToken
+    if found.scopes and PLACE_CALLS not in found.scopes:
+        raise TokenNotAllowed(PLACE_CALLS)
+    return examine(waiting.request, found)
+
+
+def _answer(waiting: _Waiting, candidate: Candidate, call: queries.Counted) -> None:
+    limit = candidate.calls_per_second
+    if call.id is not None:
+        left = RateLimit(limit, max(0, limit - call.window_calls), call.window_ends_at)
+        waiting.accept(AcceptedCall(call.id, candidate.account_id, call.created_at, left))
+    elif call.window_calls >= limit:
+        waiting.refuse(TooManyCalls(RateLimit(limit, 0, call.window_ends_at)))
+    else:
+        busy = RateLimit(candidate.max_calls, 0, call.window_ends_at)
+        waiting.refuse(TooManyCalls(busy))
+
+
+def _transaction_for(
+    connection: Connection, candidates: dict[int, Candidate]
+) -> AbstractAsyncContextManager[Any]:
+    # A number without a contact must be looked for again behind the lock, or two processes
+    # would both make one. Everything else is a single statement, a transaction by itself.
+    return connection.transaction() if _unknown_numbers(candidates) else nullcontext()
+
+
+def _unknown_numbers(candidates: dict[int, Candidate]) -> list[int]:
+    return [position for position, each in candidates.items() if each.contact_id is None]
+
+
+async def _find_new_contacts(
+    connection: Connection, batch: Sequence[_Waiting], candidates: dict[int, Candidate]
+) -> None:
+    unknown = _unknown_numbers(candidates)
+    accounts = {candidates[position].account_id for position in unknown}
+    if len(await queries.lock_accounts(connection, list(accounts))) < len(accounts):
+        await queries.start_counting(connection, list(accounts))
+    asks = [
+        _ask(
+            position,
+            batch[position],
+            contact_number=candidates[position].contact_phone_number,
+        )
+        for position in unknown
+    ]
+    found = await queries.look_up(connection, asks)
+    for position in unknown:
+        if position in found:
+            candidates[position] = replace(
+                candidates[position], contact_id=found[position].numbered_contact_id
+            )
+
+
+async def _find(connection: Connection, batch: Sequence[_Waiting]) -> dict[int, Found]:
+    asks = [_ask(position, waiting) for position, waiting in enumerate(batch)]
+    found = await queries.look_up(connection, asks)
+    again = []
+    for position, there in found.items():
+        ask = await _sharpen(connection, asks[position], batch[position].request, there)
+        if ask != asks[position]:
+            again.append(ask)
+    if again:
+        found |= await queries.look_up(connection, again)
+    return found
+
+
+async def _sharpen(
+    connection: Connection, ask: dict[str, Any], request: CallRequest, found: Found
+) -> dict[str, Any]:
+    """Fill in the numbers that were written without a country, now that the line tells it."""
+    country, line_number = found.line_country, ask["line_number"]
+    if request.line_phone_number is not None and line_number is None:
+        line = await _line_by_national_number(connection, found, request.line_phone_number)
+        if line is not None:
+            line_number, line_country = line
+            country = country or line_country
+    contact_number, agent_number = ask["contact_number"], ask["agent_number"]
+    if request.contact_phone_number is not None and contact_number is None:
+        contact_number = destination(request.contact_phone_number, country).number
+    if request.user_phone_number is not None and agent_number is None:
+        agent_number = destination(request.user_phone_number, country).number
+    return ask | {
+        "line_number": line_number,
+        "contact_number": contact_number,
+        "agent_number": agent_number,
+    }
+
+
+async def _line_by_national_number(
+    connection: Connection, found: Found, text: str
+) -> tuple[str, str] | None:
+    digits = "".join(each for each in text if each in "0123456789")[-LINE_ENDING_DIGITS:]
+    if len(digits) < LINE_ENDING_DIGITS:
+        return None
+    lines = await queries.lines_that_end_with(connection, found.account_id, digits)
+    for number, country in lines:
+        if destination(text, country).number == number:
+            return number, country
+    return None
+
+
+def _ask(position: int, waiting: _Waiting, *, contact_number: str | None = None) -> dict[str, Any]:
+    request = waiting.request
+    return {
+        "position": position,
+        "token": waiting.token_hash,
+        "user_id": request.user_id,
+        "ring_group_id": request.ring_group_id,
+        "contact_id": request.contact_id,
+        "contact_number": contact_number or _international(request.contact_phone_number),
+        "line_id": request.line_id,
+        "line_number": _international(request.line_phone_number),
+        "agent_number": _international(request.user_phone_number),
+    }
+
+
+def _international(text: str | None) -> str | None:
+    if text is None or looks_like_e164(text):
+        return text
+    return destination(text, None).number
+
+
+def _row(position: int, waiting: _Waiting, candidate: Candidate) -> dict[str, Any]:
+    request = waiting.request
+    return {
+        "position": position,
+        "account_id": candidate.account_id,
+        "source": waiting.source,
+        "user_id": request.user_id,
+        "ring_group_id": request.ring_group_id,
+        "contact_id": candidate.contact_id,
+        "contact_phone_number": candidate.contact_phone_number,
+        "remember_number": candidate.remember_number,
+        "line_id": candidate.line_id,
+        "line_phone_number": candidate.line_phone_number,
+        "user_phone_number": candidate.user_phone_number,
+        "options": request.options,
+        "metadata": request.metadata,
+        "callback_url": request.callback_url,
+    }

@@ -1,0 +1,221 @@
+"""The SQL of admission: look a batch up, then count, insert and notify in one statement."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+import psycopg
+
+from twoleg.calls.admission_rules import Found
+
+CALLS_CHANNEL: Final = "twoleg_calls"
+MAX_LINES_WITH_ONE_ENDING: Final = 20
+
+
+class Counted(NamedTuple):
+    """One request of a batch after the count: `id` is None where a limit refused it."""
+
+    position: int
+    id: int | None
+    created_at: datetime
+    window_ends_at: float
+    window_calls: int
+    admitted: int
+    account_counted: bool
+
+
+_LOOK_UP: Final = """
+SELECT r.position, t.account_id, t.scopes,
+       a.calls_per_second, a.max_calls, a.allowed_countries,
+       u.id AS user_id, u.availability AS user_availability, g.id AS ring_group_id,
+       c.id AS contact_id, c.phone_number AS contact_phone_number,
+       c.opted_out AS contact_opted_out,
+       coalesce(l.id, ln.id) AS line_id,
+       coalesce(l.phone_number, ln.phone_number) AS line_phone_number,
+       coalesce(l.country, ln.country) AS line_country,
+       EXISTS (SELECT FROM line_trunks lt JOIN trunks tr ON tr.id = lt.trunk_id
+               WHERE lt.line_id = coalesce(l.id, ln.id) AND tr.deleted_at IS NULL)
+         AS line_has_trunk,
+       ln.id AS numbered_line_id,
+       n.id AS numbered_contact_id, n.opted_out AS numbered_contact_opted_out,
+       EXISTS (SELECT FROM lines o WHERE o.account_id = t.account_id AND o.deleted_at IS NULL
+               AND o.phone_number = coalesce(r.contact_number, c.phone_number))
+         AS contact_is_own_line,
+       EXISTS (SELECT FROM lines o WHERE o.account_id = t.account_id AND o.deleted_at IS NULL
+               AND o.phone_number = r.agent_number) AS agent_is_own_line
+FROM json_to_recordset(%s::json) AS r(
+       position int, token text, user_id bigint, ring_group_id bigint, contact_id bigint,
+       contact_number text, line_id bigint, line_number text, agent_number text)
+JOIN tokens t ON t.token_hash = decode(r.token, 'hex') AND t.deleted_at IS NULL
+     AND (t.expires_at IS NULL OR t.expires_at > now())
+JOIN accounts a ON a.id = t.account_id
+LEFT JOIN users u ON u.id = r.user_id AND u.account_id = t.account_id AND u.deleted_at IS NULL
+LEFT JOIN ring_groups g ON g.id = r.ring_group_id AND g.account_id = t.account_id
+     AND g.deleted_at IS NULL
+LEFT JOIN contacts c ON c.id = r.contact_id AND c.account_id = t.account_id
+     AND c.deleted_at IS NULL
+LEFT JOIN lines l ON l.id = r.line_id AND l.account_id = t.account_id AND l.deleted_at IS NULL
+LEFT JOIN lines ln ON ln.phone_number = r.line_number AND ln.account_id = t.account_id
+     AND ln.deleted_at IS NULL
+LEFT JOIN LATERAL (
+     SELECT min(k.id) AS id, bool_or(k.opted_out) AS opted_out
+     FROM contact_phone_numbers p JOIN contacts k ON k.id = p.contact_id
+     WHERE p.account_id = t.account_id AND p.phone_number = r.contact_number
+       AND k.deleted_at IS NULL) n ON true
+"""
+
+# The row of account_admissions is the account's lock: who updates it counts alone. `admitted`
+# counts every call that the account ever placed, so that a number of running calls, once known,
+# bounds all later ones from above without being counted again.
+_PLACE: Final = """
+WITH asked AS MATERIALIZED (
+  SELECT r.*, row_number() OVER (PARTITION BY r.account_id ORDER BY r.position) AS turn
+  FROM json_to_recordset(%(calls)s::json) AS r(
+    position int, account_id bigint, source text, user_id bigint, ring_group_id bigint,
+    contact_id bigint, contact_phone_number text, remember_number bool, line_id bigint,
+    line_phone_number text, user_phone_number text, options jsonb, metadata jsonb,
+    callback_url text)
+), limits AS (
+  SELECT s.account_id, l.calls, l.calls_per_second, l.max_calls, l.known_ended
+  FROM account_admissions s JOIN json_to_recordset(%(accounts)s::json) AS l(
+    account_id bigint, calls int, calls_per_second int, max_calls int, known_ended bigint)
+    USING (account_id)
+  ORDER BY s.account_id FOR NO KEY UPDATE OF s
+), counted AS (
+  UPDATE account_admissions s SET
+    (window_started_at, window_calls, admitted, last_admitted) = (
+      SELECT w.started_at, w.calls + g.granted, s.admitted + g.granted, g.granted
+      FROM (SELECT
+              CASE WHEN s.window_started_at + interval '1 second' > statement_timestamp()
+                THEN s.window_started_at ELSE statement_timestamp() END AS started_at,
+              CASE WHEN s.window_started_at + interval '1 second' > statement_timestamp()
+                THEN s.window_calls ELSE 0 END AS calls) w,
+           LATERAL (SELECT greatest(0, least(l.calls, l.calls_per_second - w.calls,
+              l.max_calls - (s.admitted - l.known_ended)))::int AS granted) g)
+  FROM limits l WHERE s.account_id = l.account_id
+  RETURNING s.account_id, s.last_admitted, s.window_calls, s.admitted,
+    extract(epoch FROM s.window_started_at + interval '1 second')::float8 AS window_ends_at
+), granted AS MATERIALIZED (
+  SELECT a.*, nextval(pg_get_serial_sequence('calls', 'id')) AS id
+  FROM asked a JOIN counted c USING (account_id) WHERE a.turn <= c.last_admitted
+  ORDER BY a.position
+), unknown_numbers AS MATERIALIZED (
+  SELECT account_id, contact_phone_number,
+         nextval(pg_get_serial_sequence('contacts', 'id')) AS contact_id
+  FROM (SELECT DISTINCT account_id, contact_phone_number FROM granted
+        WHERE contact_id IS NULL) u
+), new_contacts AS (
+  INSERT INTO contacts (id, account_id, phone_number) OVERRIDING SYSTEM VALUE
+  SELECT contact_id, account_id, contact_phone_number FROM unknown_numbers
+), numbers AS (
+  INSERT INTO contact_phone_numbers (contact_id, account_id, phone_number)
+  SELECT contact_id, account_id, contact_phone_number FROM unknown_numbers
+  UNION SELECT contact_id, account_id, contact_phone_number FROM granted
+  WHERE remember_number
+  ON CONFLICT DO NOTHING
+), new_calls AS (
+  INSERT INTO calls (id, account_id, source, user_id, ring_group_id, contact_id, line_id,
+    user_phone_number, contact_phone_number, line_phone_number, options, metadata,
+    callback_url, sequence) OVERRIDING SYSTEM VALUE
+  SELECT g.id, g.account_id, g.source, g.user_id, g.ring_group_id,
+    coalesce(g.contact_id, u.contact_id), g.line_id, g.user_phone_number,
+    g.contact_phone_number, g.line_phone_number, g.options, g.metadata, g.callback_url, 1
+  FROM granted g LEFT JOIN unknown_numbers u
+    ON g.contact_id IS NULL AND u.account_id = g.account_id
+       AND u.contact_phone_number = g.contact_phone_number
+), events AS (
+  INSERT INTO call_events (account_id, call_id, sequence, type, at, data)
+  SELECT account_id, id, 1, 'call.queued', now(), '{}' FROM granted
+)
+SELECT a.position, g.id, now() AS created_at, coalesce(c.window_ends_at, 0) AS window_ends_at,
+       coalesce(c.window_calls, 0) AS window_calls, coalesce(c.admitted, 0) AS admitted,
+       c.account_id IS NOT NULL AS account_counted
+FROM asked a LEFT JOIN counted c USING (account_id) LEFT JOIN granted g USING (position),
+     (SELECT count(pg_notify(%(channel)s, '')) FROM (SELECT FROM granted LIMIT 1) AS any_call) AS n
+"""
+
+_KNOWN_ENDED: Final = """
+SELECT s.account_id, s.admitted - (SELECT count(*) FROM calls c
+  WHERE c.account_id = s.account_id AND c.ended_at IS NULL) AS known_ended
+FROM account_admissions s WHERE s.account_id = ANY(%s)
+"""
+
+
+_FOUND_FIELDS: Final = tuple(field.name for field in fields(Found))
+
+
+async def look_up(
+    connection: psycopg.AsyncConnection[Any], asks: Sequence[Mapping[str, Any]]
+) -> dict[int, Found]:
+    """Find what each of `asks` names, by position; unknown tokens have no entry."""
+    async with connection.cursor() as cursor:
+        await cursor.execute(_LOOK_UP, (json.dumps(asks),), prepare=True)
+        rows = await cursor.fetchall()
+    return {row[0]: Found(**dict(zip(_FOUND_FIELDS, row[1:], strict=True))) for row in rows}
+
+
+async def lines_that_end_with(
+    connection: psycopg.AsyncConnection[Any], account_id: int, digits: str
+) -> list[tuple[str, str]]:
+    """Return number and country of the account's lines whose number ends with `digits`."""
+    cursor = await connection.execute(
+        "SELECT phone_number, country FROM lines WHERE account_id = %s AND deleted_at IS NULL"
+        " AND right(phone_number, %s) = %s LIMIT %s",
+        (account_id, len(digits), digits, MAX_LINES_WITH_ONE_ENDING),
+    )
+    return [(number, country) for number, country in await cursor.fetchall()]
+
+
+async def lock_accounts(
+    connection: psycopg.AsyncConnection[Any], account_ids: Sequence[int]
+) -> list[int]:
+    """Take the accounts' admission rows until the transaction ends; return which have one.
+
+    All takers go by the order of the ids, so that none waits for another in a ring.
+    """
+    cursor = await connection.execute(
+        "SELECT account_id FROM account_admissions WHERE account_id = ANY(%s)"
+        " ORDER BY account_id FOR NO KEY UPDATE",
+        (list(account_ids),),
+    )
+    return [account_id for (account_id,) in await cursor.fetchall()]
+
+
+async def start_counting(
+    connection: psycopg.AsyncConnection[Any], account_ids: Sequence[int]
+) -> None:
+    """Give accounts that never placed a call their row."""
+    await connection.execute(
+        "INSERT INTO account_admissions (account_id) SELECT unnest(%s::bigint[])"
+        " ON CONFLICT DO NOTHING",
+        (list(account_ids),),
+    )
+
+
+async def known_ended(
+    connection: psycopg.AsyncConnection[Any], account_ids: Sequence[int]
+) -> dict[int, int]:
+    """Count, for each account, how many of the calls that it ever placed have ended."""
+    async with connection.cursor() as cursor:
+        await cursor.execute(_KNOWN_ENDED, (list(account_ids),), prepare=True)
+        return dict(await cursor.fetchall())
+
+
+async def place(
+    connection: psycopg.AsyncConnection[Any],
+    calls: Sequence[Mapping[str, Any]],
+    accounts: Sequence[Mapping[str, Any]],
+) -> list[Counted]:
+    """Insert what the limits allow of `calls`, with its first event, and notify once."""
+    parameters = {
+        "calls": json.dumps(calls),
+        "accounts": json.dumps(accounts),
+        "channel": CALLS_CHANNEL,
+    }
+    async with connection.cursor() as cursor:
+        await cursor.execute(_PLACE, parameters, prepare=True)
+        return [Counted(*row) for row in await cursor.fetchall()]

@@ -1,0 +1,175 @@
+"""The read side of calls: what happened, with both legs and every event."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import class_row, dict_row
+
+Connection = psycopg.AsyncConnection[Any]
+# One more than the pages of the API, so that they see whether more follow.
+MAX_PAGE: Final = 201
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegRecord:
+    """One SIP dialog of a call, or the attempt at one."""
+
+    call_id: int
+    role: str
+    user_id: int | None
+    to_uri: str | None
+    trunk_id: int | None
+    started_at: datetime | None
+    answered_at: datetime | None
+    ended_at: datetime | None
+    sip_status: int | None
+    q850_cause: int | None
+    reason: str | None
+    codec: str | None
+    quality: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventRecord:
+    """One change of a call."""
+
+    call_id: int
+    sequence: int
+    type: str
+    at: datetime
+    data: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallRecord:
+    """A call as it stands."""
+
+    id: int
+    status: str
+    outcome: str | None
+    ended_by: str | None
+    failure: str | None
+    source: str
+    user_id: int | None
+    ring_group_id: int | None
+    contact_id: int | None
+    line_id: int | None
+    user_phone_number: str | None
+    contact_phone_number: str | None
+    line_phone_number: str | None
+    created_at: datetime
+    ended_at: datetime | None
+    agent_ring_seconds: Decimal | None
+    contact_ring_seconds: Decimal | None
+    talk_seconds: Decimal | None
+    total_seconds: Decimal | None
+    options: Mapping[str, Any] | None
+    metadata: Mapping[str, Any] | None
+    callback_url: str | None
+    legs: Sequence[LegRecord] = field(default=())
+    events: Sequence[EventRecord] = field(default=())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallFilter:
+    """Which calls of an account; None does not narrow. `phone_number` is any party's, E.164."""
+
+    status: str | None = None
+    outcome: str | None = None
+    user_id: int | None = None
+    ring_group_id: int | None = None
+    contact_id: int | None = None
+    line_id: int | None = None
+    created_from: datetime | None = None
+    created_to: datetime | None = None
+    phone_number: str | None = None
+
+
+_CALL_COLUMNS: Final = [
+    name for name in CallRecord.__dataclass_fields__ if name not in ("legs", "events")
+]
+_EQUAL: Final = ("status", "outcome", "user_id", "ring_group_id", "contact_id", "line_id")
+_CONDITIONS: Final = {
+    "created_from": "created_at >= %(created_from)s",
+    "created_to": "created_at < %(created_to)s",
+    "phone_number": "%(phone_number)s IN"
+    " (contact_phone_number, line_phone_number, user_phone_number)",
+}
+
+
+async def find_call(connection: Connection, account_id: int, call_id: int) -> CallRecord | None:
+    """Return the account's call with its legs and events, None where there is no such call."""
+    found = await _select(
+        connection,
+        sql.SQL("account_id = %(account_id)s AND id = %(id)s"),
+        {"account_id": account_id, "id": call_id, "limit": 1},
+    )
+    return found[0] if found else None
+
+
+async def list_calls(
+    connection: Connection,
+    account_id: int,
+    wanted: CallFilter,
+    *,
+    before_id: int | None,
+    limit: int,
+) -> list[CallRecord]:
+    """Return up to `limit` calls, newest first, beginning below `before_id`."""
+    parameters: dict[str, Any] = {"account_id": account_id, "limit": min(limit, MAX_PAGE)}
+    conditions = [sql.SQL("account_id = %(account_id)s")]
+    if before_id is not None:
+        parameters["before_id"] = before_id
+        conditions.append(sql.SQL("id < %(before_id)s"))
+    for name in CallFilter.__dataclass_fields__:
+        value = getattr(wanted, name)
+        if value is not None:
+            parameters[name] = value
+            text = f"{name} = %({name})s" if name in _EQUAL else _CONDITIONS[name]
+            conditions.append(sql.SQL(text))
+    return await _select(connection, sql.SQL(" AND ").join(conditions), parameters)
+
+
+async def _select(
+    connection: Connection, condition: sql.Composable, parameters: Mapping[str, Any]
+) -> list[CallRecord]:
+    query = sql.SQL(
+        "SELECT {columns} FROM calls WHERE {condition} ORDER BY id DESC LIMIT %(limit)s"
+    ).format(columns=sql.SQL(", ").join(map(sql.Identifier, _CALL_COLUMNS)), condition=condition)
+    async with connection.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute(query, parameters)
+        rows = await cursor.fetchall()
+    if not rows:
+        return []
+    ids = [row["id"] for row in rows]
+    legs = await _of_calls(connection, LegRecord, "legs", "position", ids)
+    events = await _of_calls(connection, EventRecord, "call_events", "sequence", ids)
+    return [
+        CallRecord(**row, legs=legs.get(row["id"], ()), events=events.get(row["id"], ()))
+        for row in rows
+    ]
+
+
+async def _of_calls(
+    connection: Connection, kind: type[Any], table: str, order: str, ids: Sequence[int]
+) -> dict[int, list[Any]]:
+    query = sql.SQL(
+        "SELECT {columns} FROM {table} WHERE call_id = ANY(%s) ORDER BY call_id, {order}"
+    ).format(
+        columns=sql.SQL(", ").join(map(sql.Identifier, kind.__dataclass_fields__)),
+        table=sql.Identifier(table),
+        order=sql.Identifier(order),
+    )
+    found: dict[int, list[Any]] = {}
+    async with connection.cursor(row_factory=class_row(kind)) as cursor:
+        await cursor.execute(query, (list(ids),))
+        for each in await cursor.fetchall():
+            found.setdefault(each.call_id, []).append(each)
+    return found
