@@ -1,0 +1,62 @@
+"""The wiring of the api process: one FastAPI app on one database."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from fastapi import APIRouter, FastAPI
+from starlette.middleware import Middleware
+
+from twoleg import __version__
+from twoleg.api import errors
+from twoleg.api.access_log import AccessLog
+from twoleg.api.bodies import BodyLimit
+from twoleg.api.calls.routes import router as calls
+from twoleg.api.documentation.routes import router as documentation
+from twoleg.api.health.routes import router as health
+from twoleg.api.measurements import Measurements
+from twoleg.api.two_legged_call.routes import route as two_legged_call
+from twoleg.calls.admission import Admission
+from twoleg.settings import Settings
+from twoleg.store import Database
+
+PREFIX: Final = "/api/v1"
+
+
+def create_app(settings: Settings, database: Database) -> FastAPI:
+    """Return the app; it takes calls in while its lifespan runs. `database` stays the caller's."""
+    measurements = Measurements()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with Admission.open(database) as admission:
+            app.state.admission = admission
+            yield
+
+    app = FastAPI(
+        title="twoleg",
+        version=__version__,
+        lifespan=lifespan,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        middleware=[Middleware(AccessLog, measurements), Middleware(BodyLimit)],
+    )
+    app.state.settings = settings
+    app.state.database = database
+    app.state.measurements = measurements
+    # First, because every call comes in here and routes are tried in order.
+    app.router.routes.insert(0, two_legged_call)
+    for router in _routers():
+        app.include_router(router, prefix=PREFIX)
+    # Where probes and Prometheus look by custom.
+    app.include_router(health, include_in_schema=False)
+    errors.install(app)
+    return app
+
+
+def _routers() -> list[APIRouter]:
+    return [calls, health, documentation]

@@ -1,0 +1,99 @@
+"""Who asks: the account of the token that came with a request, and what the token may do."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Any, Final
+
+from fastapi import Depends, Request
+from fastapi.security import APIKeyQuery, HTTPBasic, HTTPBearer
+
+from twoleg.api.bodies import query_fields
+from twoleg.api.credentials import authorization_of, token_of
+from twoleg.api.errors import Forbidden
+from twoleg.api.state import DatabaseOf
+from twoleg.calls.admission import UnknownToken
+
+# Only what OpenAPI shows: the token is read by `token_of`.
+SCHEMES: Final = (
+    HTTPBearer(scheme_name="bearer", auto_error=False),
+    HTTPBasic(scheme_name="basic", auto_error=False, description="The token is the password."),
+    APIKeyQuery(name="api_token", scheme_name="query", auto_error=False),
+)
+
+
+class Scope(StrEnum):
+    """What a token may be limited to; a token without scopes may do everything."""
+
+    CALLS_READ = "calls:read"
+    CALLS_WRITE = "calls:write"
+    DIRECTORY_READ = "directory:read"
+    DIRECTORY_WRITE = "directory:write"
+    ADMIN = "admin"  # the account's settings and its tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """The account that a request acts for."""
+
+    account_id: int
+    token_id: int
+
+
+_FIND: Final = """
+SELECT id, account_id, scopes FROM tokens
+WHERE token_hash = %s AND deleted_at IS NULL AND (expires_at IS NULL OR expires_at > now())
+"""
+
+
+async def token_in(request: Request) -> str:
+    """Return the token of `request`; raises UnknownToken where there is none."""
+    query_string = request.scope["query_string"]
+    query = query_fields(query_string) if query_string else {}
+    token = token_of(query, await _body_fields(request), authorization_of(request.headers.raw))
+    if token is None:
+        raise UnknownToken
+    return token
+
+
+async def _body_fields(request: Request) -> dict[str, Any]:
+    if request.method not in ("POST", "PUT", "PATCH"):
+        return {}
+    body = await request.body()
+    if b"api_token" not in body:
+        return {}
+    try:
+        fields = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return fields if isinstance(fields, dict) else {}
+
+
+def requires(scope: Scope) -> Callable[..., Coroutine[Any, Any, Principal]]:
+    """Return the dependency of a route that needs `scope`."""
+
+    async def authenticated(request: Request, database: DatabaseOf) -> Principal:
+        token = await token_in(request)
+        token_hash = hashlib.sha256(token.encode(errors="surrogatepass")).digest()
+        async with database.connection() as connection:
+            cursor = await connection.execute(_FIND, (token_hash,), prepare=True)
+            row = await cursor.fetchone()
+        if row is None:
+            raise UnknownToken
+        token_id, account_id, scopes = row
+        if scopes and scope not in scopes and Scope.ADMIN not in scopes:
+            raise Forbidden(scope)
+        return Principal(account_id, token_id)
+
+    return authenticated
+
+
+CallReader = Annotated[Principal, Depends(requires(Scope.CALLS_READ))]
+CallWriter = Annotated[Principal, Depends(requires(Scope.CALLS_WRITE))]
+DirectoryReader = Annotated[Principal, Depends(requires(Scope.DIRECTORY_READ))]
+DirectoryWriter = Annotated[Principal, Depends(requires(Scope.DIRECTORY_WRITE))]
+Administrator = Annotated[Principal, Depends(requires(Scope.ADMIN))]

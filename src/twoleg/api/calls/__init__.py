@@ -1,0 +1,1 @@
+"""Calls: place, list, read, hang up."""

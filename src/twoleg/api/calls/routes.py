@@ -1,0 +1,125 @@
+"""`/calls`: place, list, read, hang up."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Request, Response
+
+from twoleg.api.authentication import CallReader, CallWriter, token_in
+from twoleg.api.calls.schemas import Call, PlaceCall, read_place_call
+from twoleg.api.errors import FieldErrors, JSONReply, NoSuchThing, rate_limit_headers
+from twoleg.api.pages import DEFAULT_PAGE, Cursor, Limit, Page, page_of, position_of
+from twoleg.api.state import AdmissionOf, DatabaseOf
+from twoleg.api.values import Id, WantedTime, Word
+from twoleg.calls.admission import CallSource
+from twoleg.calls.destinations import destination
+from twoleg.calls.hang_up import request_hang_up
+from twoleg.calls.records import CallFilter, find_call, list_calls
+from twoleg.calls.requests import not_a_phone_number
+
+router = APIRouter(prefix="/calls", tags=["calls"])
+
+
+@router.post(
+    "",
+    status_code=202,
+    response_model=Call,
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": PlaceCall.model_json_schema()}},
+        }
+    },
+)
+async def place_call(
+    request: Request,
+    fields: Annotated[dict[str, Any], Body()],
+    admission: AdmissionOf,
+    database: DatabaseOf,
+    dry_run: bool = False,
+) -> Response:
+    """Place a call; the reply shows it as it was stored."""
+    wanted = read_place_call(fields)
+    if dry_run:
+        errors = {"dry_run": ["The dry_run field is not supported yet."]}
+        wanted = replace(wanted, errors=wanted.errors | errors)
+    call = await admission.accept(await token_in(request), wanted, CallSource.API)
+    async with database.connection() as connection:
+        record = await find_call(connection, call.account_id, call.id)
+    if record is None:
+        raise NoSuchThing
+    headers = {"Location": f"/api/v1/calls/{call.id}"} | rate_limit_headers(call.rate_limit)
+    return JSONReply(Call.of(record).model_dump(mode="json"), 202, headers)
+
+
+def _e164(text: str | None) -> str | None:
+    if text is None:
+        return None
+    # A "+" that was not escaped in a query string has become a blank.
+    number = destination("+" + text.strip().removeprefix("+"), None).number
+    if number is None:
+        raise FieldErrors({"phone_number": not_a_phone_number("phone_number")})
+    return number
+
+
+@router.get("", response_model=Page[Call])
+async def read_calls(
+    principal: CallReader,
+    database: DatabaseOf,
+    limit: Limit = DEFAULT_PAGE,
+    cursor: Cursor = None,
+    status: Word | None = None,
+    outcome: Word | None = None,
+    user_id: Id | None = None,
+    ring_group_id: Id | None = None,
+    contact_id: Id | None = None,
+    line_id: Id | None = None,
+    created_from: WantedTime | None = None,
+    created_to: WantedTime | None = None,
+    phone_number: Word | None = None,
+) -> Any:
+    """List calls, newest first."""
+    wanted = CallFilter(
+        status=status,
+        outcome=outcome,
+        user_id=user_id,
+        ring_group_id=ring_group_id,
+        contact_id=contact_id,
+        line_id=line_id,
+        created_from=created_from,
+        created_to=created_to,
+        phone_number=_e164(phone_number),
+    )
+    async with database.connection() as connection:
+        found = await list_calls(
+            connection,
+            principal.account_id,
+            wanted,
+            before_id=position_of(cursor),
+            limit=limit + 1,
+        )
+    return page_of(found, limit, [Call.of(each) for each in found])
+
+
+@router.get("/{call_id}", response_model=Call)
+async def read_call(call_id: Id, principal: CallReader, database: DatabaseOf) -> Any:
+    """Read one call: where it stands, or its record once it has ended."""
+    async with database.connection() as connection:
+        record = await find_call(connection, principal.account_id, call_id)
+    if record is None:
+        raise NoSuchThing
+    return Call.of(record)
+
+
+@router.delete("/{call_id}", status_code=202, response_model=Call)
+async def hang_up_call(call_id: Id, principal: CallWriter, database: DatabaseOf) -> Any:
+    """Hang a call up, whatever its state; the same reply once it has ended."""
+    async with database.connection() as connection:
+        if not await request_hang_up(connection, principal.account_id, call_id):
+            raise NoSuchThing
+        record = await find_call(connection, principal.account_id, call_id)
+    if record is None:
+        raise NoSuchThing
+    return Call.of(record)

@@ -1,0 +1,198 @@
+"""The shapes of calls in requests and replies."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AfterValidator, ConfigDict, Field, ValidationError
+
+from twoleg.api.errors import field_errors
+from twoleg.api.values import Id, Input, Output, Time, rfc3339, storable
+from twoleg.calls.records import CallRecord, EventRecord, LegRecord
+from twoleg.calls.requests import FIELDS, CallRequest, Errors, read_call_request
+
+MAX_METADATA_BYTES: Final = 8192
+MAX_METADATA_DEPTH: Final = 8
+MAX_RING_SECONDS: Final = 600
+MAX_CALL_SECONDS: Final = 4 * 60 * 60
+# Accepted only with the value that changes nothing, until their features are there.
+_LATER: Final = ("first", "record", "detect_machine", "whisper_prompt_id", "callback_url")
+
+
+def _bounded(metadata: dict[str, Any]) -> dict[str, Any]:
+    _check_depth(metadata, MAX_METADATA_DEPTH)
+    text = json.dumps(metadata, allow_nan=False)
+    if len(text) > MAX_METADATA_BYTES:
+        raise ValueError(f"may take {MAX_METADATA_BYTES} bytes as JSON at most")
+    if _cannot_be_stored(metadata):
+        raise ValueError("holds characters that cannot be stored")
+    return metadata
+
+
+def _check_depth(value: Any, left: int) -> None:
+    if left < 0:
+        raise ValueError(f"may be nested {MAX_METADATA_DEPTH} deep at most")
+    if isinstance(value, dict | list):
+        for each in value.values() if isinstance(value, dict) else value:
+            _check_depth(each, left - 1)
+
+
+def _cannot_be_stored(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(_cannot_be_stored(each) for pair in value.items() for each in pair)
+    if isinstance(value, list):
+        return any(_cannot_be_stored(each) for each in value)
+    return isinstance(value, str) and not storable(value)
+
+
+class RingSeconds(Input):
+    """How long each side is rung."""
+
+    agent: Annotated[int, Field(ge=1, le=MAX_RING_SECONDS, strict=True)] | None = None
+    contact: Annotated[int, Field(ge=1, le=MAX_RING_SECONDS, strict=True)] | None = None
+
+
+class CallOptions(Input):
+    """What a native call may say beside the contract's fields."""
+
+    ring_seconds: RingSeconds | None = None
+    max_seconds: Annotated[int, Field(ge=1, le=MAX_CALL_SECONDS, strict=True)] | None = None
+    screen: bool | None = None
+    first: Literal["agent"] | None = None
+    record: Literal[False] | None = None
+    detect_machine: Literal[False] | None = None
+    whisper_prompt_id: None = None
+    callback_url: None = None
+    metadata: Annotated[dict[str, Any], AfterValidator(_bounded)] = Field(default_factory=dict)
+
+
+class PlaceCall(CallOptions):
+    """The contract's fields and options; described here, read by `read_call_request`."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "user_id": 1,
+                    "contact_phone_number": "+18181276543",
+                    "line_id": 1,
+                    "ring_seconds": {"agent": 25, "contact": 45},
+                    "metadata": {"ticket": "4711"},
+                }
+            ]
+        }
+    )
+
+    user_id: Id | None = None
+    ring_group_id: Id | None = None
+    contact_id: Id | None = None
+    line_id: Id | None = None
+    user_phone_number: str | None = None
+    contact_phone_number: str | None = None
+    line_phone_number: str | None = None
+
+
+def read_place_call(fields: Mapping[str, Any]) -> CallRequest:
+    """Read a native call; errors of the options stand beside those of the contract's fields."""
+    own = {name: value for name, value in fields.items() if name not in FIELDS}
+    errors: Errors = {}
+    options = CallOptions()
+    try:
+        options = CallOptions.model_validate(own)
+    except ValidationError as error:
+        errors = {
+            name: texts if name not in _LATER else [f"The {name} field is not supported yet."]
+            for name, texts in field_errors(error.errors(), skip=0).items()
+        }
+    request = read_call_request(
+        fields,
+        options=options.model_dump(
+            include={"first", "ring_seconds", "max_seconds", "screen", "record"},
+            exclude_none=True,
+        ),
+        metadata=options.metadata,
+    )
+    return replace(request, errors=request.errors | errors) if errors else request
+
+
+class Leg(Output):
+    """One SIP dialog of a call."""
+
+    role: str
+    user_id: int | None
+    to: str | None
+    trunk_id: int | None
+    answered: bool
+    started_at: Time | None
+    answered_at: Time | None
+    ended_at: Time | None
+    sip_status: int | None
+    q850_cause: int | None
+    reason: str | None
+    codec: str | None
+    quality: dict[str, Any] | None
+
+
+class Call(Output):
+    """A call as it stands: its record once it has ended."""
+
+    id: int
+    status: str
+    outcome: str | None
+    ended_by: str | None
+    user_id: int | None
+    ring_group_id: int | None
+    contact_id: int | None
+    line_id: int | None
+    user_phone_number: str | None
+    contact_phone_number: str | None
+    line_phone_number: str | None
+    created_at: Time
+    ended_at: Time | None
+    agent_ring_seconds: float | None
+    contact_ring_seconds: float | None
+    talk_seconds: float | None
+    total_seconds: float | None
+    failure: str | None
+    metadata: dict[str, Any]
+    recording: None
+    legs: list[Leg]
+    events: list[dict[str, Any]]
+
+    @classmethod
+    def of(cls, record: CallRecord) -> Call:
+        """Return the shape of `record`."""
+        values = {
+            name: getattr(record, name)
+            for name in cls.model_fields
+            if name not in ("metadata", "recording", "legs", "events")
+        }
+        return cls(
+            **values,
+            metadata=dict(record.metadata or {}),
+            recording=None,
+            legs=[_leg(leg) for leg in record.legs],
+            events=[_event(event) for event in record.events],
+        )
+
+
+def _leg(leg: LegRecord) -> Leg:
+    values = {
+        name: getattr(leg, name)
+        for name in Leg.model_fields
+        if name not in ("to", "answered", "quality")
+    }
+    return Leg(
+        **values,
+        to=leg.to_uri,
+        answered=leg.answered_at is not None,
+        quality=None if leg.quality is None else dict(leg.quality),
+    )
+
+
+def _event(event: EventRecord) -> dict[str, Any]:
+    what = {"type": event.type, "at": rfc3339(event.at), "sequence": event.sequence}
+    return dict(event.data or {}) | what

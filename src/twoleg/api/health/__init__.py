@@ -1,0 +1,1 @@
+"""Whether the process lives, whether calls can be placed, and what it measured."""

@@ -1,0 +1,28 @@
+"""What an app holds while it runs, and how a route gets at it."""
+
+from __future__ import annotations
+
+from typing import Annotated, cast
+
+from fastapi import Depends, Request
+
+from twoleg.api.measurements import Measurements
+from twoleg.calls.admission import Admission
+from twoleg.store import Database
+
+
+def _database(request: Request) -> Database:
+    return cast(Database, request.app.state.database)
+
+
+def _admission(request: Request) -> Admission:
+    return cast(Admission, request.app.state.admission)
+
+
+def _measurements(request: Request) -> Measurements:
+    return cast(Measurements, request.app.state.measurements)
+
+
+DatabaseOf = Annotated[Database, Depends(_database)]
+AdmissionOf = Annotated[Admission, Depends(_admission)]
+MeasurementsOf = Annotated[Measurements, Depends(_measurements)]

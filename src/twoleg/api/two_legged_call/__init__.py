@@ -1,0 +1,1 @@
+"""The endpoint whose contract may not change."""

@@ -1,0 +1,138 @@
+"""An app on a database of its own, with an account that has one of everything."""
+
+import hashlib
+from dataclasses import dataclass
+
+import httpx
+import pytest
+
+from twoleg.api import create_app
+from twoleg.settings import Settings
+
+TOKEN = "token-of-the-first-account"
+CONTACT_NUMBER = "+18181276544"
+LINE_NUMBER = "+18552562001"
+
+
+@dataclass(frozen=True)
+class Account:
+    """What the account of a test owns."""
+
+    id: int
+    token: str
+    user_id: int = 1
+    ring_group_id: int = 1
+    contact_id: int = 1234
+    contact_phone_number: str = CONTACT_NUMBER
+    line_id: int = 1
+    line_phone_number: str = LINE_NUMBER
+    trunk_id: int = 1
+
+
+@pytest.fixture
+def execute(database):
+    """Run a statement; returns its rows, if it has any."""
+
+    async def run(query, *parameters):
+        async with database.pool.connection() as connection:
+            cursor = await connection.execute(query, parameters)
+            return await cursor.fetchall() if cursor.description else []
+
+    return run
+
+
+@pytest.fixture
+def add_account(execute):
+    """Make an account with a token and nothing else; `columns` are those of its row."""
+
+    async def add(token=TOKEN, **columns):
+        names = ", ".join(["name", *columns])
+        marks = ", ".join(["%s"] * (len(columns) + 1))
+        [(account_id,)] = await execute(
+            f"INSERT INTO accounts ({names}) VALUES ({marks}) RETURNING id",
+            "Account",
+            *columns.values(),
+        )
+        await execute(
+            "INSERT INTO tokens (account_id, name, token_hash) VALUES (%s, 'test', %s)",
+            account_id,
+            hashlib.sha256(token.encode()).digest(),
+        )
+        return Account(account_id, token)
+
+    return add
+
+
+@pytest.fixture
+async def account(execute, add_account):
+    """The account of the contract's vectors: user 1, ring group 1, contact 1234, line 1."""
+    made = await add_account()
+    for query, parameters in (
+        (
+            """INSERT INTO users (id, account_id, name, email, sip_username)
+               VALUES (%s, %s, 'Alice', 'alice@example.com', 'alice')""",
+            (made.user_id, made.id),
+        ),
+        (
+            "INSERT INTO ring_groups (id, account_id, name) VALUES (%s, %s, 'Sales')",
+            (made.ring_group_id, made.id),
+        ),
+        (
+            "INSERT INTO ring_group_members (ring_group_id, user_id, position) VALUES (%s, %s, 0)",
+            (made.ring_group_id, made.user_id),
+        ),
+        (
+            "INSERT INTO contacts (id, account_id, phone_number) VALUES (%s, %s, %s)",
+            (made.contact_id, made.id, made.contact_phone_number),
+        ),
+        (
+            """INSERT INTO contact_phone_numbers (contact_id, account_id, phone_number)
+               VALUES (%s, %s, %s)""",
+            (made.contact_id, made.id, made.contact_phone_number),
+        ),
+        (
+            "INSERT INTO trunks (id, account_id, name, host) VALUES (%s, %s, 'T', '192.0.2.1')",
+            (made.trunk_id, made.id),
+        ),
+        (
+            "INSERT INTO lines (id, account_id, phone_number, country) VALUES (%s, %s, %s, 'US')",
+            (made.line_id, made.id, made.line_phone_number),
+        ),
+        (
+            "INSERT INTO line_trunks (line_id, trunk_id, position) VALUES (%s, %s, 0)",
+            (made.line_id, made.trunk_id),
+        ),
+    ):
+        await execute(query, *parameters)
+    for table in ("users", "ring_groups", "contacts", "trunks", "lines"):
+        await execute(
+            f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), max(id)) FROM {table}"
+        )
+    return made
+
+
+@pytest.fixture
+async def app(database):
+    """The app, with its lifespan running."""
+    app = create_app(Settings(), database)
+    async with app.router.lifespan_context(app):
+        yield app
+
+
+@pytest.fixture
+async def anonymous(app):
+    """A client that sends no token by itself; an exception in the app fails the test."""
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://twoleg.test") as client:
+        yield client
+
+
+@pytest.fixture
+async def client(app, account):
+    """A client with the account's token."""
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app=app),
+        base_url="http://twoleg.test",
+        headers={"Authorization": f"Bearer {account.token}"},
+    ) as client:
+        yield client
