@@ -4,6 +4,7 @@ Bytes, wishes and the time go in; bytes to send, events and the next deadline co
 """
 
 from twoleg.sip.audio_formats import G722, PCMA, PCMU, TELEPHONE_EVENT, AudioFormat
+from twoleg.sip.dialogs import DialogIdentity
 from twoleg.sip.digest import (
     Authorization,
     Credentials,
@@ -13,8 +14,35 @@ from twoleg.sip.digest import (
 )
 from twoleg.sip.digest_verifier import DigestVerdict, DigestVerifier
 from twoleg.sip.errors import InvalidValue, LocalProtocolError, RemoteProtocolError, SipError
+from twoleg.sip.events import (
+    Answered,
+    Ended,
+    Established,
+    Event,
+    InfoReceived,
+    Invited,
+    OfferAnswered,
+    Offered,
+    OfferRefused,
+    OfferWanted,
+    Progress,
+    RefusalCause,
+    Refused,
+    RequestCompleted,
+    RequestReceived,
+)
 from twoleg.sip.fields import CSeq, NameAddr, Reason, Via
 from twoleg.sip.headers import Headers
+from twoleg.sip.interface import (
+    Counters,
+    HeaderFields,
+    Invitation,
+    Outgoing,
+    OutOfDialogRequest,
+    ResponseSpec,
+    UserAgentConfig,
+)
+from twoleg.sip.leg import LegGone
 from twoleg.sip.message import Request, Response, reason_phrase
 from twoleg.sip.offer_answer import (
     AgreedAudio,
@@ -40,6 +68,7 @@ from twoleg.sip.registration import (
 from twoleg.sip.sdp import Direction, MalformedDescription, SessionDescription
 from twoleg.sip.transport import Address, Destination, Flow, Transport
 from twoleg.sip.uri import OtherUri, SipUri, TelUri, parse_uri
+from twoleg.sip.user_agent import UserAgent
 
 __all__ = [
     "G722",
@@ -48,28 +77,48 @@ __all__ = [
     "TELEPHONE_EVENT",
     "Address",
     "AgreedAudio",
+    "Answered",
     "AudioFormat",
     "AudioSession",
     "Authorization",
     "Binding",
     "CSeq",
+    "Counters",
     "Credentials",
     "Destination",
+    "DialogIdentity",
     "DigestAlgorithm",
     "DigestClient",
     "DigestVerdict",
     "DigestVerifier",
     "Direction",
+    "Ended",
+    "Established",
+    "Event",
     "Flow",
+    "HeaderFields",
     "Headers",
+    "InfoReceived",
     "InvalidValue",
+    "Invitation",
+    "Invited",
     "KeepAlive",
+    "LegGone",
     "LocalAudio",
     "LocalProtocolError",
     "MalformedDescription",
     "NameAddr",
+    "OfferAnswered",
+    "OfferRefused",
+    "OfferWanted",
+    "Offered",
     "OtherUri",
+    "OutOfDialogRequest",
+    "Outgoing",
+    "Progress",
     "Reason",
+    "RefusalCause",
+    "Refused",
     "RegistrarResult",
     "RegistrarRules",
     "Registration",
@@ -78,7 +127,10 @@ __all__ = [
     "RegistrationState",
     "RemoteProtocolError",
     "Request",
+    "RequestCompleted",
+    "RequestReceived",
     "Response",
+    "ResponseSpec",
     "SessionDescription",
     "SessionRejected",
     "SipError",
@@ -86,6 +138,8 @@ __all__ = [
     "StreamParser",
     "TelUri",
     "Transport",
+    "UserAgent",
+    "UserAgentConfig",
     "Via",
     "flow_from_json",
     "flow_to_json",

@@ -26,6 +26,7 @@ class State(Enum):
     COMPLETED = "completed"  # a final response, 300-699 for INVITE
     CONFIRMED = "confirmed"  # INVITE server: the ACK has come
     ACCEPTED = "accepted"  # INVITE: a 2xx; further ones and retransmissions may come (RFC 6026)
+    EXPIRED = "expired"  # INVITE client: given up, but a late final response may still come
     TERMINATED = "terminated"
 
 
@@ -62,6 +63,7 @@ class Action(Enum):
 
     IGNORE = "ignore"
     DELIVER = "tell user: response"
+    DELIVER_LATE = "tell user: response, wait anew"
     RETRANSMIT = "retransmit"  # the request, or the last response
     RETRANSMIT_LATER = "retransmit, slower"  # and the interval is T2 from now on
     ACK_AND_DELIVER = "ACK, tell user: response"
@@ -92,7 +94,7 @@ class Machine:
 
 _CALLING, _TRYING, _PROCEEDING = State.CALLING, State.TRYING, State.PROCEEDING
 _COMPLETED, _CONFIRMED, _ACCEPTED = State.COMPLETED, State.CONFIRMED, State.ACCEPTED
-_TERMINATED = State.TERMINATED
+_EXPIRED, _TERMINATED = State.EXPIRED, State.TERMINATED
 
 INVITE_CLIENT = Machine(
     name="INVITE client",
@@ -104,9 +106,9 @@ INVITE_CLIENT = Machine(
             Input.SUCCESS: (_ACCEPTED, Action.DELIVER),
             Input.FAILURE: (_COMPLETED, Action.ACK_AND_DELIVER),
             Input.TRANSPORT_ERROR: (_TERMINATED, Action.UNREACHABLE),
-            Input.GIVE_UP: (_TERMINATED, Action.FORGET),
+            Input.GIVE_UP: (_EXPIRED, Action.FORGET),
             Input.TIMER_A: (_CALLING, Action.RETRANSMIT),
-            Input.TIMER_B: (_TERMINATED, Action.TIMEOUT),
+            Input.TIMER_B: (_EXPIRED, Action.TIMEOUT),
             Input.TIMER_D: (_CALLING, Action.IGNORE),
             Input.TIMER_M: (_CALLING, Action.IGNORE),
         },
@@ -115,7 +117,7 @@ INVITE_CLIENT = Machine(
             Input.SUCCESS: (_ACCEPTED, Action.DELIVER),
             Input.FAILURE: (_COMPLETED, Action.ACK_AND_DELIVER),
             Input.TRANSPORT_ERROR: (_PROCEEDING, Action.IGNORE),
-            Input.GIVE_UP: (_TERMINATED, Action.FORGET),
+            Input.GIVE_UP: (_EXPIRED, Action.FORGET),
             Input.TIMER_A: (_PROCEEDING, Action.IGNORE),
             Input.TIMER_B: (_PROCEEDING, Action.IGNORE),
             Input.TIMER_D: (_PROCEEDING, Action.IGNORE),
@@ -144,6 +146,19 @@ INVITE_CLIENT = Machine(
             Input.TIMER_D: (_ACCEPTED, Action.IGNORE),
             Input.TIMER_M: (_TERMINATED, Action.FORGET),
         },
+        _EXPIRED: {
+            # RFC 3261 17.1.1.2 would forget the transaction here; an answer that comes late would
+            # then be left without ACK and BYE.
+            Input.PROVISIONAL: (_EXPIRED, Action.DELIVER_LATE),
+            Input.SUCCESS: (_EXPIRED, Action.DELIVER),
+            Input.FAILURE: (_EXPIRED, Action.ACK),
+            Input.TRANSPORT_ERROR: (_EXPIRED, Action.IGNORE),
+            Input.GIVE_UP: (_EXPIRED, Action.IGNORE),
+            Input.TIMER_A: (_EXPIRED, Action.IGNORE),
+            Input.TIMER_B: (_EXPIRED, Action.IGNORE),
+            Input.TIMER_D: (_EXPIRED, Action.IGNORE),
+            Input.TIMER_M: (_TERMINATED, Action.FORGET),
+        },
         _TERMINATED: {
             Input.PROVISIONAL: (_TERMINATED, Action.IGNORE),
             Input.SUCCESS: (_TERMINATED, Action.IGNORE),
@@ -160,6 +175,7 @@ INVITE_CLIENT = Machine(
         _CALLING: (Timer.A, Timer.B),
         _COMPLETED: (Timer.D,),
         _ACCEPTED: (Timer.M,),
+        _EXPIRED: (Timer.M,),
     },
     keeps={},
 )

@@ -1,19 +1,409 @@
-"""The user agent: bytes, user requests and the time in; datagrams, events and a deadline out."""
+"""The user agent: bytes, wishes and the time in; bytes to send, events and a deadline out.
 
-from .interface import (
+Nothing here does I/O or reads a clock. After each call, send what `datagrams_to_send` gives, take
+`next_event` until it is None, and call `handle_timeout` when `next_deadline` has come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from twoleg.sip.dialogs import DialogIdentity
+from twoleg.sip.endpoint import ALLOWED, MAX_LEGS, MAX_TRANSACTIONS, Endpoint
+from twoleg.sip.errors import InvalidValue, LocalProtocolError, RemoteProtocolError
+from twoleg.sip.events import Event, Invited, RequestReceived
+from twoleg.sip.incoming_leg import IncomingLeg
+from twoleg.sip.interface import (
     Counters,
+    HeaderFields,
     Invitation,
     Outgoing,
     OutOfDialogRequest,
     ResponseSpec,
     UserAgentConfig,
 )
+from twoleg.sip.leg import SDP, Leg, LegGone, header_lines, unsupported
+from twoleg.sip.legs import Legs, make_response
+from twoleg.sip.message import Request, Response
+from twoleg.sip.out_of_dialog import PlainRequest
+from twoleg.sip.outgoing_leg import OutgoingLeg
+from twoleg.sip.parser import parse_message
+from twoleg.sip.server_transaction import (
+    ServerTransaction,
+    mark_received,
+    merge_key,
+    response_path,
+    transaction_key,
+)
+from twoleg.sip.transport import Flow
+from twoleg.sip.uri import SipUri, TelUri
 
-__all__ = [
-    "Counters",
-    "Invitation",
-    "OutOfDialogRequest",
-    "Outgoing",
-    "ResponseSpec",
-    "UserAgentConfig",
-]
+if TYPE_CHECKING:
+    from twoleg.sip.digest import Credentials
+    from twoleg.sip.fields import Reason
+
+MAX_UNANSWERED: Final = 10_000
+"""Requests that were passed to the user and have no response yet."""
+
+RETRY_AFTER_SECONDS: Final = 5
+
+_KNOWN: Final = frozenset({
+    *ALLOWED, "REGISTER", "SUBSCRIBE", "NOTIFY", "MESSAGE", "PUBLISH", "REFER",
+})  # fmt: skip
+
+
+class UserAgent:
+    """All legs, registrations and requests of one SIP endpoint.
+
+    `tokens(n)` makes a random text of n bytes of randomness; `now` is in seconds of any clock that
+    never goes back. Methods that take bytes or messages of the network never raise.
+    """
+
+    def __init__(self, config: UserAgentConfig, tokens: Callable[[int], str]) -> None:
+        self._endpoint = Endpoint(config, tokens)
+        self._legs = Legs(self._endpoint)
+        self._unanswered: dict[int, ServerTransaction] = {}
+
+    # From the network.
+
+    def receive(self, data: bytes, flow: Flow, now: float) -> None:
+        """Take a datagram."""
+        self._endpoint.now = now
+        try:
+            message = parse_message(data)
+        except RemoteProtocolError as error:
+            self._refuse(error, flow)
+            return
+        self.receive_message(message, flow, now)
+
+    def receive_message(
+        self, message: Request | Response | RemoteProtocolError, flow: Flow, now: float
+    ) -> None:
+        """Take what a StreamParser gave."""
+        self._endpoint.now = now
+        if isinstance(message, RemoteProtocolError):
+            self._refuse(message, flow)
+        elif isinstance(message, Response):
+            self._receive_response(message)
+        else:
+            self._receive_request(message, flow)
+
+    def transport_failed(self, sent: Outgoing, now: float) -> None:
+        """Take note that a message could not be sent."""
+        self._endpoint.now = now
+        transaction = self._endpoint.sending.get(sent.token)
+        if transaction is not None:
+            transaction.transport_failed()
+
+    def handle_timeout(self, now: float) -> None:
+        """Do what is due at `now`."""
+        self._endpoint.now = now
+        for owner, timer in self._endpoint.deadlines.due(now):
+            owner.timer_fired(timer)
+
+    # To the network and the user.
+
+    def next_deadline(self) -> float | None:
+        """When `handle_timeout` is to be called next; None: not until something else happens."""
+        return self._endpoint.deadlines.next()
+
+    def datagrams_to_send(self) -> list[Outgoing]:
+        """What is to be sent, in this order; each is given once."""
+        endpoint = self._endpoint
+        outbox, endpoint.outbox = endpoint.outbox, []
+        return outbox
+
+    def next_event(self) -> Event | None:
+        """The next thing to be told; each is told once."""
+        events = self._endpoint.events
+        return events.popleft() if events else None
+
+    @property
+    def counters(self) -> Counters:
+        return self._endpoint.counters
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is left that must still be sent or waited for."""
+        return not self._legs and not self._endpoint.busy
+
+    # What the user asks for.
+
+    def invite(self, invitation: Invitation, now: float) -> int:
+        """Ring a far end; give the leg's number. Raises LocalProtocolError."""
+        self._endpoint.now = now
+        if len(self._legs) >= MAX_LEGS:
+            raise LocalProtocolError("there are too many legs")
+        leg = OutgoingLeg(self._legs, invitation)
+        leg.start()
+        return leg.number
+
+    def acknowledge(self, leg: int, now: float, body: bytes | None = None) -> None:
+        """Let the ACK of an answer leave; `body` is our answer where the 2xx brought an offer.
+
+        Until then retransmissions of the 2xx are absorbed. Does nothing for a leg that is over.
+        """
+        self._endpoint.now = now
+        found = self._legs.find(leg)
+        if found is not None:
+            found.acknowledge(body)
+
+    def hang_up(self, leg: int, now: float, reason: Reason | None = None) -> None:
+        """End a leg in whatever way its state asks for; does nothing for one that is over."""
+        self._endpoint.now = now
+        found = self._legs.find(leg)
+        if found is not None:
+            found.hang_up(reason)
+
+    def offer(self, leg: int, now: float, body: bytes, method: str = "INVITE") -> None:
+        """Offer a new session by re-INVITE or UPDATE. Raises LegGone, LocalProtocolError."""
+        self._endpoint.now = now
+        self._legs.get(leg).offer(body, method)
+
+    def answer_offer(self, leg: int, now: float, body: bytes) -> None:
+        """Answer `Offered`, or make the offer that `OfferWanted` asks for.
+
+        Raises LegGone, LocalProtocolError.
+        """
+        self._endpoint.now = now
+        self._legs.get(leg).answer_offer(body)
+
+    def refuse_offer(self, leg: int, now: float, status: int = 488) -> None:
+        """Refuse `Offered`; the session goes on as it was. Raises LegGone, LocalProtocolError."""
+        self._endpoint.now = now
+        self._legs.get(leg).refuse_offer(status)
+
+    def send_request(
+        self,
+        leg: int,
+        now: float,
+        method: str,
+        headers: HeaderFields = (),
+        body: bytes = b"",
+        content_type: str = SDP,
+    ) -> int:
+        """Send a request within a dialog; `RequestCompleted` has the number. Raises LegGone."""
+        self._endpoint.now = now
+        return self._legs.get(leg).send_request(method, headers, body, content_type)
+
+    def send_info(self, leg: int, now: float, content_type: str, body: bytes) -> int:
+        """Send an INFO within a dialog (RFC 6086). Raises LegGone."""
+        return self.send_request(leg, now, "INFO", (), body, content_type)
+
+    def ring_back(self, leg: int, now: float, status: int = 180, body: bytes | None = None) -> None:
+        """Answer an INVITE provisionally. Raises LegGone, LocalProtocolError."""
+        self._endpoint.now = now
+        self._incoming(leg).ring_back(status, body)
+
+    def accept(self, leg: int, now: float, body: bytes) -> None:
+        """Answer an INVITE with 200. Raises LegGone."""
+        self._endpoint.now = now
+        self._incoming(leg).accept(body)
+
+    def reject(
+        self, leg: int, now: float, status: int, reason: str = "", headers: HeaderFields = ()
+    ) -> None:
+        """Refuse an INVITE. Raises LegGone, LocalProtocolError."""
+        self._endpoint.now = now
+        self._incoming(leg).reject(status, reason, headers)
+
+    def request(self, request: OutOfDialogRequest, now: float) -> int:
+        """Send a request outside any dialog; `RequestCompleted` has the number.
+
+        Raises LocalProtocolError.
+        """
+        self._endpoint.now = now
+        plain = PlainRequest(self._endpoint, request)
+        plain.send()
+        return plain.number
+
+    def respond(self, transaction: int, response: ResponseSpec, now: float) -> None:
+        """Answer a request that was passed on as `RequestReceived`; once is enough."""
+        self._endpoint.now = now
+        found = self._unanswered.get(transaction)
+        if found is None:
+            return
+        if response.status >= 200:
+            del self._unanswered[transaction]
+        self._legs.reply(
+            found,
+            response.status,
+            response.headers,
+            response.body,
+            reason=response.reason,
+            content_type=response.content_type,
+        )
+
+    def adopt(
+        self, identity: DialogIdentity, now: float, credentials: Credentials | None = None
+    ) -> int:
+        """Take over a dialog of another process, to end it. Raises InvalidValue."""
+        self._endpoint.now = now
+        return IncomingLeg.adopted(self._legs, identity, credentials).number
+
+    # Inside.
+
+    def _incoming(self, number: int) -> IncomingLeg:
+        leg = self._legs.get(number)
+        if not isinstance(leg, IncomingLeg):
+            raise LegGone(f"leg {number} was not rung at us")
+        return leg
+
+    def _receive_response(self, response: Response) -> None:
+        endpoint = self._endpoint
+        via = response.via
+        transaction = endpoint.clients.get((via.branch or "", response.cseq.method))
+        if transaction is None or len(response.vias) > 1:
+            endpoint.counters.stray_responses += 1
+            return
+        transaction.receive(response)
+
+    def _receive_request(self, request: Request, flow: Flow) -> None:
+        endpoint = self._endpoint
+        mark_received(request, flow)
+        found = endpoint.servers.get(transaction_key(request))
+        if found is not None and (request.method != "ACK" or not self._is_for_dialog(request)):
+            found.receive(request)
+        elif request.method == "ACK":
+            self._receive_ack(request)
+        elif len(endpoint.servers) >= MAX_TRANSACTIONS:
+            endpoint.counters.refused_for_load += 1
+            self._reply_statelessly(
+                request, flow, 503, (("Retry-After", str(RETRY_AFTER_SECONDS)),)
+            )
+        elif request.method == "CANCEL":
+            self._receive_cancel(request, flow)
+        else:
+            self._receive_new(request, flow)
+
+    def _is_for_dialog(self, ack: Request) -> bool:
+        """Tell whether an ACK is that of a 2xx, from a peer that repeats the INVITE's branch."""
+        leg = self._legs.of_dialog(ack.call_id, ack.to.tag or "")
+        return leg is not None and self._legs.unacknowledged(leg) is not None
+
+    def _receive_ack(self, request: Request) -> None:
+        leg = self._legs.of_dialog(request.call_id, request.to.tag or "")
+        if leg is None or leg.dialog is None or leg.dialog.remote_tag != (request.from_.tag or ""):
+            self._endpoint.counters.stray_acks += 1
+            return
+        leg.receive_ack(request)
+
+    def _receive_cancel(self, request: Request, flow: Flow) -> None:
+        key = transaction_key(request)
+        invite = self._endpoint.servers.get((*key[:-1], "INVITE"))
+        cancel = ServerTransaction(self._endpoint, request, flow)
+        if invite is None:
+            self._legs.reply(cancel, 481)
+            return
+        cancel.to_tag = invite.to_tag
+        self._legs.reply(cancel, 200)
+        user = invite.user
+        if isinstance(user, IncomingLeg) and not invite.request.to.tag:
+            user.cancel(request)
+        elif isinstance(user, Leg):
+            user.cancel_offer(invite)
+
+    def _receive_new(self, request: Request, flow: Flow) -> None:
+        tag = request.to.tag
+        leg = None if tag is None else self._legs.of_dialog(request.call_id, tag)
+        merged = merge_key(request)
+        is_copy = tag is None and merged in self._endpoint.servers
+        transaction = ServerTransaction(self._endpoint, request, flow)
+        if is_copy:
+            self._legs.reply(transaction, 482)
+            return
+        if tag is None:
+            transaction.keys.append(merged)
+            self._endpoint.servers[merged] = transaction
+        missing = unsupported(request)
+        if not isinstance(request.uri, SipUri | TelUri):
+            self._legs.reply(transaction, 416)
+        elif tag is not None and not self._is_peer(leg, request):
+            self._legs.reply(transaction, 481)
+        elif missing:
+            self._legs.reply(transaction, 420, (("Unsupported", missing),))
+        elif request.method in self._endpoint.config.handled_methods:
+            self._pass_on(transaction, request, flow, leg)
+        elif request.method not in ALLOWED:
+            status = 405 if request.method in _KNOWN else 501
+            self._legs.reply(transaction, status, (("Allow", self._endpoint.allow),))
+        elif leg is not None:
+            leg.receive(transaction, request)
+        else:
+            self._receive_first(transaction, request, flow)
+
+    def _is_peer(self, leg: Leg | None, request: Request) -> bool:
+        if leg is None:
+            return False
+        return leg.dialog is None or leg.dialog.remote_tag == (request.from_.tag or "")
+
+    def _receive_first(self, transaction: ServerTransaction, request: Request, flow: Flow) -> None:
+        """Take a request outside any dialog, of a method that is the core's own."""
+        if request.method == "OPTIONS":
+            self._legs.reply(transaction, 200, self._legs.capabilities())
+        elif request.method != "INVITE":
+            self._legs.reply(transaction, 481)
+        elif not self._endpoint.config.accept_invites:
+            self._legs.reply(transaction, 403)
+        elif len(self._legs) >= MAX_LEGS:
+            self._endpoint.counters.refused_for_load += 1
+            self._legs.reply(transaction, 503, (("Retry-After", str(RETRY_AFTER_SECONDS)),))
+        elif request.body and request.content_type not in ("", SDP):
+            self._legs.reply(transaction, 415, (("Accept", SDP),))
+        else:
+            self._legs.reply(transaction, 100)
+            leg = IncomingLeg.of_invite(self._legs, transaction, request, flow)
+            self._endpoint.emit(Invited(leg.number, request, flow))
+
+    def _pass_on(
+        self, transaction: ServerTransaction, request: Request, flow: Flow, leg: Leg | None
+    ) -> None:
+        if len(self._unanswered) >= MAX_UNANSWERED:
+            self._endpoint.counters.refused_for_load += 1
+            self._legs.reply(transaction, 503, (("Retry-After", str(RETRY_AFTER_SECONDS)),))
+            return
+        if leg is not None and leg.dialog is not None and not leg.dialog.accepts(request):
+            self._legs.reply(transaction, 500, reason="Out of Order")
+            return
+        self._unanswered[transaction.number] = transaction
+        number = None if leg is None else leg.number
+        self._endpoint.emit(RequestReceived(transaction.number, request, flow, number))
+
+    def _refuse(self, error: RemoteProtocolError, flow: Flow) -> None:
+        """Answer what cannot be read, where an answer is possible."""
+        if error.request is None:
+            self._endpoint.counters.malformed += 1
+            return
+        self._endpoint.counters.malformed_answered += 1
+        try:
+            mark_received(error.request, flow)
+            self._reply_statelessly(error.request, flow, error.status, reason=error.reason)
+        except InvalidValue:
+            self._endpoint.counters.malformed += 1
+
+    def _reply_statelessly(
+        self,
+        request: Request,
+        flow: Flow,
+        status: int,
+        headers: HeaderFields = (),
+        *,
+        reason: str = "",
+    ) -> None:
+        """Send a response that leaves nothing behind (RFC 3261 8.2.7)."""
+        data = make_response(
+            request,
+            status,
+            reason,
+            header_lines(headers),
+            b"",
+            SDP,
+            self._endpoint.tag(),
+            self._endpoint.config.user_agent,
+        )
+        destination, way = response_path(request.via, flow)
+        self._endpoint.send(data, destination, way)
+
+
+__all__ = ["UserAgent"]

@@ -1,0 +1,359 @@
+"""Dialogs (RFC 3261 12): the identifiers that join two user agents, and requests within."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from twoleg.sip.drafts import Draft
+from twoleg.sip.endpoint import Endpoint
+from twoleg.sip.errors import InvalidValue
+from twoleg.sip.fields import NameAddr
+from twoleg.sip.message import Message, Request, Response
+from twoleg.sip.transport import Address, Destination, Flow, Transport
+from twoleg.sip.uri import SipUri, TelUri, Uri, parse_uri
+
+RECOVERED_CSEQ_GAP = 1000
+"""How far a recovered dialog skips ahead: past whatever its first owner sent (12.2.1.1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class DialogIdentity:
+    """All that a later request of the dialog needs, also from another process.
+
+    `local_uri` and `remote_uri` are the values of From and To of our requests without their tags;
+    `route_set` is in the order of our requests. `flow` is the connection that the dialog keeps to.
+    """
+
+    call_id: str
+    local_tag: str
+    remote_tag: str
+    local_cseq: int
+    remote_cseq: int | None
+    local_uri: str
+    remote_uri: str
+    remote_target: str
+    route_set: tuple[str, ...]
+    transport: Transport
+    destination: Destination | None = None
+    flow: Flow | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Give a dictionary that JSON can hold. A flow dies with its process, and is left out."""
+        destination = self.destination
+        return {
+            "call_id": self.call_id,
+            "local_tag": self.local_tag,
+            "remote_tag": self.remote_tag,
+            "local_cseq": self.local_cseq,
+            "remote_cseq": self.remote_cseq,
+            "local_uri": self.local_uri,
+            "remote_uri": self.remote_uri,
+            "remote_target": self.remote_target,
+            "route_set": list(self.route_set),
+            "transport": self.transport.value,
+            "destination": destination
+            and {
+                "host": destination.host,
+                "port": destination.port,
+                "domain": destination.domain,
+                "verify": destination.verify,
+            },
+        }
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> DialogIdentity:
+        """Read what `to_json` gave. Raises InvalidValue."""
+        try:
+            transport = Transport(values["transport"])
+            there = values.get("destination")
+            return cls(
+                call_id=str(values["call_id"]),
+                local_tag=str(values["local_tag"]),
+                remote_tag=str(values["remote_tag"]),
+                local_cseq=int(values["local_cseq"]),
+                remote_cseq=values["remote_cseq"],
+                local_uri=str(values["local_uri"]),
+                remote_uri=str(values["remote_uri"]),
+                remote_target=str(values["remote_target"]),
+                route_set=tuple(values["route_set"]),
+                transport=transport,
+                destination=Destination(transport, **there) if there else None,
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise InvalidValue("dialog", "a part of it is missing or unreadable") from error
+
+
+class Dialog:
+    """Our side of a dialog: it numbers requests, checks those of the peer, and knows the way."""
+
+    __slots__ = (
+        "_first_hop",
+        "call_id",
+        "endpoint",
+        "flow",
+        "local_cseq",
+        "local_tag",
+        "local_uri",
+        "remote_cseq",
+        "remote_tag",
+        "remote_target",
+        "remote_uri",
+        "route_set",
+        "transport",
+    )
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        *,
+        call_id: str,
+        local_tag: str,
+        remote_tag: str,
+        local_cseq: int,
+        remote_cseq: int | None,
+        local_uri: str,
+        remote_uri: str,
+        remote_target: Uri,
+        route_set: tuple[str, ...],
+        transport: Transport,
+        first_hop: Destination | None,
+        flow: Flow | None,
+    ) -> None:
+        self.endpoint = endpoint
+        self.call_id = call_id
+        self.local_tag = local_tag
+        self.remote_tag = remote_tag
+        self.local_cseq = local_cseq
+        self.remote_cseq = remote_cseq
+        self.local_uri = local_uri
+        self.remote_uri = remote_uri
+        self.remote_target = remote_target
+        self.route_set = route_set
+        self.transport = transport
+        self.flow = flow
+        self._first_hop = first_hop
+
+    @classmethod
+    def of_response(
+        cls,
+        endpoint: Endpoint,
+        draft: Draft,
+        response: Response,
+        local_tag: str,
+        target: Uri,
+        *,
+        keep_flow: bool,
+    ) -> Dialog:
+        """Give the dialog that a response to our INVITE makes (RFC 3261 12.1.2).
+
+        `target` stands in where the response has no usable Contact. Without `keep_flow` the
+        connection is kept only where there is one.
+        """
+        reliable = draft.destination.transport.reliable
+        return cls(
+            endpoint,
+            call_id=draft.call_id,
+            local_tag=local_tag,
+            remote_tag=response.to.tag or "",
+            local_cseq=draft.cseq,
+            remote_cseq=None,
+            local_uri=_without_tag(draft.from_),
+            remote_uri=_without_tag(response.headers.get("To") or draft.to),
+            remote_target=contact_uri(response) or target,
+            route_set=tuple(reversed(record_route(response))),
+            transport=draft.destination.transport,
+            first_hop=draft.destination,
+            flow=draft.flow if keep_flow or reliable else None,
+        )
+
+    @classmethod
+    def of_request(cls, endpoint: Endpoint, request: Request, local_tag: str, flow: Flow) -> Dialog:
+        """Give the dialog that a request to us makes with our answer (RFC 3261 12.1.1)."""
+        return cls(
+            endpoint,
+            call_id=request.call_id,
+            local_tag=local_tag,
+            remote_tag=request.from_.tag or "",
+            local_cseq=0,
+            remote_cseq=request.cseq.number,
+            local_uri=_without_tag(request.headers.get("To") or ""),
+            remote_uri=_without_tag(request.headers.get("From") or ""),
+            remote_target=contact_uri(request) or request.from_.uri,
+            route_set=record_route(request),
+            transport=flow.transport,
+            first_hop=None,
+            flow=flow if flow.transport.reliable else None,
+        )
+
+    @classmethod
+    def of_identity(cls, endpoint: Endpoint, identity: DialogIdentity) -> Dialog:
+        """Give a dialog that another process had. Raises InvalidValue."""
+        return cls(
+            endpoint,
+            call_id=identity.call_id,
+            local_tag=identity.local_tag,
+            remote_tag=identity.remote_tag,
+            local_cseq=identity.local_cseq + RECOVERED_CSEQ_GAP,
+            remote_cseq=identity.remote_cseq,
+            local_uri=identity.local_uri,
+            remote_uri=identity.remote_uri,
+            remote_target=parse_uri(identity.remote_target),
+            route_set=identity.route_set,
+            transport=identity.transport,
+            first_hop=identity.destination,
+            flow=identity.flow,
+        )
+
+    def identity(self) -> DialogIdentity:
+        """Give what the dialog is at this moment."""
+        return DialogIdentity(
+            call_id=self.call_id,
+            local_tag=self.local_tag,
+            remote_tag=self.remote_tag,
+            local_cseq=self.local_cseq,
+            remote_cseq=self.remote_cseq,
+            local_uri=self.local_uri,
+            remote_uri=self.remote_uri,
+            remote_target=str(self.remote_target),
+            route_set=self.route_set,
+            transport=self.transport,
+            destination=self._first_hop,
+            flow=self.flow,
+        )
+
+    def next_cseq(self) -> int:
+        self.local_cseq += 1
+        return self.local_cseq
+
+    def accepts(self, request: Request) -> bool:
+        """Tell whether a request of the peer is in order, and note its number (12.2.2)."""
+        number = request.cseq.number
+        if self.remote_cseq is not None and number < self.remote_cseq:
+            return False
+        self.remote_cseq = number
+        return True
+
+    def refresh_target(self, message: Message) -> None:
+        """Take a new Contact over (RFC 3261 12.2.1.2, 12.2.2)."""
+        uri = contact_uri(message)
+        if uri is not None:
+            self.remote_target = uri
+
+    def draft(
+        self, method: str, cseq: int, headers: str = "", body: bytes = b"", branch: str = ""
+    ) -> Draft:
+        """Give a request of the dialog (RFC 3261 12.2.1.1)."""
+        uri, routes, hop = self._way()
+        destination, flow = self._next_hop(hop)
+        endpoint = self.endpoint
+        return Draft(
+            method=method,
+            uri=uri,
+            via=endpoint.via(destination.transport),
+            branch=branch or endpoint.branch(),
+            from_=f"{self.local_uri};tag={self.local_tag}",
+            to=f"{self.remote_uri};tag={self.remote_tag}" if self.remote_tag else self.remote_uri,
+            call_id=self.call_id,
+            cseq=cseq,
+            routes=routes,
+            headers=headers,
+            body=body,
+            destination=destination,
+            flow=flow,
+        )
+
+    def _way(self) -> tuple[str, str, Uri]:
+        """Give the Request-URI, the Route lines and the next hop."""
+        target = self.remote_target
+        routes = self.route_set
+        if not routes:
+            return str(target), "", target
+        first = NameAddr.parse(routes[0]).uri
+        if isinstance(first, SipUri) and not first.loose:
+            # A strict router takes the Request-URI for itself.
+            rest = (*routes[1:], f"<{target}>")
+            uri = replace(first, headers=())
+            return str(uri), "".join([f"Route: {route}\r\n" for route in rest]), first
+        return str(target), "".join([f"Route: {route}\r\n" for route in routes]), first
+
+    def _next_hop(self, hop: Uri) -> tuple[Destination, Flow | None]:
+        there = destination_of(hop, self.transport)
+        known = self._first_hop
+        if there is None:
+            assert known is not None or self.flow is not None
+            there = known or _of_address(self.transport, self.flow)
+        elif there.transport not in self.endpoint.config.addresses:
+            there = replace(there, transport=self.transport)
+        flow = self.flow
+        if flow is not None and not self.route_set:
+            # The peer is reached by its connection, which its NAT lets through (RFC 5626 5.3).
+            return there, flow
+        if (
+            flow is not None
+            and there.transport is flow.transport
+            and there.host
+            in (
+                flow.remote.host,
+                known.domain if known is not None else None,
+            )
+        ):
+            return there, flow
+        if (
+            known is not None
+            and known.transport is there.transport
+            and there.host
+            in (
+                known.host,
+                known.domain,
+            )
+        ):
+            there = replace(there, domain=known.domain, verify=known.verify)
+        return there, None
+
+
+def destination_of(uri: Uri, transport: Transport) -> Destination | None:
+    """Give the next hop that a URI names; `transport` is for those that name none.
+
+    None for a URI that names no host.
+    """
+    if not isinstance(uri, SipUri):
+        return None
+    host = uri.parameter("maddr") or uri.host
+    asked = uri.transport
+    if uri.scheme == "sips" or (asked is Transport.TCP and transport is Transport.TLS):
+        asked = Transport.TLS
+    return Destination(asked or transport, host, uri.port)
+
+
+def contact_uri(message: Message) -> Uri | None:
+    """Give the URI of the first Contact; None where there is none that can be used."""
+    try:
+        contacts = message.contacts
+    except InvalidValue:
+        return None
+    if not contacts or not isinstance(contacts[0].uri, SipUri | TelUri):
+        return None
+    return contacts[0].uri
+
+
+def record_route(message: Message) -> tuple[str, ...]:
+    """Give the Record-Route values as they came; none where they cannot be read."""
+    try:
+        routes = message.record_routes
+    except InvalidValue:
+        return ()
+    return tuple([str(route) for route in routes])
+
+
+def _without_tag(line: str) -> str:
+    address = NameAddr.parse(line)
+    if address.tag is None:
+        return line
+    kept = tuple((name, value) for name, value in address.parameters if name != "tag")
+    return str(NameAddr(address.uri, address.display_name, kept))
+
+
+def _of_address(transport: Transport, flow: Flow | None) -> Destination:
+    remote = flow.remote if flow is not None else Address("0.0.0.0", 0)  # noqa: S104  never sent to
+    return Destination(transport, remote.host, remote.port)

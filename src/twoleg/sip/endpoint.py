@@ -1,0 +1,102 @@
+"""What all parts of one user agent share: the time, what is to be sent, what is to be told."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from twoleg.sip.errors import LocalProtocolError
+from twoleg.sip.interface import Counters, Outgoing, UserAgentConfig
+from twoleg.sip.timers import Deadline, Deadlines, Intervals, Timer, TimerOwner
+from twoleg.sip.transport import Address, Destination, Flow, Transport
+
+if TYPE_CHECKING:
+    from twoleg.sip.client_transaction import ClientTransaction
+    from twoleg.sip.events import Event
+    from twoleg.sip.server_transaction import ServerTransaction
+
+MAX_TRANSACTIONS: Final = 400_000
+"""Of each kind. A transaction lingers 32 s: room for 6,000 two-legged calls a second."""
+
+MAX_LEGS: Final = 100_000
+MAX_UNREAD_EVENTS: Final = 100_000
+
+MAGIC_COOKIE: Final = "z9hG4bK"
+"""A branch that begins so is unique (RFC 3261 8.1.1.7)."""
+
+BRANCH_BYTES: Final = 9
+TAG_BYTES: Final = 6
+CALL_ID_BYTES: Final = 12
+
+MAX_UDP_REQUEST: Final = 1300
+"""A larger request goes by TCP, if we have it (RFC 3261 18.1.1)."""
+
+ALLOWED: Final = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "UPDATE", "PRACK")
+SUPPORTED: Final = frozenset({"100rel"})
+
+
+class Endpoint:
+    """The time, the outbox, the events and the transactions of one user agent."""
+
+    def __init__(self, config: UserAgentConfig, tokens: Callable[[int], str]) -> None:
+        self.config = config
+        self.tokens = tokens
+        self.now = 0.0
+        self.deadlines = Deadlines()
+        self.intervals = Intervals(config.t1, config.t2, config.t4)
+        self.durations = {
+            True: self.intervals.durations(reliable=True),
+            False: self.intervals.durations(reliable=False),
+        }
+        self.outbox: list[Outgoing] = []
+        self.events: deque[Event] = deque()
+        self.counters = Counters()
+        self.clients: dict[tuple[str, str], ClientTransaction] = {}
+        self.sending: dict[int, ClientTransaction] = {}
+        self.servers: dict[tuple[object, ...], ServerTransaction] = {}
+        self.busy = 0
+        """Transactions that still have something to send, or wait for a final response."""
+
+        self.allow = ", ".join((*ALLOWED, *sorted(config.handled_methods)))
+        self._number = 0
+
+    def number(self) -> int:
+        """Give a number that was never given before."""
+        self._number += 1
+        return self._number
+
+    def branch(self) -> str:
+        return MAGIC_COOKIE + self.tokens(BRANCH_BYTES)
+
+    def tag(self) -> str:
+        return self.tokens(TAG_BYTES)
+
+    def emit(self, event: Event) -> None:
+        self.events.append(event)
+
+    def send(
+        self, data: bytes, destination: Destination, flow: Flow | None, token: int = 0
+    ) -> None:
+        self.outbox.append(Outgoing(data, destination, flow, token))
+
+    def timer(self, seconds: float, owner: TimerOwner, timer: Timer) -> Deadline:
+        """Have `owner` told once `seconds` have passed."""
+        return self.deadlines.set(self.now + seconds, owner, timer)
+
+    def address(self, transport: Transport) -> Address:
+        """Give what Via and Contact name. Raises LocalProtocolError without that transport."""
+        try:
+            return self.config.addresses[transport]
+        except KeyError:
+            raise LocalProtocolError(f"there is no address for {transport.value}") from None
+
+    def contact(self, transport: Transport, parameters: str = "") -> str:
+        """Give the value of our Contact."""
+        kind = "" if transport is Transport.UDP else f";transport={transport.value.lower()}"
+        user = self.config.contact_user
+        return f"<sip:{user}@{self.address(transport)}{kind}>{parameters}"
+
+    def via(self, transport: Transport) -> str:
+        """Give our Via without its branch."""
+        return f"SIP/2.0/{transport.value} {self.address(transport)}"

@@ -1,0 +1,144 @@
+"""A leg that is rung at us, or one that another process had: our side of the answer."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from twoleg.sip.dialogs import Dialog, DialogIdentity
+from twoleg.sip.digest import Credentials
+from twoleg.sip.errors import LocalProtocolError
+from twoleg.sip.events import Established, RefusalCause, Refused
+from twoleg.sip.fields import Reason
+from twoleg.sip.interface import HeaderFields
+from twoleg.sip.leg import Leg, LegGone, told_causes
+from twoleg.sip.leg_states import INCOMING_LEG, LegAction, LegInput, LegState
+from twoleg.sip.legs import Legs
+from twoleg.sip.message import Request, reason_phrase
+from twoleg.sip.server_transaction import ServerTransaction
+from twoleg.sip.transport import Flow
+
+_DECLINE: Final = 603
+_REQUEST_TERMINATED: Final = 487
+
+
+class IncomingLeg(Leg):
+    """An INVITE of the peer, and the dialog that our answer makes."""
+
+    __slots__ = ("_body", "_headers", "_q850", "_reason", "_status", "_transaction")
+
+    def __init__(
+        self, legs: Legs, local_tag: str, dialog: Dialog, credentials: Credentials | None = None
+    ) -> None:
+        super().__init__(legs, INCOMING_LEG, local_tag, credentials)
+        self.dialog = dialog
+        self.call_id = dialog.call_id
+        self._transaction: ServerTransaction | None = None
+        self._status = 0
+        self._reason = ""
+        self._headers: HeaderFields = ()
+        self._body = b""
+        self._q850: int | None = None
+
+    @classmethod
+    def of_invite(
+        cls, legs: Legs, transaction: ServerTransaction, request: Request, flow: Flow
+    ) -> IncomingLeg:
+        """Take an INVITE that begins a dialog."""
+        tag = legs.endpoint.tag()
+        leg = cls(legs, tag, Dialog.of_request(legs.endpoint, request, tag, flow))
+        transaction.to_tag = tag
+        transaction.user = leg
+        leg._transaction = transaction
+        legs.add(leg, request.call_id)
+        return leg
+
+    @classmethod
+    def adopted(
+        cls, legs: Legs, identity: DialogIdentity, credentials: Credentials | None
+    ) -> IncomingLeg:
+        """Take over the dialog of another process. Raises InvalidValue."""
+        dialog = Dialog.of_identity(legs.endpoint, identity)
+        leg = cls(legs, identity.local_tag, dialog, credentials)
+        leg.state = LegState.CONFIRMED
+        legs.add(leg, identity.call_id)
+        return leg
+
+    def made_call_id(self) -> bool:
+        return False
+
+    def ring_back(self, status: int, body: bytes | None) -> None:
+        """Say that it rings, or what else goes on. Raises LegGone, LocalProtocolError."""
+        if not 100 < status < 200:
+            raise LocalProtocolError("a provisional status is from 101 to 199")
+        self._must_be_unanswered()
+        self._status, self._body = status, body or b""
+        self.step(LegInput.PROVISIONAL)
+
+    def accept(self, body: bytes) -> None:
+        """Answer with a 200. Raises LegGone."""
+        self._must_be_unanswered()
+        self._body = body
+        self.step(LegInput.ACCEPT)
+
+    def reject(self, status: int, reason: str, headers: HeaderFields) -> None:
+        """Answer with a 300-699. Raises LegGone, LocalProtocolError."""
+        if not 300 <= status < 700:
+            raise LocalProtocolError("a refusal's status is from 300 to 699")
+        self._must_be_unanswered()
+        self._status, self._reason, self._headers = status, reason, headers
+        self.step(LegInput.REJECT)
+
+    def hang_up(self, reason: Reason | None) -> None:
+        if self.state in (LegState.CALLING, LegState.RINGING):
+            self._status = _DECLINE
+        super().hang_up(reason)
+
+    def cancel(self, request: Request) -> None:
+        """Take the CANCEL of the INVITE; one that comes after our answer changes nothing."""
+        self._status, self._q850, self._reason = told_causes_of_cancel(request)
+        self.step(LegInput.CANCEL)
+
+    def act(self, action: LegAction) -> None:
+        if action is LegAction.RING:
+            self._reply(self._status, self._body)
+        elif action is LegAction.ACCEPT:
+            transaction = self._reply(200, self._body)
+            self.await_ack(transaction)
+        elif action is LegAction.REJECT:
+            transaction = self._require_transaction()
+            self.legs.reply(transaction, self._status, self._headers, reason=self._reason)
+            self._tell_refusal(RefusalCause.RESPONSE)
+        elif action is LegAction.WITHDRAW:
+            self.legs.reply(self._require_transaction(), _REQUEST_TERMINATED)
+            self._status = _REQUEST_TERMINATED
+            self._tell_refusal(RefusalCause.CANCELED)
+        elif action is LegAction.ESTABLISH:
+            dialog = self.dialog
+            assert dialog is not None
+            self.endpoint.emit(Established(self.number, self.ack_body, dialog.identity()))
+        else:
+            super().act(action)
+
+    def _reply(self, status: int, body: bytes) -> ServerTransaction:
+        transaction = self._require_transaction()
+        self.legs.reply(transaction, status, self.legs.contact_header(transaction), body)
+        return transaction
+
+    def _tell_refusal(self, cause: RefusalCause) -> None:
+        reason = self._reason or reason_phrase(self._status)
+        self.endpoint.emit(Refused(self.number, self._status, reason, cause, self._q850))
+
+    def _require_transaction(self) -> ServerTransaction:
+        if self._transaction is None:
+            raise LegGone(f"leg {self.number} was not rung at us")
+        return self._transaction
+
+    def _must_be_unanswered(self) -> None:
+        if self.state not in (LegState.CALLING, LegState.RINGING):
+            raise LegGone(f"leg {self.number} is {self.state.value}")
+
+
+def told_causes_of_cancel(request: Request) -> tuple[int, int | None, str]:
+    """Read why the caller gave up (RFC 3326 2)."""
+    status, q850, text = told_causes(request)
+    return status or _REQUEST_TERMINATED, q850, text

@@ -1,0 +1,153 @@
+"""All legs of a user agent, and how they reply."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from twoleg.sip.endpoint import SUPPORTED, Endpoint
+from twoleg.sip.fields import NameAddr
+from twoleg.sip.interface import HeaderFields
+from twoleg.sip.leg import SDP, LegGone, header_lines
+from twoleg.sip.message import Request, reason_phrase
+from twoleg.sip.server_transaction import ServerTransaction
+
+if TYPE_CHECKING:
+    from twoleg.sip.leg import Leg
+
+_WITH_ROUTES: Final = frozenset({"INVITE"})
+
+
+class Legs:
+    """Finds legs by their number and by their dialog."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.endpoint = endpoint
+        self._by_number: dict[int, Leg] = {}
+        self._by_dialog: dict[tuple[str, str], Leg] = {}
+        self._awaiting: dict[int, ServerTransaction] = {}
+
+    def __len__(self) -> int:
+        return len(self._by_number)
+
+    def add(self, leg: Leg, call_id: str) -> None:
+        self._by_number[leg.number] = leg
+        self._by_dialog[call_id, leg.local_tag] = leg
+
+    def forget(self, leg: Leg) -> None:
+        """Drop a leg that has ended: what still comes for its dialog gets 481."""
+        self._by_number.pop(leg.number, None)
+        self._awaiting.pop(leg.number, None)
+        for key in [key for key in (leg_key(leg),) if self._by_dialog.get(key) is leg]:
+            del self._by_dialog[key]
+
+    def find(self, number: int) -> Leg | None:
+        return self._by_number.get(number)
+
+    def get(self, number: int) -> Leg:
+        """Give the leg. Raises LegGone."""
+        leg = self._by_number.get(number)
+        if leg is None:
+            raise LegGone(f"leg {number} is over")
+        return leg
+
+    def of_dialog(self, call_id: str, local_tag: str) -> Leg | None:
+        return self._by_dialog.get((call_id, local_tag))
+
+    def awaiting_ack(self, leg: Leg, transaction: ServerTransaction) -> None:
+        """Note whose 2xx the leg repeats until its ACK."""
+        self._awaiting[leg.number] = transaction
+
+    def unacknowledged(self, leg: Leg) -> ServerTransaction | None:
+        return self._awaiting.get(leg.number)
+
+    def capabilities(self) -> HeaderFields:
+        """Say what we can, as the answer to OPTIONS has it (RFC 3261 11.2)."""
+        return (
+            ("Allow", self.endpoint.allow),
+            ("Accept", SDP),
+            ("Supported", ", ".join(sorted(SUPPORTED))),
+        )
+
+    def contact_header(self, transaction: ServerTransaction) -> HeaderFields:
+        transport = transaction.transport
+        return (
+            ("Contact", self.endpoint.contact(transport)),
+            ("Allow", self.endpoint.allow),
+        )
+
+    def reply(
+        self,
+        transaction: ServerTransaction,
+        status: int,
+        headers: HeaderFields = (),
+        body: bytes = b"",
+        *,
+        reason: str = "",
+        content_type: str = SDP,
+    ) -> None:
+        """Send a response (RFC 3261 8.2.6)."""
+        if status > 100 and not transaction.to_tag:
+            transaction.to_tag = self.endpoint.tag()
+        data = make_response(
+            transaction.request,
+            status,
+            reason,
+            header_lines(headers),
+            body,
+            content_type,
+            transaction.to_tag if status > 100 else "",
+            self.endpoint.config.user_agent,
+        )
+        transaction.respond(status, data)
+
+
+def leg_key(leg: Leg) -> tuple[str, str]:
+    return (leg.call_id, leg.local_tag)
+
+
+def make_response(
+    request: Request,
+    status: int,
+    reason: str,
+    headers: str,
+    body: bytes,
+    content_type: str,
+    to_tag: str,
+    server: str,
+) -> bytes:
+    """Write a response with what it takes over from the request (RFC 3261 8.2.6.2, 12.1.1)."""
+    lines = request.headers.lines
+    to = request.headers.get("To") or ""
+    if to_tag and not _has_tag(to):
+        to += f";tag={to_tag}"
+    text = f"SIP/2.0 {status} {reason or reason_phrase(status)}\r\n"
+    for via in lines("Via"):
+        text += f"Via: {via}\r\n"
+    if request.method in _WITH_ROUTES and 100 < status < 300:
+        for route in lines("Record-Route"):
+            text += f"Record-Route: {route}\r\n"
+    text += (
+        f"From: {request.headers.get('From') or ''}\r\n"
+        f"To: {to}\r\n"
+        f"Call-ID: {request.headers.get('Call-ID') or ''}\r\n"
+        f"CSeq: {request.headers.get('CSeq') or ''}\r\n"
+    )
+    if status == 100:
+        for stamp in lines("Timestamp"):
+            text += f"Timestamp: {stamp}\r\n"
+    if server:
+        text += f"Server: {server}\r\n"
+    text += headers
+    if body:
+        text += f"Content-Type: {content_type}\r\n"
+    text += f"Content-Length: {len(body)}\r\n\r\n"
+    return text.encode("utf-8", "surrogateescape") + body
+
+
+def _has_tag(to: str) -> bool:
+    if ";tag=" not in to.lower():
+        return False
+    try:
+        return NameAddr.parse(to).tag is not None
+    except ValueError:
+        return True

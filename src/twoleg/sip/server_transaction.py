@@ -1,0 +1,189 @@
+"""Server transactions (RFC 3261 17.2, RFC 6026): a request that came, until it is done with."""
+
+from __future__ import annotations
+
+from typing import Final, Protocol
+
+from twoleg.sip.endpoint import MAGIC_COOKIE, Endpoint
+from twoleg.sip.fields import Via
+from twoleg.sip.message import Request
+from twoleg.sip.timers import Deadline, Timer
+from twoleg.sip.transactions import (
+    INVITE_SERVER,
+    NON_INVITE_SERVER,
+    TIMER_INPUTS,
+    Action,
+    Input,
+    State,
+)
+from twoleg.sip.transport import Address, Destination, Flow, Transport
+
+_BUSY: Final = {
+    INVITE_SERVER.name: frozenset({State.PROCEEDING, State.COMPLETED}),
+    NON_INVITE_SERVER.name: frozenset({State.TRYING, State.PROCEEDING}),
+}
+
+
+class ServerUser(Protocol):
+    """Whoever answers an INVITE."""
+
+    def on_acknowledged(self, ack: Request) -> None:
+        """Take the ACK of a 2xx that came within the INVITE's own transaction."""
+
+
+class ServerTransaction:
+    """One request that came, and the responses to it."""
+
+    __slots__ = (
+        "_data",
+        "_deadlines",
+        "_destination",
+        "_endpoint",
+        "_flow",
+        "_interval",
+        "_machine",
+        "keys",
+        "number",
+        "request",
+        "state",
+        "to_tag",
+        "user",
+    )
+
+    def __init__(self, endpoint: Endpoint, request: Request, flow: Flow) -> None:
+        self._endpoint = endpoint
+        self._machine = INVITE_SERVER if request.method == "INVITE" else NON_INVITE_SERVER
+        self._destination, self._flow = response_path(request.via, flow)
+        self._data = b""
+        self._deadlines: dict[Timer, Deadline] = {}
+        self._interval = endpoint.intervals.t1
+        self.request = request
+        self.number = endpoint.number()
+        self.state = self._machine.start
+        self.to_tag = request.to.tag or ""
+        self.user: ServerUser | None = None
+        self.keys = [transaction_key(request)]
+        endpoint.servers[self.keys[0]] = self
+        endpoint.busy += 1
+
+    @property
+    def transport(self) -> Transport:
+        """What the request came by."""
+        return self._flow.transport
+
+    def receive(self, request: Request) -> None:
+        """Take the request again, or its ACK."""
+        if request.method == "ACK":
+            self._step(Input.ACK, request)
+        else:
+            self._endpoint.counters.retransmissions_received += 1
+            self._step(Input.REQUEST)
+
+    def respond(self, status: int, data: bytes) -> None:
+        """Send a response, unless a final one was sent before."""
+        if status < 200:
+            happened = Input.PROVISIONAL
+        else:
+            happened = Input.SUCCESS if status < 300 else Input.FAILURE
+        if self._machine.table[self.state][happened][1] is Action.SEND:
+            self._data = data
+        self._step(happened)
+
+    def repeat(self) -> None:
+        """Send the last response again: a 2xx to INVITE that has no ACK yet."""
+        self._endpoint.counters.retransmissions_sent += 1
+        self._send()
+
+    def timer_fired(self, timer: Timer) -> None:
+        del self._deadlines[timer]
+        self._step(TIMER_INPUTS[timer])
+        if timer is Timer.G and self.state is State.COMPLETED:
+            self._interval = min(2 * self._interval, self._endpoint.intervals.t2)
+            self._deadlines[timer] = self._endpoint.timer(self._interval, self, timer)
+
+    def _step(self, happened: Input, request: Request | None = None) -> None:
+        before = self.state
+        after, action = self._machine.table[before][happened]
+        if after is not before:
+            self._enter(after)
+        if action is Action.SEND:
+            self._send()
+        elif action is Action.RETRANSMIT:
+            if self._data:
+                self.repeat()
+        elif action is Action.ACKNOWLEDGED and self.user is not None:
+            assert request is not None
+            self.user.on_acknowledged(request)
+
+    def _enter(self, state: State) -> None:
+        endpoint = self._endpoint
+        busy = _BUSY[self._machine.name]
+        for deadline in self._deadlines.values():
+            endpoint.deadlines.cancel(deadline)
+        self._deadlines.clear()
+        endpoint.busy += (state in busy) - (self.state in busy)
+        self.state = state
+        if state is State.TERMINATED:
+            for key in self.keys:
+                endpoint.servers.pop(key, None)
+            self.user = None
+            return
+        durations = endpoint.durations[self._destination.transport.reliable]
+        for timer in self._machine.starts.get(state, ()):
+            seconds = durations[timer]
+            if seconds is not None:
+                self._deadlines[timer] = endpoint.timer(seconds, self, timer)
+
+    def _send(self) -> None:
+        self._endpoint.send(self._data, self._destination, self._flow)
+
+
+def transaction_key(request: Request) -> tuple[object, ...]:
+    """Give what a request is matched by (RFC 3261 17.2.3); an ACK has the key of its INVITE."""
+    via = request.via
+    method = "INVITE" if request.method == "ACK" else request.method
+    branch = via.branch
+    if branch is not None and branch.startswith(MAGIC_COOKIE) and len(branch) > len(MAGIC_COOKIE):
+        return (branch, via.host, via.port, method)
+    # An RFC 2543 peer: the ACK's To has a tag that the INVITE's had not.
+    cseq = request.cseq.number
+    return (str(request.uri), request.from_.tag, request.call_id, cseq, str(via), method)
+
+
+def merge_key(request: Request) -> tuple[object, ...]:
+    """Give what is the same in a request that came by two ways (RFC 3261 8.2.2.2)."""
+    return ("merged", request.from_.tag, request.call_id, request.cseq.number, request.method)
+
+
+def mark_received(request: Request, flow: Flow) -> None:
+    """Note the source in the topmost Via (RFC 3261 18.2.1, RFC 3581 4)."""
+    via = request.via
+    source = flow.remote
+    parameters = dict(via.parameters)
+    wants_port = "rport" in parameters
+    if via.host == source.host and not wants_port:
+        return
+    parameters["received"] = source.host
+    if wants_port:
+        parameters["rport"] = str(source.port)
+    marked = Via(via.transport, via.host, via.port, tuple(parameters.items()))
+    lines = request.headers.get_all("Via")
+    request.headers.set("Via", str(marked))
+    for line in lines[1:]:
+        request.headers.add("Via", line)
+
+
+def response_path(via: Via, flow: Flow) -> tuple[Destination, Flow]:
+    """Say where a response goes: the way its request came (RFC 3261 18.2.2, RFC 3581 4).
+
+    The flow's source is where to, but the port of the Via without `rport`.
+    """
+    transport = flow.transport
+    sent_by_port = via.port or transport.default_port
+    if transport is not Transport.UDP:
+        # By the connection; where that broke, a new one to where the Via says.
+        return Destination(transport, flow.remote.host, sent_by_port), flow
+    if via.rport is not None or flow.remote.port == sent_by_port:
+        return Destination(transport, flow.remote.host, flow.remote.port), flow
+    there = Address(flow.remote.host, sent_by_port)
+    return Destination(transport, there.host, there.port), Flow(transport, flow.local, there)
