@@ -1,0 +1,42 @@
+"""twoleg as processes: started, watched and ended as its users do."""
+
+from __future__ import annotations
+
+import socket
+import uuid
+from collections.abc import Iterator
+
+import pytest
+from processes.watching import LOOPBACK, RTP_PORTS, Marked, Serve
+
+
+@pytest.fixture
+def marked() -> Iterator[Marked]:
+    """Starts processes, none of which outlives the test."""
+    marked = Marked(uuid.uuid4().hex)
+    yield marked
+    marked.kill()
+
+
+@pytest.fixture(scope="session")
+def rtp_ports(worker_id: str) -> str:
+    """A range of its own for each worker of pytest, below what outgoing connections use."""
+    number = int(worker_id.removeprefix("gw") or 0) if worker_id != "master" else 0
+    low = 12_000 + RTP_PORTS * number
+    return f"{low}-{low + RTP_PORTS - 1}"
+
+
+@pytest.fixture
+def serve(marked: Marked, rtp_ports: str) -> Serve:
+    return Serve(marked, rtp_ports)
+
+
+@pytest.fixture
+def taken_port() -> Iterator[int]:
+    """A port that somebody else has, for TCP and UDP."""
+    with socket.socket() as stream, socket.socket(type=socket.SOCK_DGRAM) as datagrams:
+        stream.bind((LOOPBACK, 0))
+        stream.listen()
+        port: int = stream.getsockname()[1]
+        datagrams.bind((LOOPBACK, port))
+        yield port
