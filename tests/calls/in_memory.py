@@ -17,10 +17,8 @@ from twoleg.media import NoPortsLeft, Quality
 from twoleg.sip import (
     PCMU,
     TELEPHONE_EVENT,
-    Address,
     AudioSession,
     DialogIdentity,
-    Flow,
     LocalAudio,
     NameAddr,
     Progress,
@@ -203,11 +201,11 @@ class MemoryLeg:
             remote_tag="c",
             local_cseq=1,
             remote_cseq=None,
-            local_uri=self.request.from_.uri,
-            remote_uri=self.request.to.uri,
-            remote_target=self.request.target,
+            local_uri=str(self.request.from_),
+            remote_uri=str(self.request.to),
+            remote_target=str(self.request.target),
             route_set=(),
-            flow=Flow(Transport.UDP, Address("127.0.0.1", 5060), Address("127.0.0.1", 5070)),
+            transport=Transport.UDP,
         )
         self.state = "answered"
         self._answer = Answer(200, body, self.identity)

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 from twoleg.calls.call_leg import CallLeg, open_leg
-from twoleg.calls.interruptions import alongside
+from twoleg.calls.concurrency import alongside
 from twoleg.calls.journal import Journal, Role
 from twoleg.calls.leg_media import contact_codecs
 from twoleg.calls.outcomes import Refusal, is_trunk_failure, refusal_of

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from twoleg.calls.outcomes import EndedBy, Outcome
 from twoleg.calls.plan import CallPlan, LegPlan
 from twoleg.calls.states import TRANSITIONS, ForbiddenTransition, Status
+
+_EVENT_TYPES: Final = {status: f"call.{status}" for status in Status}
 
 
 class Role(StrEnum):
@@ -292,7 +294,7 @@ class Journal:
             status=status,
             event=CallEvent(
                 sequence=self._sequence,
-                type=f"call.{status}",
+                type=_EVENT_TYPES[status],
                 at=self.clock.now() if ending is None else ending.ended_at,
                 data=data or {},
             ),

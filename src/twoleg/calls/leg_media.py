@@ -127,5 +127,5 @@ def agent_codecs(wanted: tuple[Codec, ...], contact: Iterable[Codec]) -> tuple[C
 
 def contact_codecs(agent: Codec, wanted: tuple[Codec, ...]) -> tuple[Codec, ...]:
     """Choose what the contact is offered: first what the agent speaks, then what joins with it."""
-    fit = sorted((codec for codec in wanted if joins(codec, agent)), key=lambda c: c is not agent)
-    return tuple(fit) or (agent,)
+    others = tuple(codec for codec in wanted if codec is not agent and joins(codec, agent))
+    return (agent, *others) if agent in wanted else others or (agent,)

@@ -1,14 +1,15 @@
 """A two-legged call, from its first ring to its record, as one coroutine to read aloud."""
 
 import asyncio
+import contextlib
 import logging
 from dataclasses import dataclass
 from typing import Final
 
 from twoleg.calls.agents import NoAgent, agent_on_the_line
 from twoleg.calls.call_leg import CallLeg
+from twoleg.calls.concurrency import alongside, first_of
 from twoleg.calls.contact import ContactNotReached, contact_on_the_line
-from twoleg.calls.interruptions import HungUp, first_of, while_on_the_line
 from twoleg.calls.journal import (
     ClaimLost,
     Clock,
@@ -78,7 +79,6 @@ class Story:
         self._settings = settings or StorySettings()
         self._verdict: Verdict | None = None
         self._lasting: asyncio.Timeout | None = None
-        self._hang_up_requested = plan.hangup_requested
 
     async def run(self) -> None:
         """Place the call and stay with it to its end; its record is closed whatever happens.
@@ -86,7 +86,10 @@ class Story:
         Raises nothing but CancelledError: it was cancelled, as an engine that stops does.
         """
         try:
-            await self._within_time()
+            if self._plan.hangup_requested:
+                self.hang_up()
+            if self._verdict is None:
+                await self._tell_until_interrupted()
         except asyncio.CancelledError:
             self._fail("the engine was stopped")
             raise
@@ -102,15 +105,16 @@ class Story:
 
     def hang_up(self) -> None:
         """End the call because the API was asked to. Returns at once; idempotent."""
-        self._hang_up_requested = True
+        self._interrupt(Outcome.CANCELED, EndedBy.API)
+
+    def _interrupt(self, outcome: Outcome, ended_by: EndedBy) -> None:
+        """End the story wherever it is; `outcome` holds if the two have not been joined yet."""
+        self._decide_early(outcome, ended_by)
         if self._lasting is not None and not self._lasting.expired():
             self._lasting.reschedule(0)
 
-    async def _within_time(self) -> None:
-        """Tell the story unless, or until, the API or the clock ends it."""
-        if self._hang_up_requested:
-            self._end_early()
-            return
+    async def _tell_until_interrupted(self) -> None:
+        """Tell the story unless the API, the agent's hanging up, or the clock ends it."""
         self._lasting = lasting = asyncio.timeout(self._plan.max_seconds)
         try:
             async with lasting:
@@ -118,34 +122,27 @@ class Story:
         except TimeoutError:
             if not lasting.expired():
                 raise
-            self._end_early()
+            # Whoever interrupted has decided; if nobody did, the time is up.
+            self._decide_early(Outcome.EXPIRED, EndedBy.SYSTEM)
         finally:
             self._lasting = None
 
-    def _end_early(self) -> None:
-        """Decide how a call ends that the API, or else the clock, put an end to."""
-        asked = self._hang_up_requested
-        outcome = Outcome.CANCELED if asked else Outcome.EXPIRED
-        if self._journal.bridged:
-            outcome = Outcome.CONNECTED
-        self._decide(outcome, EndedBy.API if asked else EndedBy.SYSTEM)
-
     async def _tell(self) -> None:
         """Ring an agent, ring the contact, let them talk."""
-        plan, journal = self._plan, self._journal
         try:
             async with (
-                agent_on_the_line(self._equipment, journal, plan) as agent,
-                while_on_the_line(agent),
+                agent_on_the_line(self._equipment, self._journal, self._plan) as agent,
+                alongside(self._agent_may_hang_up(agent)),
             ):
-                await self._acknowledge(agent, journal.agent_connected(agent.record))
+                await self._acknowledge(agent, self._journal.agent_connected(agent.record))
                 await self._attempt_is_marked()
                 await self._connect(agent)
         except NoAgent as nobody:
             self._give_up_on_agents(nobody)
-        except HungUp:
-            outcome = Outcome.CONNECTED if journal.bridged else Outcome.AGENT_HUNG_UP
-            self._decide(outcome, EndedBy.AGENT)
+
+    async def _agent_may_hang_up(self, agent: CallLeg) -> None:
+        await agent.ended()
+        self._interrupt(Outcome.AGENT_HUNG_UP, EndedBy.AGENT)
 
     async def _connect(self, agent: CallLeg) -> None:
         journal = self._journal
@@ -162,7 +159,7 @@ class Story:
             await self._tell_why(agent, refusal)
 
     async def _talk(self, agent: CallLeg, contact: CallLeg) -> None:
-        """Stay until the contact hangs up or a leg is dead; the agent's end interrupts it."""
+        """Stay until the contact hangs up or a leg is dead; the agent may interrupt it."""
         dead = self._settings.silent_seconds
         talking = asyncio.timeout(dead)
         by = EndedBy.CONTACT
@@ -180,13 +177,10 @@ class Story:
 
     async def _acknowledge(self, leg: CallLeg, stored: asyncio.Future[None]) -> None:
         """ACK the answer once what a BYE needs is stored; a database that is away ends no call."""
-        try:
-            await asyncio.wait((stored,), timeout=ACKNOWLEDGE_WITHIN_SECONDS)
-            leg.acknowledge()
-            if stored.done():
-                stored.result()
-        finally:
-            stored.cancel()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(ACKNOWLEDGE_WITHIN_SECONDS):
+                await stored
+        leg.acknowledge()
 
     async def _attempt_is_marked(self) -> None:
         """Wait for the mark, mostly made long ago, after which nothing dials this call again."""
@@ -216,6 +210,9 @@ class Story:
             return
         by = EndedBy.AGENT if refusal in ENDS_ITSELF else EndedBy.SYSTEM
         self._decide(AGENT_OUTCOMES[refusal or Refusal.UNREACHABLE], by)
+
+    def _decide_early(self, outcome: Outcome, ended_by: EndedBy) -> None:
+        self._decide(Outcome.CONNECTED if self._journal.bridged else outcome, ended_by)
 
     def _decide(self, outcome: Outcome, ended_by: EndedBy, failure: str | None = None) -> None:
         """Say how the call ended; who speaks first is right."""

@@ -1,35 +1,11 @@
-"""Doing one thing for as long as another lasts, and leaving no task behind."""
+"""Doing several things at once, and leaving no task behind."""
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
-from twoleg.calls.call_leg import CallLeg
-
 T = TypeVar("T")
-
-
-class HungUp(Exception):
-    """A leg that was on the line is over."""
-
-    def __init__(self, leg: CallLeg) -> None:
-        super().__init__(leg.record.role)
-        self.leg = leg
-
-
-@asynccontextmanager
-async def while_on_the_line(leg: CallLeg) -> AsyncIterator[None]:
-    """Run the body for as long as the far end stays; when it goes, cancel it and raise HungUp."""
-    lasting = asyncio.timeout(None)
-    async with alongside(_expire_at_end(leg, lasting)):
-        try:
-            async with lasting:
-                yield
-        except TimeoutError:
-            if not lasting.expired():
-                raise
-            raise HungUp(leg) from None
 
 
 @asynccontextmanager
@@ -55,11 +31,6 @@ async def first_of(*waits: Coroutine[Any, Any, T]) -> T:
         return next(task for task in tasks if task in done).result()
     finally:
         await _cancelled(tasks)
-
-
-async def _expire_at_end(leg: CallLeg, lasting: asyncio.Timeout) -> None:
-    await leg.ended()
-    lasting.reschedule(0)
 
 
 async def _cancelled(tasks: Iterable[asyncio.Task[Any]]) -> None:
