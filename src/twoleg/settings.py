@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -9,7 +10,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import BeforeValidator, Field, SecretStr, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -22,6 +23,7 @@ PREFIX = "TWOLEG_"
 FILE = "twoleg.toml"
 CLIENT_VARIABLES = frozenset({"TWOLEG_URL", "TWOLEG_TOKEN"})
 """What the commands that speak to a running service read; no settings of the service."""
+DATABASE_URL = re.compile(r"postgres(ql)?(\+psycopg)?://|\s*\w+\s*=")
 MAX_PORT = 65535
 LOWEST_RTP_PORT = 1024
 
@@ -134,6 +136,14 @@ class Settings(BaseSettings):
         pattern="^(debug|info|warning|error)$",
         description="debug, info, warning or error.",
     )
+
+    @field_validator("database_url")
+    @classmethod
+    def _check_database_url(cls, url: SecretStr | None) -> SecretStr | None:
+        # libpq's own `name=value` form is taken too.
+        if url is None or DATABASE_URL.match(url.get_secret_value()):
+            return url
+        raise ValueError("give postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
 
     @model_validator(mode="after")
     def _check_pairs(self) -> Self:

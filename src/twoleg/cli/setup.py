@@ -8,8 +8,10 @@ from typing import Annotated
 import typer
 
 from twoleg.cli.database import explained, open_url
+from twoleg.cli.exit_codes import ExitCode
 from twoleg.cli.options import AsJson, DatabaseUrl, DataDir, settings_from
 from twoleg.cli.output import print_json
+from twoleg.directory import Invalid
 from twoleg.directory.accounts import NewAccount, any_account, setup_account
 from twoleg.store import Database, schema
 
@@ -27,7 +29,11 @@ def setup(
     settings = settings_from(data_dir=data_dir, database_url=database_url)
     with explained(), open_url(settings) as url:
         schema.upgrade(url)
-        account = asyncio.run(_make(url, name, owner_email))
+        try:
+            account = asyncio.run(_make(url, name, owner_email))
+        except Invalid as error:
+            typer.echo(f"{error.field}: {error.message}", err=True)
+            raise typer.Exit(ExitCode.REFUSED) from error
     if as_json:
         print_json({"account_id": account.account_id, "token": account.token})
     else:
