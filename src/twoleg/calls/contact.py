@@ -11,7 +11,7 @@ from twoleg.calls.journal import Journal, Role
 from twoleg.calls.leg_media import contact_codecs
 from twoleg.calls.outcomes import Refusal, is_trunk_failure, refusal_of
 from twoleg.calls.plan import ContactPlan, LegPlan
-from twoleg.calls.ports import Bridge, Equipment
+from twoleg.calls.ports import Equipment
 from twoleg.calls.states import Status
 from twoleg.media import Codec
 from twoleg.sip import SessionRejected
@@ -41,7 +41,10 @@ async def contact_on_the_line(
 
 @dataclass(slots=True, eq=False)
 class _Ringing:
-    """The contact being rung over one trunk after another, until one of them rings it."""
+    """The contact being rung over one trunk after another, until one of them rings it.
+
+    `line` holds the leg that is rung now, and its bridge.
+    """
 
     equipment: Equipment
     journal: Journal
@@ -50,7 +53,7 @@ class _Ringing:
     line: AsyncExitStack
     _rang: bool = field(default=False, init=False)
     _early: bool = field(default=False, init=False)
-    _bridge: Bridge | None = field(default=None, init=False)
+    _joined: bool = field(default=False, init=False)
 
     async def answered(self) -> CallLeg:
         """Wait until the contact is on the line, or is not to be reached."""
@@ -80,21 +83,20 @@ class _Ringing:
                 # It was answered: another attempt would ring the contact twice.
                 refusal = Refusal.UNREACHABLE
                 break
+            await self.line.aclose()
         raise ContactNotReached(refusal)
 
     async def _ring(self, trunk: LegPlan) -> CallLeg:
         codecs = contact_codecs(self.agent.media.codec or Codec.PCMU, trunk.codecs)
-        async with AsyncExitStack() as attempt:
-            contact = await attempt.enter_async_context(
-                open_leg(self.equipment, self.journal, Role.CONTACT, trunk, codecs)
-            )
-            if self.journal.status is not Status.CONTACT_RINGING:
-                self.journal.contact_ringing()
-            await self._answer(contact, attempt)
-            self.line.push_async_exit(attempt.pop_all())
-            return contact
+        contact = await self.line.enter_async_context(
+            open_leg(self.equipment, self.journal, Role.CONTACT, trunk, codecs)
+        )
+        if self.journal.status is not Status.CONTACT_RINGING:
+            self.journal.contact_ringing()
+        await self._answer(contact)
+        return contact
 
-    async def _answer(self, contact: CallLeg, attempt: AsyncExitStack) -> None:
+    async def _answer(self, contact: CallLeg) -> None:
         """Wait for the answer, and join the two; meanwhile pass on what the network plays."""
         while (progress := await contact.progress()) is not None:
             self._rang = self._rang or contact.rang
@@ -102,18 +104,19 @@ class _Ringing:
                 continue
             if not self._early:
                 self._early = True
-                async with alongside(self._play_early(contact, attempt)):
-                    await self._answer(contact, attempt)
+                async with alongside(self._play_early(contact)):
+                    await self._answer(contact)
                 return
         await contact.answered()
-        self._join(contact, attempt)
+        self._join(contact)
 
-    async def _play_early(self, contact: CallLeg, attempt: AsyncExitStack) -> None:
+    async def _play_early(self, contact: CallLeg) -> None:
         # Many networks describe a stream and then send none (RFC 3960 3.2).
         await contact.media.port.first_packet()
-        self._join(contact, attempt)
+        self._join(contact)
 
-    def _join(self, contact: CallLeg, attempt: AsyncExitStack) -> None:
-        if self._bridge is None:
-            self._bridge = self.equipment.plane.bridge(self.agent.media.port, contact.media.port)
-            attempt.callback(self._bridge.close)
+    def _join(self, contact: CallLeg) -> None:
+        if not self._joined:
+            self._joined = True
+            bridge = self.equipment.plane.bridge(self.agent.media.port, contact.media.port)
+            self.line.callback(bridge.close)

@@ -31,6 +31,9 @@ def test_an_agent_and_a_contact_are_joined_until_the_contact_hangs_up(tell):
         "bridged",
         "ended",
     ]
+    assert [change.event.type for change in told.writer.changes] == [
+        f"call.{status}" for status in told.writer.statuses
+    ]
     assert (told.outcome, told.ended_by) == ("connected", "contact")
     assert told.sent("agent") == ["INVITE", "ACK", "BYE"]
     assert told.sent("contact") == ["INVITE", "ACK"]
