@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from twoleg.cli import call as call_commands
+from twoleg.cli import following
 
 FAILED, REFUSED = 1, 65
 
@@ -37,7 +37,7 @@ CONNECTED = call("ended", "connected", "call.agent_ringing", "call.bridged", "ca
 
 @pytest.fixture(autouse=True)
 def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(call_commands.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(following.time, "sleep", lambda seconds: None)
 
 
 def test_a_call_is_placed_and_followed_to_its_end(twoleg, api) -> None:
@@ -52,8 +52,24 @@ def test_a_call_is_placed_and_followed_to_its_end(twoleg, api) -> None:
         "contact_phone_number": "+18181276543",
         "line_phone_number": "+18552562001",
     }
-    assert "agent ringing" in ended.out + ended.err
-    assert "connected, ended by contact" in ended.out + ended.err
+    assert ended.err.splitlines() == [
+        "   0.50 s  queued",
+        "   1.50 s  agent ringing",
+        "   2.50 s  bridged",
+        "   3.50 s  ended",
+        "connected, ended by contact, talked 61.022 s",
+    ]
+
+
+def test_a_service_that_is_restarted_meanwhile_is_waited_for(twoleg, api) -> None:
+    api.on("POST /calls", call("queued"), status=202)
+    api.replies["GET /calls/81"] = [(503, {"message": "Service Unavailable"}), (200, CONNECTED)]
+
+    ended = twoleg("call", "+18181276543", "--line", "1", "--user", "1", "--json")
+
+    assert ended.exit_code == 0
+    assert ended.json["outcome"] == "connected"
+    assert ended.err == ""
 
 
 def test_what_is_all_digits_is_an_id(twoleg, api) -> None:
@@ -105,10 +121,13 @@ def test_control_c_hangs_up_and_sees_the_call_end(twoleg, api, monkeypatch) -> N
     api.on("GET /calls/81", call("ended", "canceled", "call.ended"))
     api.on("DELETE /calls/81", {}, status=202)
 
-    def interrupted(seconds: float) -> None:
-        raise KeyboardInterrupt
+    interrupts = iter((KeyboardInterrupt,))
 
-    monkeypatch.setattr(call_commands.time, "sleep", interrupted)
+    def interrupted(seconds: float) -> None:
+        if (interrupt := next(interrupts, None)) is not None:
+            raise interrupt
+
+    monkeypatch.setattr(following.time, "sleep", interrupted)
     ended = twoleg("call", "+18181276543", "--line", "1", "--user", "1")
 
     assert ended.exit_code == FAILED
@@ -146,7 +165,7 @@ def test_a_tail_shows_each_change_once_until_control_c(twoleg, api, monkeypatch)
         if (interrupt := next(pauses)) is not None:
             raise interrupt
 
-    monkeypatch.setattr(call_commands.time, "sleep", pause)
+    monkeypatch.setattr(following.time, "sleep", pause)
     ended = twoleg("calls", "tail")
 
     assert [line.split()[-1] for line in ended.out.splitlines()] == ["agent_ringing", "connected"]

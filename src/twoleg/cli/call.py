@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.live import Live
-from rich.table import Table
-from rich.text import Text
 
-from twoleg.cli.client import Client, Json, connected
+from twoleg.cli.client import Json, connected
 from twoleg.cli.exit_codes import ExitCode
+from twoleg.cli.following import follow_to_its_end
 from twoleg.cli.options import AsJson
 from twoleg.cli.output import print_fields, print_json, print_table
 from twoleg.cli.resources import assigned
 
-POLL_SECONDS = 0.25
 TAIL_SECONDS = 1.0
 COLUMNS = (
     "id", "created_at", "status", "outcome", "ended_by", "user_id", "ring_group_id",
@@ -58,7 +53,7 @@ def place(
     with connected() as client:
         call = client.post("/calls", {name: v for name, v in body.items() if v is not None})
         if follow:
-            call = _follow(client, call, live=not as_json)
+            call = follow_to_its_end(client, call, quiet=as_json)
     if as_json:
         print_json(call)
     elif not follow:
@@ -134,34 +129,6 @@ def hang_up(id_: Annotated[int, typer.Argument(metavar="ID")]) -> None:
 def _either(name: str, value: str) -> Json:
     """Tell a phone number (`+...`) from an id."""
     return {f"{name}_id": value} if value.isdecimal() else {f"{name}_phone_number": value}
-
-
-def _follow(client: Client, call: Json, *, live: bool) -> Json:
-    """Watch `call` until it has ended; Ctrl-C hangs it up and goes on watching."""
-    with Live(_progress(call), console=Console(stderr=True), transient=not live) as display:
-        while call["status"] != "ended":
-            try:
-                time.sleep(POLL_SECONDS)
-            except KeyboardInterrupt:
-                client.delete(f"/calls/{call['id']}")
-            call = client.get(f"/calls/{call['id']}")
-            display.update(_progress(call))
-    return call
-
-
-def _progress(call: Json) -> Table:
-    """Show the call's events so far, with the seconds since it was placed."""
-    table = Table.grid(padding=(0, 2))
-    events = call.get("events", [])
-    start = datetime.fromisoformat(call["created_at"])
-    for event in events:
-        after = (datetime.fromisoformat(event["at"]) - start).total_seconds()
-        table.add_row(f"{after:7.2f} s", event["type"].removeprefix("call.").replace("_", " "))
-    outcome = call["outcome"]
-    if outcome is not None:
-        style = "green" if outcome == "connected" else "red"
-        table.add_row("", Text(f"{outcome}, ended by {call['ended_by']}", style=style))
-    return table
 
 
 def _print_change(call: Json, as_json: bool) -> None:

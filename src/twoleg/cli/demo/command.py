@@ -26,7 +26,7 @@ from twoleg.cli.demo.script import (
     TALK_SECONDS,
 )
 from twoleg.cli.demo.service import CONTRACT_PATH, Service, UnexpectedReply
-from twoleg.cli.demo.simulated import SimulatedPhone
+from twoleg.cli.demo.simulated import RegistrationRefused, SimulatedPhone
 from twoleg.cli.exit_codes import ExitCode
 from twoleg.cli.stopping import stop_requested
 
@@ -74,7 +74,7 @@ async def _play_and_judge() -> ExitCode:
         except TimeoutError:
             screen.result("demo", f"nothing more came within {DEADLINE_SECONDS:.0f} s", good=False)
             return ExitCode.FAILED
-        except (ChildEnded, UnexpectedReply) as error:
+        except (ChildEnded, RegistrationRefused, UnexpectedReply) as error:
             screen.result("demo", str(error), good=False)
             return ExitCode.FAILED
     return ExitCode.OK if judge(screen, played) else ExitCode.FAILED

@@ -26,14 +26,14 @@ from twoleg.sip import (
     AudioSession,
     Credentials,
     LocalAudio,
-    NameAddr,
+    Registration,
+    RegistrationConfig,
+    RegistrationState,
     SipUri,
     Transport,
 )
-from twoleg.sip.interface import OutOfDialogRequest
-from twoleg.sip_io import IncomingCall, KnownAddresses, Listen, Phone, PhoneConfig
+from twoleg.sip_io import IncomingCall, KnownAddresses, Listen, Phone, PhoneConfig, registered
 
-REGISTER_SECONDS = 300
 TONE_MILLISECONDS = 1000
 PATIENCE_SECONDS = 5.0
 """How long one that hangs up waits to hear the other side first."""
@@ -47,7 +47,7 @@ def report(happening: Happening, **facts: Any) -> None:
 
 async def run(script: PhoneScript) -> None:
     """Be a phone until told to stop."""
-    config = PhoneConfig(
+    settings = PhoneConfig(
         listen=(Listen(Transport.UDP, LOOPBACK, 0),),
         user_agent="twoleg demo phone",
         accept_calls=True,
@@ -55,45 +55,48 @@ async def run(script: PhoneScript) -> None:
     async with (
         stop_requested(supervised=True) as stop,
         EmbeddedPlane.open(host=LOOPBACK, ports=RTP_PORTS) as plane,
-        Phone.open(config, KnownAddresses({LOOPBACK})) as phone,
+        Phone.open(settings, KnownAddresses({LOOPBACK})) as phone,
     ):
         _, address = phone.addresses[0]
         report(Happening.LISTENING, port=address.port)
-        if script.registrar is not None and not await _register(phone, address.port, script):
-            return
-        serving = asyncio.create_task(_serve(phone, plane, script))
-        stopping = asyncio.create_task(stop.wait())
-        try:
-            await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            serving.cancel()
-            stopping.cancel()
-            await asyncio.gather(serving, stopping, return_exceptions=True)
+        if script.registrar is None:
+            await _serve_until(stop, phone, plane, script)
+        else:
+            config = _registration(address.port, script)
+            async with registered(phone, config, _report_registration):
+                await _serve_until(stop, phone, plane, script)
 
 
-async def _register(phone: Phone, port: int, script: PhoneScript) -> bool:
-    """Register once, which lasts longer than the demo."""
+async def _serve_until(
+    stop: asyncio.Event, phone: Phone, plane: EmbeddedPlane, script: PhoneScript
+) -> None:
+    serving = asyncio.create_task(_serve(phone, plane, script))
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        serving.cancel()
+        stopping.cancel()
+        await asyncio.gather(serving, stopping, return_exceptions=True)
+
+
+def _registration(port: int, script: PhoneScript) -> RegistrationConfig:
+    assert script.registrar is not None
     registrar = ListenAddress.parse(script.registrar)
     user = script.username or ""
-    address_of_record = NameAddr(SipUri("sip", user, None, registrar.host, registrar.port))
-    response = await phone.request(
-        OutOfDialogRequest(
-            method="REGISTER",
-            target=SipUri("sip", None, None, registrar.host, registrar.port),
-            from_=address_of_record,
-            to=address_of_record,
-            headers=(
-                ("Contact", f"<sip:{user}@{LOOPBACK}:{port}>"),
-                ("Expires", str(REGISTER_SECONDS)),
-            ),
-            credentials=Credentials(user, script.password or ""),
-        )
+    return RegistrationConfig(
+        registrar=SipUri("sip", None, None, registrar.host, registrar.port),
+        address_of_record=SipUri("sip", user, None, registrar.host, registrar.port),
+        contact=SipUri("sip", user, None, LOOPBACK, port),
+        credentials=Credentials(user, script.password or ""),
     )
-    if response.status >= 300:
-        report(Happening.REFUSED, status=response.status)
-        return False
-    report(Happening.REGISTERED)
-    return True
+
+
+def _report_registration(registration: Registration) -> None:
+    if registration.state is RegistrationState.REGISTERED:
+        report(Happening.REGISTERED)
+    elif registration.failure is not None:
+        report(Happening.REFUSED, status=registration.failure.status)
 
 
 async def _serve(phone: Phone, plane: EmbeddedPlane, script: PhoneScript) -> None:
@@ -113,16 +116,21 @@ async def _take(call: IncomingCall, port: MediaPort, script: PhoneScript) -> Non
     session = AudioSession(
         LocalAudio(port.address, port.port, (PCMU, TELEPHONE_EVENT)), random.getrandbits(62)
     )
+
+    def answer_offer(offer: bytes) -> bytes:
+        answer, agreed = session.answer_offer(offer)
+        port.connect(_remote_stream(agreed))
+        return answer
+
     over = asyncio.ensure_future(call.ended())
     try:
         report(Happening.RINGS, caller=str(call.request.from_.uri))
         call.ring()
         await asyncio.wait({over}, timeout=script.ring_seconds)
         if not over.done():
-            answer, agreed = session.answer_offer(call.offer)
             port.tap(meter.receive)
-            port.connect(_remote_stream(agreed))
-            call.accept(answer)
+            answer = answer_offer(call.offer)
+            call.accept(answer, answer_offer=answer_offer)
             port.play(steady((script.tone_hz,), TONE_MILLISECONDS), loop=True)
             report(Happening.ANSWERS, tone_hz=script.tone_hz)
             await _talk(call, over, heard, script.talk_seconds)

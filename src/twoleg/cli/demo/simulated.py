@@ -16,6 +16,14 @@ PROGRAM = "twoleg.cli.demo.phone"
 OnReport = Callable[[str, Report], None]
 
 
+class RegistrationRefused(Exception):
+    """The service did not let the agent's phone register; `status` is None for no answer."""
+
+    def __init__(self, status: int | None) -> None:
+        super().__init__(f"the phone was not registered: {status or 'no answer'}")
+        self.status = status
+
+
 class SimulatedPhone:
     """A phone in a process of its own."""
 
@@ -44,7 +52,7 @@ class SimulatedPhone:
                 await asyncio.gather(listening, return_exceptions=True)
 
     async def until(self, happening: Happening) -> dict[str, Any]:
-        """Wait for the first report of `happening`, and give its facts. Raises ChildEnded."""
+        """Wait for the first report of `happening`, and give its facts. Raises ChildEnded, RegistrationRefused."""
         return await asyncio.shield(self._seen[happening])
 
     async def _listen(self) -> None:
@@ -52,12 +60,14 @@ class SimulatedPhone:
             while True:
                 report = Report.from_line(await self._child.line())
                 self._on_report(self._child.name, report)
+                if report.happening is Happening.REFUSED:
+                    raise RegistrationRefused(report.facts["status"])
                 seen = self._seen[report.happening]
                 if not seen.done():
                     seen.set_result(report.facts)
-        except ChildEnded as end:
+        except (ChildEnded, RegistrationRefused) as error:
             for waiting in self._seen.values():
                 if not waiting.done():
-                    waiting.set_exception(end)
+                    waiting.set_exception(error)
                     # It is no fault that nobody waits for most of them.
                     waiting.exception()
