@@ -16,6 +16,7 @@ from twoleg.sip.digest_verifier import DigestVerdict, DigestVerifier
 from twoleg.sip.errors import InvalidValue, LocalProtocolError, RemoteProtocolError, SipError
 from twoleg.sip.events import (
     Answered,
+    DestinationFailed,
     Ended,
     Established,
     Event,
@@ -86,6 +87,7 @@ __all__ = [
     "Counters",
     "Credentials",
     "Destination",
+    "DestinationFailed",
     "DialogIdentity",
     "DigestAlgorithm",
     "DigestClient",

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .dialogs import DialogIdentity
     from .fields import NameAddr
     from .message import Request, Response
-    from .transport import Flow
+    from .transport import Destination, Flow
 
 
 class RefusalCause(Enum):
@@ -171,6 +171,14 @@ class RequestCompleted:
     cause: RefusalCause
 
 
+@dataclass(frozen=True, slots=True)
+class DestinationFailed:
+    """A destination did not answer, could not be reached or said 503 (RFC 3263 4.3)."""
+
+    destination: Destination
+    cause: RefusalCause
+
+
 Event: TypeAlias = (
     Progress
     | Answered
@@ -185,4 +193,5 @@ Event: TypeAlias = (
     | Invited
     | RequestReceived
     | RequestCompleted
+    | DestinationFailed
 )

@@ -8,7 +8,7 @@ from twoleg.sip.digest import DigestClient
 from twoleg.sip.drafts import Draft
 from twoleg.sip.endpoint import CALL_ID_BYTES, Endpoint
 from twoleg.sip.errors import LocalProtocolError
-from twoleg.sip.events import RefusalCause, RequestCompleted
+from twoleg.sip.events import DestinationFailed, RefusalCause, RequestCompleted
 from twoleg.sip.interface import OutOfDialogRequest
 from twoleg.sip.leg import header_lines
 from twoleg.sip.message import Response
@@ -69,15 +69,17 @@ class PlainRequest:
                 self._cseq += 1
                 self.send()
                 return
-        if response.status == 503 and self._next_destination():
+        if response.status == 503 and self._next_destination(RefusalCause.RESPONSE):
             return
         self._endpoint.emit(RequestCompleted(self.number, response, RefusalCause.RESPONSE))
 
     def on_failure(self, transaction: ClientTransaction, cause: RefusalCause) -> None:
-        if transaction.draft is self._draft and not self._next_destination():
+        if transaction.draft is self._draft and not self._next_destination(cause):
             self._endpoint.emit(RequestCompleted(self.number, None, cause))
 
-    def _next_destination(self) -> bool:
+    def _next_destination(self, cause: RefusalCause) -> bool:
+        assert self._draft is not None
+        self._endpoint.emit(DestinationFailed(self._draft.destination, cause))
         if self._attempt + 1 >= len(self._request.destinations):
             return False
         self._attempt += 1

@@ -10,7 +10,7 @@ from twoleg.sip.dialogs import Dialog, destination_of
 from twoleg.sip.drafts import Draft
 from twoleg.sip.endpoint import CALL_ID_BYTES, MAX_UDP_REQUEST, SUPPORTED
 from twoleg.sip.errors import InvalidValue, LocalProtocolError
-from twoleg.sip.events import Answered, Progress, RefusalCause, Refused
+from twoleg.sip.events import Answered, DestinationFailed, Progress, RefusalCause, Refused
 from twoleg.sip.fields import NameAddr
 from twoleg.sip.interface import Invitation
 from twoleg.sip.leg import Leg, header_lines, reason_line, told_causes
@@ -44,6 +44,7 @@ class OutgoingLeg(Leg):
         "_early",
         "_forks",
         "_invitation",
+        "_rang",
         "_redirects",
         "_reliable",
         "_response",
@@ -72,6 +73,7 @@ class OutgoingLeg(Leg):
         self._response: Response | None = None
         self._cause = RefusalCause.RESPONSE
         self._answered = False
+        self._rang = False
         self._ack = b""
         self._ack_way: Draft | None = None
         self._early: dict[str, Dialog] = {}
@@ -126,8 +128,9 @@ class OutgoingLeg(Leg):
             return
         self._response = None
         self._cause = cause
+        draft = transaction.draft
+        self.endpoint.emit(DestinationFailed(draft.destination, cause))
         if self.state is LegState.CALLING:
-            draft = transaction.draft
             if self._was_upgraded(draft):
                 # RFC 3261 18.1.1: TCP, chosen for the size, does not get through.
                 self._udp_only = True
@@ -149,6 +152,7 @@ class OutgoingLeg(Leg):
 
     def _on_provisional(self, response: Response) -> None:
         tag = response.to.tag
+        self._rang = self._rang or response.status > 100
         if response.status > 100 and tag and self.state in (LegState.CALLING, LegState.RINGING):
             number = self._reliable_number(response)
             if number is not None:
@@ -198,11 +202,17 @@ class OutgoingLeg(Leg):
             elif status < 400:
                 if self._may_follow(response):
                     return
-            elif status == 503 and self.state is LegState.CALLING and self._next_destination():
-                return
+            elif status == 503:
+                self._tell_unavailable()
+                if not self._rang and self._next_destination():
+                    return
         if self.digest is not None and status not in (401, 407):
             self.digest.accepted()
         self.step(LegInput.FAILURE)
+
+    def _tell_unavailable(self) -> None:
+        assert self._draft is not None
+        self.endpoint.emit(DestinationFailed(self._draft.destination, RefusalCause.RESPONSE))
 
     def _may_try_again(self, response: Response) -> bool:
         if self.digest is None or not self.digest.challenged(response.headers):
@@ -239,6 +249,7 @@ class OutgoingLeg(Leg):
             return False
         self._attempt += 1
         self._udp_only = False
+        self.state = LegState.CALLING
         self._send_invite()
         return True
 

@@ -1,0 +1,373 @@
+"""TCP and TLS: the table of connections, opened when needed, reused, and closed when idle."""
+
+import asyncio
+import itertools
+import ssl
+from collections import Counter, OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self, cast
+
+from twoleg.sip import (
+    Address,
+    Destination,
+    Flow,
+    KeepAlive,
+    Outgoing,
+    RemoteProtocolError,
+    StreamParser,
+    Transport,
+)
+from twoleg.sip_io.counters import Counters
+from twoleg.sip_io.inbox import Inbox
+from twoleg.sip_io.tls import TlsContexts, WrongCertificate, require_identity
+
+MAX_UNSENT = 256 * 1024
+"""Bytes that may wait for a peer that does not read; beyond it the connection is broken off."""
+
+MAX_WAITING = 1024
+"""Messages that may wait for one connection to be opened."""
+
+MAX_IDENTITIES = 4096
+CONNECT_SECONDS = 8.0
+CLOSE_SECONDS = 1.0
+SWEEP_SECONDS = 10.0
+PONG = b"\r\n"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionLimits:
+    """How many connections there may be, and how long one may be silent, in seconds.
+
+    `idle_seconds` should be above the keep-alive pause of the phones (RFC 5626 4.4.1: two
+    minutes); `unproven_seconds` holds until an accepted connection has brought a message.
+    """
+
+    connections: int = 4096
+    accepted_of_one_host: int = 256
+    idle_seconds: float = 900.0
+    unproven_seconds: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Peer:
+    """What makes a connection fit for a destination: where it leads, and who was proved."""
+
+    transport: Transport
+    host: str
+    port: int
+    domain: str | None
+    verify: bool
+
+
+class Connection(asyncio.Protocol):
+    """One TCP or TLS connection, whichever side opened it."""
+
+    def __init__(
+        self, table: "Connections", number: int, transport: Transport, peer: _Peer | None
+    ) -> None:
+        self._table = table
+        self._parser = StreamParser()
+        self._kind = transport
+        self._stream: asyncio.Transport | None = None
+        self._loop = asyncio.get_running_loop()
+        self.number = number
+        self.peer = peer
+        self.proven = peer is not None
+        self.last_used = self._loop.time()
+        self.flow: Flow | None = None
+        self.closed: asyncio.Future[None] = self._loop.create_future()
+
+    @property
+    def usable(self) -> bool:
+        return self._stream is not None and not self._stream.is_closing()
+
+    def write(self, data: bytes) -> bool:
+        """Send; False when the connection is of no use any more."""
+        stream = self._stream
+        if stream is None or stream.is_closing():
+            return False
+        if stream.get_write_buffer_size() > MAX_UNSENT:
+            stream.abort()
+            return False
+        self.last_used = self._loop.time()
+        stream.write(data)
+        return True
+
+    def close(self) -> None:
+        if self._stream is not None:
+            self._stream.close()
+
+    def abort(self) -> None:
+        if self._stream is not None:
+            self._stream.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._stream = cast(asyncio.Transport, transport)
+        local = transport.get_extra_info("sockname")
+        remote = transport.get_extra_info("peername")
+        if not local or not remote:  # it broke before we came to look
+            self.abort()
+            return
+        self.flow = Flow(
+            self._kind,
+            Address(local[0], local[1]),
+            Address(remote[0], remote[1]),
+            self.number,
+        )
+        if not self._table.admit(self, transport.get_extra_info("peercert") or {}):
+            self.abort()
+            self.flow = None
+
+    def data_received(self, data: bytes) -> None:
+        flow = self.flow
+        if flow is None:
+            return
+        self.last_used = self._loop.time()
+        try:
+            for item in self._parser.feed(data):
+                if isinstance(item, KeepAlive):
+                    self.write(PONG)
+                else:
+                    self.proven = True
+                    self._table.inbox.message(item, flow)
+        except RemoteProtocolError:
+            # The framing is lost, and with it all that follows (RFC 3261 18.3).
+            self._table.counters.stream_errors += 1
+            self.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        del exc
+        self._table.forget(self)
+        if not self.closed.done():
+            self.closed.set_result(None)
+
+
+class Connections:
+    """All TCP and TLS connections of a phone.
+
+    An async context manager: leaving it closes listeners, connections and openings.
+    """
+
+    def __init__(
+        self, inbox: Inbox, contexts: TlsContexts, limits: ConnectionLimits, counters: Counters
+    ) -> None:
+        self.inbox = inbox
+        self.counters = counters
+        self._contexts = contexts
+        self._limits = limits
+        self._numbers = itertools.count(1)
+        self._servers: list[asyncio.Server] = []
+        self._connections: dict[int, Connection] = {}
+        self._by_peer: dict[_Peer, Connection] = {}
+        self._accepted_of: Counter[str] = Counter()
+        self._opening: dict[_Peer, tuple[asyncio.Task[None], list[Outgoing]]] = {}
+        self._proved_domains: OrderedDict[tuple[str, int], str] = OrderedDict()
+        self._sweeper: asyncio.TimerHandle | None = None
+        self._closing = False
+
+    def __len__(self) -> int:
+        return len(self._connections)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._closing = True
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        for server in self._servers:
+            server.close()
+        openings = [task for task, _ in self._opening.values()]
+        for task in openings:
+            task.cancel()
+        await asyncio.gather(*openings, return_exceptions=True)
+        await self._close_connections()
+        for server in self._servers:
+            await server.wait_closed()
+
+    async def _close_connections(self) -> None:
+        """Let what is written leave, but not for longer than a moment."""
+        connections = list(self._connections.values())
+        for connection in connections:
+            connection.close()
+        closed = [connection.closed for connection in connections]
+        if not closed:
+            return
+        await asyncio.wait(closed, timeout=CLOSE_SECONDS)
+        for connection in connections:
+            connection.abort()
+        await asyncio.gather(*closed)
+
+    async def listen(self, transport: Transport, host: str, port: int) -> Address:
+        """Accept connections; port 0 takes a free one. Raises OSError, ValueError."""
+        context = self._contexts.server() if transport.secure else None
+        server = await asyncio.get_running_loop().create_server(
+            lambda: Connection(self, next(self._numbers), transport, None),
+            host,
+            port,
+            ssl=context,
+            ssl_handshake_timeout=CONNECT_SECONDS if context else None,
+        )
+        self._servers.append(server)
+        bound = server.sockets[0].getsockname()
+        return Address(bound[0], bound[1])
+
+    def send(self, sent: Outgoing) -> None:
+        """Send by the message's flow, or by a connection to its destination.
+
+        A flow whose connection is gone gives way to the destination: a reply then goes to
+        where the Via says (RFC 3261 18.2.2). What cannot be sent is told to the inbox.
+        """
+        if sent.flow is not None and sent.flow.connection is not None:
+            connection = self._connections.get(sent.flow.connection)
+            if connection is not None and connection.write(sent.data):
+                return
+        destination = sent.destination
+        if destination.port is None or self._closing:
+            self._failed(sent)
+            return
+        peer = self._peer(destination, destination.port)
+        connection = self._by_peer.get(peer)
+        if connection is not None and connection.write(sent.data):
+            return
+        self._wait_for_connection(peer, sent)
+
+    def admit(self, connection: Connection, certificate: Mapping[str, Any]) -> bool:
+        """Take in a connection before anything is read from it, or refuse it."""
+        if self._closing or connection.flow is None:
+            return False
+        if connection.peer is None:
+            admitted = self._accept(connection.flow.remote.host)
+        else:
+            admitted = self._prove(connection.peer, certificate)
+            if admitted:
+                self.counters.connections_opened += 1
+                self._by_peer[connection.peer] = connection
+        if admitted:
+            self._connections[connection.number] = connection
+            self._arm_sweeper()
+        return admitted
+
+    def _accept(self, host: str) -> bool:
+        if not self.inbox.admits(host):
+            self.counters.dropped_sources += 1
+            return False
+        if (
+            len(self._connections) >= self._limits.connections
+            or self._accepted_of[host] >= self._limits.accepted_of_one_host
+        ):
+            self.counters.connections_refused += 1
+            return False
+        self.counters.connections_accepted += 1
+        self._accepted_of[host] += 1
+        return True
+
+    def _prove(self, peer: _Peer, certificate: Mapping[str, Any]) -> bool:
+        """Check that the far end is who the request is for (RFC 5922 7.3)."""
+        if not peer.transport.secure or not peer.verify:
+            return True
+        domain = peer.domain or peer.host
+        try:
+            require_identity(certificate, domain)
+        except WrongCertificate:
+            self.counters.wrong_certificates += 1
+            return False
+        self._proved_domains[(peer.host, peer.port)] = domain
+        self._proved_domains.move_to_end((peer.host, peer.port))
+        if len(self._proved_domains) > MAX_IDENTITIES:
+            self._proved_domains.popitem(last=False)
+        return True
+
+    def forget(self, connection: Connection) -> None:
+        """Called once when a connection has ended."""
+        if self._connections.pop(connection.number, None) is None or connection.flow is None:
+            return
+        if connection.peer is None:
+            host = connection.flow.remote.host
+            self._accepted_of[host] -= 1
+            if not self._accepted_of[host]:
+                del self._accepted_of[host]
+        elif self._by_peer.get(connection.peer) is connection:
+            del self._by_peer[connection.peer]
+
+    def _peer(self, destination: Destination, port: int) -> _Peer:
+        if not destination.transport.secure:
+            return _Peer(destination.transport, destination.host, port, None, False)
+        domain, verify = destination.domain, destination.verify
+        if domain is None and verify:
+            # A request within a dialog knows its peer's address only (from the Contact); the
+            # domain that was proved there before must be proved again.
+            domain = self._proved_domains.get((destination.host, port))
+        return _Peer(destination.transport, destination.host, port, domain, verify)
+
+    def _wait_for_connection(self, peer: _Peer, sent: Outgoing) -> None:
+        opening = self._opening.get(peer)
+        if opening is None:
+            if len(self._connections) + len(self._opening) >= self._limits.connections:
+                self.counters.connections_refused += 1
+                self._failed(sent)
+                return
+            waiting = [sent]
+            task = asyncio.get_running_loop().create_task(self._open(peer, waiting))
+            self._opening[peer] = (task, waiting)
+        elif len(opening[1]) < MAX_WAITING:
+            opening[1].append(sent)
+        else:
+            self._failed(sent)
+
+    async def _open(self, peer: _Peer, waiting: list[Outgoing]) -> None:
+        connection: Connection | None = None
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                connection = await self._connect(peer)
+        except (OSError, ssl.SSLError, TimeoutError):
+            self.counters.connections_failed += 1
+        finally:
+            del self._opening[peer]
+            for sent in waiting:
+                if connection is None or not connection.write(sent.data):
+                    self._failed(sent)
+
+    async def _connect(self, peer: _Peer) -> Connection:
+        """Open one connection. Raises OSError, SSLError."""
+        connection = Connection(self, next(self._numbers), peer.transport, peer)
+        secure: dict[str, Any] = {}
+        if peer.transport.secure:
+            secure["ssl"] = self._contexts.client(verify=peer.verify)
+            secure["server_hostname"] = peer.domain or peer.host
+        loop = asyncio.get_running_loop()
+        await loop.create_connection(lambda: connection, peer.host, peer.port, **secure)
+        if not connection.usable:
+            raise ConnectionResetError
+        return connection
+
+    def _failed(self, sent: Outgoing) -> None:
+        self.counters.send_failures += 1
+        if not self._closing:
+            self.inbox.send_failed(sent)
+
+    def _arm_sweeper(self) -> None:
+        if self._sweeper is None and not self._closing:
+            loop = asyncio.get_running_loop()
+            self._sweeper = loop.call_later(SWEEP_SECONDS, self._sweep)
+
+    def _sweep(self) -> None:
+        """Close what has been silent for too long."""
+        self._sweeper = None
+        now = asyncio.get_running_loop().time()
+        for connection in list(self._connections.values()):
+            allowed = (
+                self._limits.idle_seconds if connection.proven else self._limits.unproven_seconds
+            )
+            if now - connection.last_used > allowed:
+                self.counters.connections_idle_closed += 1
+                connection.abort()
+        if self._connections:
+            self._arm_sweeper()

@@ -1,0 +1,264 @@
+"""One leg of a call as something to await: a thin view of the core's events."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from twoleg.sip import (
+    Answered,
+    Credentials,
+    Destination,
+    DialogIdentity,
+    Ended,
+    Established,
+    Flow,
+    InfoReceived,
+    NameAddr,
+    Progress,
+    Reason,
+    RefusalCause,
+    Refused,
+    SipUri,
+)
+
+if TYPE_CHECKING:
+    from twoleg.sip_io.phone import Phone
+
+MAX_UNREAD = 32
+"""Progress reports, or INFO requests, that wait to be read; the oldest give way."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RingRequest:
+    """Whom to ring, and what to say.
+
+    `answer_offer` answers a later offer of the peer (hold, a change of codec) and may raise
+    SessionRejected (488); `make_offer` makes ours when the peer asks for one, and
+    `accept_answer` takes what the peer answers to it. `destinations` empty means: find them
+    from the first route, or the target (RFC 3263).
+    """
+
+    target: SipUri
+    from_: NameAddr
+    to: NameAddr
+    offer: bytes
+    answer_offer: Callable[[bytes], bytes]
+    make_offer: Callable[[], bytes]
+    accept_answer: Callable[[bytes], None] | None = None
+    destinations: tuple[Destination, ...] = ()
+    routes: tuple[NameAddr, ...] = ()
+    flow: Flow | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    credentials: Credentials | None = None
+    max_redirects: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A 2xx to our INVITE: its SDP, and what a later BYE needs."""
+
+    status: int
+    body: bytes
+    identity: DialogIdentity
+
+
+@dataclass(frozen=True, slots=True)
+class LegEnd:
+    """How an answered leg ended."""
+
+    by_remote: bool
+    status: int | None
+    q850: int | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Info:
+    """A SIP INFO within the call (RFC 6086), as DTMF comes from some phones."""
+
+    content_type: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """How offers that come later are dealt with; what is None is refused with 488."""
+
+    answer_offer: Callable[[bytes], bytes] | None = None
+    make_offer: Callable[[], bytes] | None = None
+    accept_answer: Callable[[bytes], None] | None = None
+
+
+class LegRefused(Exception):
+    """The far end did not take the call; `retry_after` is in seconds."""
+
+    def __init__(
+        self,
+        status: int,
+        reason: str,
+        cause: RefusalCause,
+        q850: int | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(f"{status} {reason}")
+        self.status = status
+        self.reason = reason
+        self.cause = cause
+        self.q850 = q850
+        self.retry_after = retry_after
+
+
+class Leg:
+    """A call to one far end, from INVITE to BYE.
+
+    Every wait may be given up at any time, and several tasks may wait at once. Nothing here
+    blocks except the coroutines, and none of those outlives the leg.
+    """
+
+    __slots__ = (
+        "_answer",
+        "_end",
+        "_established",
+        "_infos",
+        "_phone",
+        "_progress",
+        "_refusal",
+        "_waiters",
+        "call_id",
+        "number",
+        "session",
+    )
+
+    def __init__(self, phone: "Phone", number: int, call_id: str, session: Session) -> None:
+        self._phone = phone
+        self._progress: deque[Progress] = deque(maxlen=MAX_UNREAD)
+        self._infos: deque[Info] = deque(maxlen=MAX_UNREAD)
+        self._waiters: list[asyncio.Future[None]] = []
+        self._answer: Answer | None = None
+        self._refusal: Refused | None = None
+        self._end: LegEnd | None = None
+        self._established: DialogIdentity | None = None
+        self.number = number
+        self.call_id = call_id
+        self.session = session
+
+    @property
+    def identity(self) -> DialogIdentity | None:
+        """What a later BYE needs; None until the leg is answered."""
+        return self._answer.identity if self._answer else self._established
+
+    async def progress(self) -> Progress | None:
+        """The next provisional response above 100; None once a final response has come."""
+        while not self._progress:
+            if self._answer or self._refusal or self._end:
+                return None
+            await self._change()
+        return self._progress.popleft()
+
+    async def answered(self) -> Answer:
+        """Wait for the answer; `acknowledge` must follow. Raises LegRefused."""
+        while self._answer is None:
+            refusal = self._refusal
+            if refusal is not None:
+                raise LegRefused(
+                    refusal.status,
+                    refusal.reason,
+                    refusal.cause,
+                    refusal.q850,
+                    refusal.retry_after,
+                )
+            await self._change()
+        return self._answer
+
+    async def ended(self) -> LegEnd:
+        """Wait for the end of the call, by whichever side. Raises LegRefused if never answered."""
+        while self._end is None:
+            if self._refusal is not None:
+                await self.answered()
+            await self._change()
+        return self._end
+
+    async def info(self) -> Info:
+        """The next INFO of the far end."""
+        while not self._infos:
+            await self._change()
+        return self._infos.popleft()
+
+    def acknowledge(self) -> None:
+        """Let the ACK of the answer leave. Call it once, after `answered`."""
+        self._phone.acknowledge(self)
+
+    def hang_up(self, reason: Reason | None = None) -> None:
+        """End the leg, whatever state it is in: CANCEL, BYE, or nothing. Never blocks."""
+        self._phone.hang_up(self, reason)
+
+    def on_progress(self, event: Progress) -> None:
+        self._progress.append(event)
+        self._wake()
+
+    def on_answered(self, event: Answered) -> None:
+        self._answer = Answer(event.status, event.body, event.identity)
+        self._wake()
+
+    def on_established(self, event: Established) -> None:
+        self._established = event.identity
+        self._wake()
+
+    def on_refused(self, event: Refused) -> None:
+        if not self.over:
+            self._refusal = event
+        self._wake()
+
+    def on_ended(self, event: Ended) -> None:
+        if self._end is None:
+            self._end = LegEnd(event.by_remote, event.status, event.q850, event.reason)
+        self._wake()
+
+    def abandon(self) -> None:
+        """Note that we hang up: nobody need wait for the far end's last word."""
+        if self._answer is not None or self._established is not None:
+            self._end = LegEnd(False, None, None, None)
+        else:
+            self._refusal = Refused(self.number, 487, "Canceled", RefusalCause.CANCELED)
+        self._wake()
+
+    async def established(self) -> bool:
+        """Wait until the caller has acknowledged our answer; False: it never will."""
+        while self._established is None:
+            if self.over:
+                return False
+            await self._change()
+        return True
+
+    def offer(self, body: bytes) -> None:
+        """Offer a new session: hold, resume. The answer goes to the session's `accept_answer`.
+
+        Raises LegGone, LocalProtocolError.
+        """
+        self._phone.offer(self, body)
+
+    def on_info(self, event: InfoReceived) -> None:
+        self._infos.append(Info(event.content_type, event.body))
+        self._wake()
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing of this leg is left to hang up."""
+        return self._end is not None or self._refusal is not None
+
+    async def _change(self) -> None:
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        try:
+            await waiter
+        finally:
+            if waiter in self._waiters:
+                self._waiters.remove(waiter)
+
+    def _wake(self) -> None:
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)

@@ -1,0 +1,123 @@
+import asyncio
+from collections import Counter
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import dns.flags
+import dns.message
+import dns.name
+import dns.rcode
+import dns.rdatatype
+import dns.rrset
+import pytest
+import uvloop
+
+
+class WatchedLoop(uvloop.Loop):
+    """The event loop of production, remembering its timers."""
+
+    def __init__(self):
+        super().__init__()
+        self.timers = []
+
+    def call_at(self, when, callback, *args, context=None):
+        return self.watched(super().call_at(when, callback, *args, context=context))
+
+    def call_later(self, delay, callback, *args, context=None):
+        return self.watched(super().call_later(delay, callback, *args, context=context))
+
+    def watched(self, handle):
+        # What is due at once is no timer.
+        if hasattr(handle, "when"):
+            self.timers.append(handle)
+        return handle
+
+
+def pytest_asyncio_loop_factories(config, item):
+    return {"uvloop": WatchedLoop}
+
+
+def open_sockets():
+    """The inodes of this process's IP sockets (the event loop has others of its own)."""
+    ours = set()
+    for entry in Path("/proc/self/fd").iterdir():
+        try:
+            ours.add(str(entry.readlink()))
+        except FileNotFoundError:
+            continue
+    found = set()
+    for table in ("udp", "udp6", "tcp", "tcp6"):
+        for line in Path(f"/proc/self/net/{table}").read_text().splitlines()[1:]:
+            found.add(f"socket:[{line.split()[9]}]")
+    return ours & found
+
+
+@pytest.fixture(autouse=True)
+async def nothing_is_left():
+    """After every test: no task, no socket and no timer that was not there before."""
+    before = open_sockets()
+    yield
+    for _ in range(5):
+        await asyncio.sleep(0)
+    loop = asyncio.get_running_loop()
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    assert open_sockets() <= before
+    waiting = [
+        timer
+        for timer in getattr(loop, "timers", ())
+        if not timer.cancelled() and timer.when() > loop.time()
+    ]
+    assert not waiting
+
+
+class NameServer(asyncio.DatagramProtocol):
+    """Answers A, AAAA, SRV and NAPTR from `records`; anything else does not exist.
+
+    `asked` counts the questions by (name, kind). A silent server answers nothing.
+    """
+
+    def __init__(self, records):
+        self.records = {}
+        for name, ttl, kind, *data in records:
+            key = (dns.name.from_text(name), dns.rdatatype.from_text(kind))
+            self.records[key] = dns.rrset.from_text(name, ttl, "IN", kind, *data)
+        self.asked = Counter()
+        self.silent = False
+        self.address = ("", 0)
+
+    def connection_made(self, transport):
+        self.transport = transport
+        self.address = transport.get_extra_info("sockname")[:2]
+
+    def datagram_received(self, data, addr):
+        query = dns.message.from_wire(data)
+        question = query.question[0]
+        self.asked[(question.name.to_text(), dns.rdatatype.to_text(question.rdtype))] += 1
+        if self.silent:
+            return
+        response = dns.message.make_response(query)
+        response.flags |= dns.flags.RA | dns.flags.AA
+        found = self.records.get((question.name, question.rdtype))
+        if found is not None:
+            response.answer.append(found)
+        elif not any(name == question.name for name, _ in self.records):
+            response.set_rcode(dns.rcode.NXDOMAIN)
+        self.transport.sendto(response.to_wire(), addr)
+
+
+@pytest.fixture
+def name_server():
+    """Serve records (name, ttl, kind, *data) on loopback: `async with name_server(...)`."""
+
+    @asynccontextmanager
+    async def serve(*records):
+        loop = asyncio.get_running_loop()
+        transport, server = await loop.create_datagram_endpoint(
+            lambda: NameServer(records), local_addr=("127.0.0.1", 0)
+        )
+        try:
+            yield server
+        finally:
+            transport.close()
+
+    return serve
