@@ -52,22 +52,27 @@ class SimulatedPhone:
                 await asyncio.gather(listening, return_exceptions=True)
 
     async def until(self, happening: Happening) -> dict[str, Any]:
-        """Wait for the first report of `happening`, and give its facts. Raises ChildEnded, RegistrationRefused."""
+        """Wait for the first report of `happening`, and give its facts.
+
+        Raises ChildEnded, RegistrationRefused.
+        """
         return await asyncio.shield(self._seen[happening])
 
     async def _listen(self) -> None:
         try:
             while True:
-                report = Report.from_line(await self._child.line())
-                self._on_report(self._child.name, report)
-                if report.happening is Happening.REFUSED:
-                    raise RegistrationRefused(report.facts["status"])
-                seen = self._seen[report.happening]
-                if not seen.done():
-                    seen.set_result(report.facts)
+                self._take(Report.from_line(await self._child.line()))
         except (ChildEnded, RegistrationRefused) as error:
             for waiting in self._seen.values():
                 if not waiting.done():
                     waiting.set_exception(error)
                     # It is no fault that nobody waits for most of them.
                     waiting.exception()
+
+    def _take(self, report: Report) -> None:
+        self._on_report(self._child.name, report)
+        if report.happening is Happening.REFUSED:
+            raise RegistrationRefused(report.facts["status"])
+        seen = self._seen[report.happening]
+        if not seen.done():
+            seen.set_result(report.facts)
