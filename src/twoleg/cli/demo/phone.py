@@ -119,7 +119,7 @@ async def _take(call: IncomingCall, port: MediaPort, script: PhoneScript) -> Non
 
     def answer_offer(offer: bytes) -> bytes:
         answer, agreed = session.answer_offer(offer)
-        port.connect(_remote_stream(agreed))
+        port.connect(remote_stream(agreed))
         return answer
 
     over = asyncio.ensure_future(call.ended())
@@ -158,7 +158,8 @@ async def _talk(
     await asyncio.wait({over})
 
 
-def _remote_stream(agreed: AgreedAudio) -> RemoteStream:
+def remote_stream(agreed: AgreedAudio) -> RemoteStream:
+    """Say to the media plane what was agreed."""
     return RemoteStream(
         host=agreed.address,
         port=agreed.port,
