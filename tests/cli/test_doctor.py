@@ -180,3 +180,11 @@ def test_people_get_a_line_for_each_finding(twoleg, free_port) -> None:
 
     assert ended.exit_code == 0
     assert "twoleg serve" in ended.out
+
+
+def test_a_host_by_name_is_looked_up(doctor) -> None:
+    exit_code, findings = doctor("--sip", "localhost:0")
+
+    assert exit_code == 0
+    assert findings["sip"]["level"] == "ok"
+    assert findings["public address"]["level"] == "warn"

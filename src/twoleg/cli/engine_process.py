@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from twoleg.calls import Engine, EngineConfig
-from twoleg.cli.listening import UNUSABLE, AddressUnusable
+from twoleg.cli.listening import AddressUnusable
 from twoleg.cli.stopping import stop_requested
 from twoleg.settings import Settings
+from twoleg.sip_io import AddressInUse
 
 
 async def run(settings: Settings, url: str, *, supervised: bool) -> None:
@@ -16,10 +17,9 @@ async def run(settings: Settings, url: str, *, supervised: bool) -> None:
                 print(f"ready sip:{engine.sip_address}", flush=True)  # noqa: T201
                 await stop.wait()
                 await engine.drain(settings.drain_seconds)
-        except OSError as error:
-            if error.errno not in UNUSABLE:
-                raise
-            raise AddressUnusable("sip", str(settings.sip), error) from error
+        except AddressInUse as error:
+            setting = "sip_tls" if error.transport.lower() == "tls" else "sip"
+            raise AddressUnusable(setting, error.address, error.__cause__ or error) from error
 
 
 def _config(settings: Settings) -> EngineConfig:

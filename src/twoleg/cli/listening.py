@@ -9,20 +9,18 @@ _MENDS = {
     errno.EADDRNOTAVAIL: "it is no address of this machine: set {setting} to one that is",
     errno.EACCES: "this user may not listen there: set {setting} to a port above 1023",
 }
-UNUSABLE = frozenset(_MENDS)
-"""The errors of a socket that only another setting mends."""
 
 
 class AddressUnusable(Exception):
     """`setting` names an `address` that cannot be listened on; the message says what to do."""
 
-    def __init__(self, setting: str, address: str, error: OSError) -> None:
-        mend = _MENDS.get(error.errno or 0, "{reason}: set {setting} to another")
-        option = setting.replace("_", "-")
-        where = f"--{option} (TWOLEG_{setting.upper()})"
+    def __init__(self, setting: str, address: str, error: BaseException | None) -> None:
+        number = error.errno if isinstance(error, OSError) else None
+        mend = _MENDS.get(number or 0, "{error}: set {setting} to another")
+        option = f"--{setting.replace('_', '-')} (TWOLEG_{setting.upper()})"
         super().__init__(
             f"{setting}: {address} cannot be listened on: "
-            + mend.format(setting=where, reason=error.strerror)
+            + mend.format(setting=option, error=error)
         )
         self.setting = setting
         self.address = address

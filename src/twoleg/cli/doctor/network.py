@@ -14,6 +14,8 @@ from twoleg.settings import ListenAddress, PortRange, Settings
 
 PORTS_PER_CALL = 4
 """RTP and RTCP of two legs."""
+EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
+"""What stands for all of this machine's addresses, and where it is reached from itself."""
 _EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _ELSEWHERE = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}
 """Addresses of documentation (RFC 5737, RFC 3849); a UDP socket sends nothing when it connects."""
@@ -113,8 +115,12 @@ def _refusal(address: ListenAddress, kind: socket.SocketKind) -> OSError | None:
 
 
 def _own_address(listen: ListenAddress) -> str | None:
-    if not ip_address(listen.host).is_unspecified:
-        return listen.host
+    if listen.host not in EVERY_ADDRESS:
+        try:
+            found = socket.getaddrinfo(listen.host, listen.port, type=socket.SOCK_DGRAM)
+        except OSError:
+            return None
+        return str(found[0][4][0])
     family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM) as probe:
         try:

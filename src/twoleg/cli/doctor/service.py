@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from ipaddress import ip_address
 
 import httpx
 
 from twoleg.cli.client import Client, Json, RequestRefused, ServiceUnreachable
 from twoleg.cli.doctor.finding import Finding, fail, ok, warn
+from twoleg.cli.doctor.network import EVERY_ADDRESS
 from twoleg.settings import ListenAddress, Settings
 
 HEALTH_SECONDS = 3.0
@@ -69,7 +69,5 @@ def _trunk(trunk: Json) -> Finding:
 
 
 def _url(address: ListenAddress) -> str:
-    host = address.host
-    if ip_address(host).is_unspecified:
-        host = "::1" if ":" in host else "127.0.0.1"
+    host = EVERY_ADDRESS.get(address.host, address.host)
     return f"http://{ListenAddress(host, address.port)}"
