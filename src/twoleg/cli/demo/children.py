@@ -15,24 +15,32 @@ from twoleg.settings import PREFIX
 
 STOP_SECONDS = 15.0
 LOG_LINES = 20
+LOG_SUFFIX = ".log"
 
 
 class ChildEnded(Exception):
-    """A process of the demo ended before it should have; `log` holds what it last said."""
+    """A process of the demo ended before it should have; its log says why."""
 
-    def __init__(self, name: str, log: str) -> None:
-        super().__init__(f"{name} ended too early" + (f":\n{log}" if log else ""))
+    def __init__(self, name: str) -> None:
+        super().__init__(f"the {name} ended too early")
         self.name = name
-        self.log = log
+
+
+def logged(directory: Path) -> str:
+    """Return what the processes of `directory` logged last."""
+    lines = []
+    for log in sorted(directory.glob(f"*{LOG_SUFFIX}")):
+        last = log.read_text(errors="replace").splitlines()[-LOG_LINES:]
+        lines += [f"{log.stem}: {line}" for line in last]
+    return "\n".join(lines)
 
 
 class Child:
     """A process that ends when we do: its standard input is its lifeline."""
 
-    def __init__(self, name: str, process: Process, log: Path) -> None:
+    def __init__(self, name: str, process: Process) -> None:
         self.name = name
         self._process = process
-        self._log = log
 
     @classmethod
     @asynccontextmanager
@@ -40,9 +48,8 @@ class Child:
         cls, name: str, arguments: Sequence[str], directory: Path
     ) -> AsyncIterator[Child]:
         """Run `python -m ARGUMENTS` in `directory`, without our settings; end it at the end."""
-        log = directory / f"{name}.log"
         environment = {k: v for k, v in os.environ.items() if not k.startswith(PREFIX)}
-        with log.open("ab") as errors:
+        with (directory / f"{name}{LOG_SUFFIX}").open("ab") as errors:
             # A session of its own: Ctrl-C reaches us alone, and we end the others in order.
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", *arguments,
@@ -50,7 +57,7 @@ class Child:
                 start_new_session=True,
             )  # fmt: skip
         try:
-            yield cls(name, process, log)
+            yield cls(name, process)
         finally:
             await _end(process)
 
@@ -64,11 +71,8 @@ class Child:
         assert self._process.stdout is not None
         line = await self._process.stdout.readline()
         if not line:
-            raise ChildEnded(self.name, self._last_words())
+            raise ChildEnded(self.name)
         return line.decode(errors="replace").strip()
-
-    def _last_words(self) -> str:
-        return "\n".join(self._log.read_text(errors="replace").splitlines()[-LOG_LINES:])
 
 
 async def _end(process: Process) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import typer
 
-from twoleg.cli.demo.children import ChildEnded
+from twoleg.cli.demo.children import ChildEnded, logged
 from twoleg.cli.demo.reports import Happening, PhoneScript, Report
 from twoleg.cli.demo.screen import Screen
 from twoleg.cli.demo.script import (
@@ -72,12 +72,14 @@ async def _play_and_judge() -> ExitCode:
             async with asyncio.timeout(DEADLINE_SECONDS):
                 played = await _play(screen, Path(directory))
         except TimeoutError:
-            screen.result("demo", f"nothing more came within {DEADLINE_SECONDS:.0f} s", good=False)
-            return ExitCode.FAILED
+            problem = f"nothing more came within {DEADLINE_SECONDS:.0f} s"
         except (ChildEnded, RegistrationRefused, UnexpectedReply) as error:
-            screen.result("demo", str(error), good=False)
-            return ExitCode.FAILED
-    return ExitCode.OK if judge(screen, played) else ExitCode.FAILED
+            problem = str(error)
+        else:
+            return ExitCode.OK if judge(screen, played) else ExitCode.FAILED
+        screen.result("demo", problem, good=False)
+        screen.quote(logged(Path(directory)))
+        return ExitCode.FAILED
 
 
 async def _play(screen: Screen, directory: Path) -> Played:

@@ -55,5 +55,9 @@ class Screen:
         line.append(text, style="green" if good else "bold red")
         self._console.print(line)
 
+    def quote(self, text: str) -> None:
+        """Print what others said, as it is."""
+        self._console.print(Text(text, style="dim"))
+
     def space(self) -> None:
         self._console.print()

@@ -60,6 +60,7 @@ class Service:
             "twoleg", "serve", "--supervised", "--data-dir", "data",
             "--http", f"{LOOPBACK}:0", "--sip", f"{LOOPBACK}:0",
             "--rtp-ports", f"{rtp}-{rtp + SERVICE_RTP_PORTS - 1}",
+            "--log-level", "warning", "--log-format", "console",
         ]  # fmt: skip
         async with Child.start("service", arguments, directory) as child:
             token = url = sip = ""
