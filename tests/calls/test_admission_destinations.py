@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twoleg.calls.destinations import Refusal, destination, looks_like_e164
+from twoleg.calls.destinations import Refusal, destination
+from twoleg.directory.phone_numbers import looks_like_e164
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final
 
 from fastapi import APIRouter, FastAPI
 from starlette.middleware import Middleware
@@ -12,17 +11,23 @@ from starlette.middleware import Middleware
 from twoleg import __version__
 from twoleg.api import errors
 from twoleg.api.access_log import AccessLog
+from twoleg.api.account.routes import router as account
 from twoleg.api.bodies import BodyLimit
 from twoleg.api.calls.routes import router as calls
+from twoleg.api.contacts.routes import router as contacts
 from twoleg.api.documentation.routes import router as documentation
 from twoleg.api.health.routes import router as health
+from twoleg.api.lines.routes import router as lines
 from twoleg.api.measurements import Measurements
+from twoleg.api.pages import PREFIX
+from twoleg.api.ring_groups.routes import router as ring_groups
+from twoleg.api.tokens.routes import router as tokens
+from twoleg.api.trunks.routes import router as trunks
 from twoleg.api.two_legged_call.routes import route as two_legged_call
+from twoleg.api.users.routes import router as users
 from twoleg.calls.admission import Admission
 from twoleg.settings import Settings
 from twoleg.store import Database
-
-PREFIX: Final = "/api/v1"
 
 
 def create_app(settings: Settings, database: Database) -> FastAPI:
@@ -59,4 +64,5 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
 
 
 def _routers() -> list[APIRouter]:
-    return [calls, health, documentation]
+    directory = [users, ring_groups, contacts, lines, trunks, tokens, account]
+    return [calls, *directory, health, documentation]

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Annotated, Any, Final
 
 from fastapi import Depends, Request
@@ -17,6 +15,7 @@ from twoleg.api.credentials import authorization_of, token_of
 from twoleg.api.errors import Forbidden
 from twoleg.api.state import DatabaseOf
 from twoleg.calls.admission import UnknownToken
+from twoleg.directory.tokens import Scope, allows, find_by_secret
 
 # Only what OpenAPI shows: the token is read by `token_of`.
 SCHEMES: Final = (
@@ -26,28 +25,12 @@ SCHEMES: Final = (
 )
 
 
-class Scope(StrEnum):
-    """What a token may be limited to; a token without scopes may do everything."""
-
-    CALLS_READ = "calls:read"
-    CALLS_WRITE = "calls:write"
-    DIRECTORY_READ = "directory:read"
-    DIRECTORY_WRITE = "directory:write"
-    ADMIN = "admin"  # the account's settings and its tokens
-
-
 @dataclass(frozen=True, slots=True)
 class Principal:
     """The account that a request acts for."""
 
     account_id: int
     token_id: int
-
-
-_FIND: Final = """
-SELECT id, account_id, scopes FROM tokens
-WHERE token_hash = %s AND deleted_at IS NULL AND (expires_at IS NULL OR expires_at > now())
-"""
 
 
 async def token_in(request: Request) -> str:
@@ -78,16 +61,13 @@ def requires(scope: Scope) -> Callable[..., Coroutine[Any, Any, Principal]]:
 
     async def authenticated(request: Request, database: DatabaseOf) -> Principal:
         token = await token_in(request)
-        token_hash = hashlib.sha256(token.encode(errors="surrogatepass")).digest()
         async with database.connection() as connection:
-            cursor = await connection.execute(_FIND, (token_hash,), prepare=True)
-            row = await cursor.fetchone()
-        if row is None:
+            found = await find_by_secret(connection, token)
+        if found is None:
             raise UnknownToken
-        token_id, account_id, scopes = row
-        if scopes and scope not in scopes and Scope.ADMIN not in scopes:
+        if not allows(found.scopes, scope):
             raise Forbidden(scope)
-        return Principal(account_id, token_id)
+        return Principal(found.account_id, found.id)
 
     return authenticated
 

@@ -11,8 +11,6 @@ import psycopg
 import structlog
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -27,6 +25,7 @@ from twoleg.calls.admission import (
 )
 from twoleg.calls.admission_rules import AdmissionRefused
 from twoleg.calls.requests import INVALID_DATA
+from twoleg.directory import Invalid, NotFound
 
 UNAUTHENTICATED: Final = "Unauthenticated."
 TOO_MANY: Final = "Too Many Attempts."
@@ -144,10 +143,10 @@ def install(app: FastAPI) -> None:
     handlers = {
         FieldErrors: lambda e: invalid_data(e.errors, e.reason),
         NoSuchThing: lambda _: reply(404, NOT_FOUND),
+        NotFound: lambda _: reply(404, NOT_FOUND),
+        Invalid: lambda e: invalid_data({e.field: [e.message]}),
         Forbidden: lambda e: forbidden(e.scope),
         psycopg.OperationalError: lambda _: unavailable(),
-        DBAPIError: _database_error,
-        PoolTimeoutError: lambda _: unavailable(),
         OSError: lambda _: unavailable(),
     }
     for kind, handle in handlers.items():
@@ -168,12 +167,6 @@ def _adapted(handle: Any) -> Any:
         return response
 
     return handler
-
-
-def _database_error(error: DBAPIError) -> JSONReply:
-    if isinstance(error.orig, psycopg.OperationalError) or error.connection_invalidated:
-        return unavailable()
-    raise error
 
 
 async def _on_anything(request: Request, error: Exception) -> Response:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from typing import Annotated, Any, Final, Generic, TypeVar
 
-from fastapi import Query
+from fastapi import Query, Response
 from pydantic import BaseModel, ConfigDict
 
 from twoleg.api.errors import FieldErrors
 from twoleg.calls.requests import MAX_ID
 
+PREFIX: Final = "/api/v1"
 DEFAULT_PAGE: Final = 50
 MAX_PAGE: Final = 200
 _ID_BYTES: Final = 8
@@ -44,8 +44,9 @@ def position_of(cursor: str | None) -> int | None:
         return None
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
-        position = int.from_bytes(base64.urlsafe_b64decode(padded.encode("ascii")), "big")
-    except (ValueError, binascii.Error):
+        decoded = base64.b64decode(padded, altchars=b"-_", validate=True)
+        position = int.from_bytes(decoded, "big") if len(decoded) == _ID_BYTES else -1
+    except ValueError:
         position = -1
     if not 0 <= position <= MAX_ID:
         raise FieldErrors({"cursor": ["The cursor is not one that a list gave."]})
@@ -59,3 +60,8 @@ def page_of(found: list[Any], limit: int, data: list[Any]) -> dict[str, Any]:
         "data": data[:limit],
         "next_cursor": cursor_after(found[limit - 1].id) if more else None,
     }
+
+
+def created(response: Response, path: str, id_: int) -> None:
+    """Say in `response` where the thing that was made can be read."""
+    response.headers["Location"] = f"{PREFIX}{path}/{id_}"

@@ -7,7 +7,6 @@ statements: one looks everything up, one counts against the limits, inserts and 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
@@ -20,8 +19,10 @@ import structlog
 
 from twoleg.calls import admission_queries as queries
 from twoleg.calls.admission_rules import AdmissionRefused, Candidate, Found, examine
-from twoleg.calls.destinations import destination, looks_like_e164
+from twoleg.calls.destinations import destination
 from twoleg.calls.requests import CallRequest
+from twoleg.directory.phone_numbers import looks_like_e164
+from twoleg.directory.tokens import Scope, allows, hash_of
 from twoleg.store import Database
 
 MAX_BATCH: Final = 64
@@ -34,7 +35,6 @@ CONNECT_TIMEOUT_SECONDS: Final = 2.0
 BATCH_TIMEOUT_SECONDS: Final = 10.0
 # Enough digits of a national number to tell lines apart before their country is known.
 LINE_ENDING_DIGITS: Final = 6
-PLACE_CALLS: Final = "calls:write"
 
 log = structlog.get_logger(__name__)
 Connection = psycopg.AsyncConnection[Any]
@@ -148,7 +148,7 @@ class Admission:
         """
         if len(self._waiting) >= MAX_WAITING:
             raise AdmissionUnavailable(BUSY_RETRY_SECONDS)
-        token_hash = hashlib.sha256(token.encode(errors="surrogatepass")).hexdigest()
+        token_hash = hash_of(token).hex()
         reply: asyncio.Future[AcceptedCall] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiting(token_hash, request, source, reply))
         self._arrived.set()
@@ -291,8 +291,8 @@ class Admission:
 def _judge(waiting: _Waiting, found: Found | None) -> Candidate:
     if found is None:
         raise UnknownToken
-    if found.scopes and PLACE_CALLS not in found.scopes:
-        raise TokenNotAllowed(PLACE_CALLS)
+    if not allows(found.scopes, Scope.CALLS_WRITE):
+        raise TokenNotAllowed(Scope.CALLS_WRITE)
     return examine(waiting.request, found)
 
 

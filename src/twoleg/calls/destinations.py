@@ -10,12 +10,19 @@ from functools import lru_cache
 from typing import Final
 
 import phonenumbers
-from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberType, shortnumberinfo
+from phonenumbers import PhoneNumberType, shortnumberinfo
+
+from twoleg.directory.phone_numbers import (
+    InvalidPhoneNumber,
+    country_of,
+    e164,
+    main_country_of,
+    parse,
+)
 
 # Emergency numbers are short everywhere; with a country code before it none is longer.
 MAX_EMERGENCY_DIGITS: Final = 6
 REMEMBERED_NUMBERS: Final = 4096
-_E164: Final = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
 _NOT_DIALLED: Final = re.compile(r"[^0-9+]", re.ASCII)
 
 
@@ -52,39 +59,21 @@ class Destination:
         return None
 
 
-def looks_like_e164(text: str) -> bool:
-    """Tell whether `text` needs no country to be read."""
-    return _E164.fullmatch(text) is not None
-
-
 @lru_cache(maxsize=REMEMBERED_NUMBERS)
 def destination(text: str, region: str | None) -> Destination:
-    """Read `text` with `region` as the default; pure, so answers are remembered.
-
-    Numbers of the right length count as valid even where the plan has no such block (yet):
-    carriers open blocks faster than anybody's metadata follows.
-    """
+    """Read `text` with `region` as the default; pure, so answers are remembered."""
     dialled = _NOT_DIALLED.sub("", text)
     if _is_emergency(dialled, region):
         return Destination(None, region, emergency=True)
     try:
-        parsed = phonenumbers.parse(text, region)
-    except NumberParseException:
+        parsed = parse(text, region)
+        if _is_emergency(str(parsed.national_number), main_country_of(parsed)):
+            return Destination(None, main_country_of(parsed), emergency=True)
+        number = e164(parsed)
+    except InvalidPhoneNumber:
         return Destination(None)
-    if _is_emergency(str(parsed.national_number), _main_region(parsed)):
-        return Destination(None, _main_region(parsed), emergency=True)
-    if not phonenumbers.is_possible_number(parsed):
-        return Destination(None)
-    number = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
-    if not looks_like_e164(number):
-        return Destination(None)
-    country = phonenumbers.region_code_for_number(parsed) or _main_region(parsed)
     premium = phonenumbers.number_type(parsed) == PhoneNumberType.PREMIUM_RATE
-    return Destination(number, country, premium_rate=premium)
-
-
-def _main_region(parsed: PhoneNumber) -> str:
-    return phonenumbers.region_code_for_country_code(parsed.country_code or 0)
+    return Destination(number, country_of(parsed), premium_rate=premium)
 
 
 def _is_emergency(digits: str, region: str | None) -> bool:

@@ -9,15 +9,13 @@ from fastapi import APIRouter, Body, Request, Response
 
 from twoleg.api.authentication import CallReader, CallWriter, token_in
 from twoleg.api.calls.schemas import Call, PlaceCall, read_place_call
-from twoleg.api.errors import FieldErrors, JSONReply, NoSuchThing, rate_limit_headers
+from twoleg.api.errors import JSONReply, NoSuchThing, rate_limit_headers
 from twoleg.api.pages import DEFAULT_PAGE, Cursor, Limit, Page, page_of, position_of
 from twoleg.api.state import AdmissionOf, DatabaseOf
-from twoleg.api.values import Id, WantedTime, Word
+from twoleg.api.values import Id, WantedTime, Word, wanted_phone_number
 from twoleg.calls.admission import CallSource
-from twoleg.calls.destinations import destination
 from twoleg.calls.hang_up import request_hang_up
 from twoleg.calls.records import CallFilter, find_call, list_calls
-from twoleg.calls.requests import not_a_phone_number
 
 router = APIRouter(prefix="/calls", tags=["calls"])
 
@@ -54,16 +52,6 @@ async def place_call(
     return JSONReply(Call.of(record).model_dump(mode="json"), 202, headers)
 
 
-def _e164(text: str | None) -> str | None:
-    if text is None:
-        return None
-    # A "+" that was not escaped in a query string has become a blank.
-    number = destination("+" + text.strip().removeprefix("+"), None).number
-    if number is None:
-        raise FieldErrors({"phone_number": not_a_phone_number("phone_number")})
-    return number
-
-
 @router.get("", response_model=Page[Call])
 async def read_calls(
     principal: CallReader,
@@ -90,7 +78,7 @@ async def read_calls(
         line_id=line_id,
         created_from=created_from,
         created_to=created_to,
-        phone_number=_e164(phone_number),
+        phone_number=wanted_phone_number(phone_number),
     )
     async with database.connection() as connection:
         found = await list_calls(

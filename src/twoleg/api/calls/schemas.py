@@ -2,50 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
 from twoleg.api.errors import field_errors
-from twoleg.api.values import Id, Input, Output, Time, rfc3339, storable
+from twoleg.api.values import Id, Input, JsonObject, Output, Time, rfc3339
 from twoleg.calls.records import CallRecord, EventRecord, LegRecord
 from twoleg.calls.requests import FIELDS, CallRequest, Errors, read_call_request
 
-MAX_METADATA_BYTES: Final = 8192
-MAX_METADATA_DEPTH: Final = 8
 MAX_RING_SECONDS: Final = 600
 MAX_CALL_SECONDS: Final = 4 * 60 * 60
 # Accepted only with the value that changes nothing, until their features are there.
 _LATER: Final = ("first", "record", "detect_machine", "whisper_prompt_id", "callback_url")
-
-
-def _bounded(metadata: dict[str, Any]) -> dict[str, Any]:
-    _check_depth(metadata, MAX_METADATA_DEPTH)
-    text = json.dumps(metadata, allow_nan=False)
-    if len(text) > MAX_METADATA_BYTES:
-        raise ValueError(f"may take {MAX_METADATA_BYTES} bytes as JSON at most")
-    if _cannot_be_stored(metadata):
-        raise ValueError("holds characters that cannot be stored")
-    return metadata
-
-
-def _check_depth(value: Any, left: int) -> None:
-    if left < 0:
-        raise ValueError(f"may be nested {MAX_METADATA_DEPTH} deep at most")
-    if isinstance(value, dict | list):
-        for each in value.values() if isinstance(value, dict) else value:
-            _check_depth(each, left - 1)
-
-
-def _cannot_be_stored(value: Any) -> bool:
-    if isinstance(value, dict):
-        return any(_cannot_be_stored(each) for pair in value.items() for each in pair)
-    if isinstance(value, list):
-        return any(_cannot_be_stored(each) for each in value)
-    return isinstance(value, str) and not storable(value)
 
 
 class RingSeconds(Input):
@@ -66,7 +37,7 @@ class CallOptions(Input):
     detect_machine: Literal[False] | None = None
     whisper_prompt_id: None = None
     callback_url: None = None
-    metadata: Annotated[dict[str, Any], AfterValidator(_bounded)] = Field(default_factory=dict)
+    metadata: JsonObject = Field(default_factory=dict)
 
 
 class PlaceCall(CallOptions):

@@ -8,12 +8,13 @@ from twoleg.directory.tokens.queries import (
     find_token,
     list_tokens,
 )
-from twoleg.directory.tokens.values import NewToken, Scope, Token, hash_of
+from twoleg.directory.tokens.values import NewToken, Scope, Token, allows, hash_of
 
 __all__ = [
     "NewToken",
     "Scope",
     "Token",
+    "allows",
     "change_token",
     "create_token",
     "delete_token",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -23,6 +23,11 @@ class Scope(StrEnum):
     DIRECTORY_READ = "directory:read"
     DIRECTORY_WRITE = "directory:write"
     ADMIN = "admin"  # everything: the account's settings and its tokens too
+
+
+def allows(scopes: Collection[str] | None, scope: Scope) -> bool:
+    """Tell whether a token with `scopes` may do what needs `scope`."""
+    return not scopes or scope in scopes or Scope.ADMIN in scopes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

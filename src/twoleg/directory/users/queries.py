@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Select, delete, exists, func, select
 from twoleg.directory import owned_rows
 from twoleg.directory.errors import NotFound
 from twoleg.directory.owned_rows import Fields
+from twoleg.directory.ring_groups import leave_ring_groups
 from twoleg.directory.users.values import (
     SIP_REALM,
     Endpoint,
@@ -111,8 +112,7 @@ async def change_user(
 async def delete_user(connection: Connection, account_id: int, user_id: int) -> None:
     """Delete the user; its phones and its places in ring groups go too. Raises NotFound."""
     await owned_rows.mark_deleted(connection, _USERS, account_id, user_id)
-    members = tables.ring_group_members
-    await run(connection, delete(members).where(members.c.user_id == user_id))
+    await leave_ring_groups(connection, account_id, user_id)
     await run(connection, delete(_BINDINGS).where(_BINDINGS.c.user_id == user_id))
 
 

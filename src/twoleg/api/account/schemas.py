@@ -1,0 +1,53 @@
+"""The shapes of an account's settings in requests and replies."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import ConfigDict, Field
+
+from twoleg.api.values import Country, Input, Name, Output, Time, TimeZone, Whole, absent
+from twoleg.directory.accounts import Recording, Screening
+
+MAX_CALLS = 100_000
+MAX_COUNTRIES = 300
+TimeOfDay = Annotated[str, Field(pattern=r"^(?:[01][0-9]|2[0-3]):[0-5][0-9]$", examples=["21:00"])]
+
+
+class QuietHours(Input):
+    """When contacts are not called, on the clock of each contact; may go over midnight."""
+
+    start: TimeOfDay
+    end: TimeOfDay
+
+
+class AccountChange(Input):
+    """What of the settings changes; no `allowed_countries` (null) allows every country."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"allowed_countries": ["US", "CA"], "max_calls": 200}]}
+    )
+
+    name: Name = absent()
+    max_calls: Annotated[Whole, Field(ge=0, le=MAX_CALLS)] = absent()
+    calls_per_second: Annotated[Whole, Field(ge=0, le=MAX_CALLS)] = absent()
+    screening: Screening = absent()
+    recording: Recording = absent()
+    quiet_hours: QuietHours | None = absent()
+    allowed_countries: Annotated[list[Country], Field(max_length=MAX_COUNTRIES)] | None = absent()
+    time_zone: TimeZone = absent()
+
+
+class Account(Output):
+    """The settings of the token's account."""
+
+    id: int
+    name: str
+    max_calls: int
+    calls_per_second: int
+    screening: str
+    recording: str
+    quiet_hours: dict[str, str] | None
+    allowed_countries: list[str] | None
+    time_zone: str
+    created_at: Time

@@ -1,0 +1,1 @@
+"""Contacts: list, make, read, change, delete."""

@@ -1,0 +1,1 @@
+"""Lines: list, make, read, change, delete."""

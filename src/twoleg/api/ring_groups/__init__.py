@@ -1,0 +1,1 @@
+"""Ring groups: list, make, read, change, delete."""

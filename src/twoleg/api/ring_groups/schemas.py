@@ -1,0 +1,62 @@
+"""The shapes of ring groups in requests and replies."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Self
+
+from pydantic import ConfigDict, Field, model_validator
+
+from twoleg.api.values import Id, Input, Name, Output, Time, Whole, absent
+from twoleg.directory.ring_groups import MAX_MEMBERS, Strategy
+
+MAX_RING_SECONDS = 600
+MAX_WAIT_SECONDS = 3600
+
+
+class Fallback(Input):
+    """Who is rung once nobody of the group answered: one user or one ring group."""
+
+    user_id: Id = absent()
+    ring_group_id: Id = absent()
+
+    @model_validator(mode="after")
+    def _names_one(self) -> Self:
+        if len(self.model_fields_set) != 1:
+            raise ValueError("must have either user_id or ring_group_id")
+        return self
+
+
+class RingGroupChange(Input):
+    """What of a ring group changes; `user_ids` replaces all of its users."""
+
+    name: Name = absent()
+    strategy: Strategy = absent()
+    user_ids: Annotated[list[Id], Field(max_length=MAX_MEMBERS)] = absent()
+    ring_seconds: Annotated[Whole, Field(ge=1, le=MAX_RING_SECONDS)] = absent()
+    max_wait_seconds: Annotated[Whole, Field(ge=0, le=MAX_WAIT_SECONDS)] = absent()
+    fallback: Fallback | None = absent()
+
+
+class NewRingGroup(RingGroupChange):
+    """A ring group to be made."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"name": "Sales", "strategy": "ring_all", "user_ids": [1, 2]}]
+        }
+    )
+
+    name: Name
+
+
+class RingGroup(Output):
+    """A ring group."""
+
+    id: int
+    name: str
+    strategy: str
+    user_ids: list[int]
+    ring_seconds: int
+    max_wait_seconds: int
+    fallback: dict[str, Any] | None
+    created_at: Time

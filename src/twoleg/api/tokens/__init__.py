@@ -1,0 +1,1 @@
+"""Tokens: list, make, read, change, delete."""

@@ -1,0 +1,1 @@
+"""Trunks: list, make, read, change, delete."""

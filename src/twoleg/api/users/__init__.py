@@ -1,0 +1,1 @@
+"""Users: list, make, read, change, delete."""
