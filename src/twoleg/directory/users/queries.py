@@ -12,14 +12,13 @@ from twoleg.directory.errors import NotFound
 from twoleg.directory.owned_rows import Fields
 from twoleg.directory.ring_groups import leave_ring_groups
 from twoleg.directory.users.values import (
-    SIP_REALM,
     Endpoint,
     User,
     UserWithPassword,
+    ha1s_of,
     make_sip_password,
     make_sip_username,
 )
-from twoleg.sip.digest import make_ha1s
 from twoleg.store import tables
 from twoleg.store.database import Connection
 from twoleg.store.statements import Row, fetch_all, fetch_one, run
@@ -82,7 +81,7 @@ async def create_user(connection: Connection, account_id: int, fields: Fields) -
     columns = dict(fields)
     password = columns.pop("sip_password", None) or make_sip_password()
     username = columns.get("sip_username") or make_sip_username(columns["name"])
-    columns |= {"sip_username": username, "sip_ha1": make_ha1s(username, SIP_REALM, password)}
+    columns |= {"sip_username": username, "sip_ha1": ha1s_of(username, password)}
     row = await owned_rows.insert_row(connection, _USERS, account_id, columns)
     return UserWithPassword(await find_user(connection, account_id, row["id"]), password)
 
@@ -102,7 +101,7 @@ async def change_user(
     renewed = "sip_password" in fields or username != before["sip_username"]
     if renewed:
         password = password or make_sip_password()
-        columns["sip_ha1"] = make_ha1s(username, SIP_REALM, password)
+        columns["sip_ha1"] = ha1s_of(username, password)
         await run(connection, delete(_BINDINGS).where(_BINDINGS.c.user_id == user_id))
     await owned_rows.update_row(connection, _USERS, account_id, user_id, columns)
     user = await find_user(connection, account_id, user_id)

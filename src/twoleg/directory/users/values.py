@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import secrets
 import string
@@ -83,3 +84,12 @@ def make_sip_password() -> str:
     """Return a password that can be typed into a desk phone: letters and digits."""
     alphabet = string.ascii_letters + string.digits
     return "".join(secrets.choice(alphabet) for _ in range(_PASSWORD_CHARACTERS))
+
+
+def ha1s_of(username: str, password: str) -> dict[str, str]:
+    """Return what is kept of a password: HA1 by digest algorithm (RFC 7616 3.4.2, RFC 8760)."""
+    text = f"{username}:{SIP_REALM}:{password}".encode()
+    return {
+        "MD5": hashlib.md5(text, usedforsecurity=False).hexdigest(),
+        "SHA-256": hashlib.sha256(text).hexdigest(),
+    }
