@@ -100,6 +100,9 @@ class CallPlan:
     hangup_requested: bool = False
     """The API asked for the end before the claim."""
 
+    agents_busy: bool = False
+    """Some of those who were meant have another call."""
+
 
 def rounds_for(
     strategy: Strategy, agents: Sequence[AgentPlan], ring_seconds: float = AGENT_RING_SECONDS

@@ -207,9 +207,14 @@ class Story:
         refusal = nobody.refusal
         if refusal is None and self._plan.ring_group_id is not None:
             self._decide(Outcome.NO_AGENT_AVAILABLE, EndedBy.SYSTEM)
-            return
-        by = EndedBy.AGENT if refusal in ENDS_ITSELF else EndedBy.SYSTEM
-        self._decide(AGENT_OUTCOMES[refusal or Refusal.UNREACHABLE], by)
+        elif refusal is None:
+            # A user on another call is not rung at all.
+            busy = self._plan.agents_busy
+            outcome = Outcome.AGENT_BUSY if busy else Outcome.AGENT_UNREACHABLE
+            self._decide(outcome, EndedBy.SYSTEM)
+        else:
+            by = EndedBy.AGENT if refusal in ENDS_ITSELF else EndedBy.SYSTEM
+            self._decide(AGENT_OUTCOMES[refusal], by)
 
     def _decide_early(self, outcome: Outcome, ended_by: EndedBy) -> None:
         self._decide(Outcome.CONNECTED if self._journal.bridged else outcome, ended_by)

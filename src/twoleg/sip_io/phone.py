@@ -265,6 +265,11 @@ class Phone:
             )
         )
 
+    async def addresses_of(self, destination: Destination) -> frozenset[str]:
+        """Find every IP address that a destination stands for. Raises UnresolvedHost."""
+        found = await self._resolver.resolve(destination)
+        return frozenset([each.host for each in found])
+
     def strike(self, host: str) -> None:
         """Note that a source was refused; one that keeps trying is not listened to for a while."""
         if not self._gatekeeper.trusts(host) and self._shut_outs.strike(host, self._loop.time()):

@@ -69,6 +69,13 @@ class Database:
             async with self.pool.connection() as connection:
                 yield connection
 
+    async def connect(self) -> Connection:
+        """Open a connection outside the pool, in autocommit, for LISTEN; the caller closes it."""
+        with unavailable_when_away():
+            return await psycopg.AsyncConnection.connect(
+                connection_string(self.url), autocommit=True
+            )
+
 
 @contextmanager
 def unavailable_when_away() -> Iterator[None]:

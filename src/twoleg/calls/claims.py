@@ -1,0 +1,92 @@
+"""Claiming queued calls: one statement takes them, reserves their users, and loads what to dial."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import psycopg
+
+# The oldest call gets a user that two of them want. Users are inserted in the order of their ids,
+# so that no two engines wait for each other in a ring.
+_CLAIM: Final = """
+WITH due AS MATERIALIZED (
+  SELECT id FROM calls WHERE engine_id IS NULL AND ended_at IS NULL
+  ORDER BY id LIMIT %(room)s FOR NO KEY UPDATE SKIP LOCKED
+), claimed AS (
+  UPDATE calls c SET engine_id = %(engine)s, claimed_at = now() FROM due WHERE c.id = due.id
+  RETURNING c.id, c.account_id, c.user_id, c.ring_group_id, c.contact_id, c.line_id,
+    c.user_phone_number, c.contact_phone_number, c.line_phone_number, c.options, c.sequence,
+    c.hangup_requested_at, c.created_at
+), wanted AS (
+  SELECT c.id AS call_id, u.id AS user_id, 0 AS place
+  FROM claimed c JOIN users u ON u.id = c.user_id
+  UNION ALL
+  SELECT c.id, u.id, m.position + 1
+  FROM claimed c JOIN ring_group_members m ON m.ring_group_id = c.ring_group_id
+    JOIN users u ON u.id = m.user_id
+  WHERE u.deleted_at IS NULL AND u.availability = 'available' AND u.id IS DISTINCT FROM c.user_id
+), reserved AS (
+  INSERT INTO reservations (user_id, call_id)
+  SELECT DISTINCT ON (user_id) user_id, call_id FROM wanted ORDER BY user_id, call_id
+  ON CONFLICT (user_id) DO NOTHING RETURNING user_id, call_id
+)
+SELECT c.id, c.account_id, c.ring_group_id, c.user_phone_number, c.contact_phone_number,
+  c.line_phone_number, c.options, c.sequence, c.hangup_requested_at IS NOT NULL,
+  extract(epoch FROM clock_timestamp() - c.created_at)::float8,
+  (SELECT name FROM contacts WHERE id = c.contact_id), l.country, g.strategy, g.ring_seconds,
+  c.user_id IS NOT NULL,
+  (SELECT count(*) FROM wanted w WHERE w.call_id = c.id),
+  (SELECT coalesce(jsonb_agg(jsonb_build_object(
+      'id', t.id, 'host', t.host, 'port', t.port, 'transport', t.transport,
+      'username', t.username, 'password', t.password, 'from_domain', t.from_domain,
+      'caller_id_mode', t.caller_id_mode, 'number_format', t.number_format,
+      'codecs', t.codecs, 'priority', t.priority, 'weight', t.weight)
+      ORDER BY t.priority, lt.position), '[]')
+   FROM line_trunks lt JOIN trunks t ON t.id = lt.trunk_id
+   WHERE lt.line_id = c.line_id AND t.deleted_at IS NULL),
+  (SELECT coalesce(jsonb_agg(jsonb_build_object(
+      'user_id', u.id, 'place', w.place, 'phone_number', u.phone_number,
+      'sip_username', u.sip_username,
+      'bindings', (SELECT coalesce(jsonb_agg(jsonb_build_object('contact', b.contact_uri,
+          'path', b.path, 'flow', b.flow, 'engine_id', b.engine_id)), '[]')
+        FROM bindings b WHERE b.user_id = u.id AND b.expires_at > now())) ORDER BY w.place), '[]')
+   FROM wanted w JOIN reserved r USING (call_id, user_id) JOIN users u ON u.id = w.user_id
+   WHERE w.call_id = c.id)
+FROM claimed c LEFT JOIN lines l ON l.id = c.line_id
+  LEFT JOIN ring_groups g ON g.id = c.ring_group_id
+ORDER BY c.id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A claimed call with all that its plan is made from; trunks and agents are JSON objects."""
+
+    call_id: int
+    account_id: int
+    ring_group_id: int | None
+    user_phone_number: str | None
+    contact_phone_number: str
+    line_phone_number: str
+    options: dict[str, Any]
+    sequence: int
+    hangup_requested: bool
+    queued_seconds: float
+    contact_name: str | None
+    country: str | None
+    strategy: str | None
+    group_ring_seconds: int | None
+    names_user: bool
+    wanted: int
+    """Users that the call may ring; those of `agents` have no other call."""
+
+    trunks: list[dict[str, Any]]
+    agents: list[dict[str, Any]]
+
+
+async def claim(connection: psycopg.AsyncConnection[Any], engine_id: int, room: int) -> list[Claim]:
+    """Take up to `room` queued calls, the oldest first; no other engine has them then."""
+    async with connection.cursor() as cursor:
+        await cursor.execute(_CLAIM, {"engine": engine_id, "room": room}, prepare=True)
+        return [Claim(*row) for row in await cursor.fetchall()]

@@ -1,0 +1,166 @@
+"""One engine: SIP, media, the queue, the record and the care for trunks, wired together."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Self
+
+from twoleg.calls.bindings import StoredBindings
+from twoleg.calls.claims import Claim
+from twoleg.calls.dispatch import Dispatcher
+from twoleg.calls.known_peers import KnownPeers
+from twoleg.calls.planning import Surroundings, plan_of
+from twoleg.calls.ports import Equipment
+from twoleg.calls.recovery import Recovery, join
+from twoleg.calls.story import Story, StorySettings
+from twoleg.calls.trunk_watch import TrunkWatch
+from twoleg.calls.writer import Writer
+from twoleg.media import EmbeddedPlane, ToneBook
+from twoleg.sip import Credentials, DialogIdentity, Reason, Transport
+from twoleg.sip_io import Listen, Phone, PhoneConfig, TlsConfig
+from twoleg.store import Database
+
+ENGINE_LOST: Final = Reason("SIP", 503, "Engine lost")
+
+_KNOWN_PHONES: Final = """
+SELECT DISTINCT flow->'remote'->>0, extract(epoch FROM max(expires_at))::float8
+FROM bindings WHERE expires_at > now() AND flow IS NOT NULL GROUP BY 1
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineConfig:
+    """How an engine listens, and how much it carries; hosts are IP literals.
+
+    `public_address` is told to phones and trunks, where it differs from what we listen on.
+    """
+
+    sip: tuple[str, int]
+    sip_tls: tuple[str, int] | None = None
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    tls_authorities: Path | None = None
+    public_address: str | None = None
+    rtp_ports: range = range(20_000, 30_000)
+    max_calls: int = 1000
+    story: StorySettings = field(default_factory=StorySettings)
+
+    @property
+    def phone(self) -> PhoneConfig:
+        """The same, as the phone wants it."""
+        host, port = self.sip
+        listen = [Listen(Transport.UDP, host, port), Listen(Transport.TCP, host, port)]
+        if self.sip_tls is not None:
+            listen.append(Listen(Transport.TLS, *self.sip_tls))
+        return PhoneConfig(
+            listen=tuple(listen),
+            public_address=self.public_address,
+            tls=TlsConfig(
+                certificate=self.tls_certificate,
+                key=self.tls_key,
+                authorities=self.tls_authorities,
+            ),
+        )
+
+
+class Engine:
+    """A running engine. Made by `Engine.open`."""
+
+    def __init__(
+        self, phone: Phone, plane: EmbeddedPlane, writer: Writer, dispatcher: Dispatcher
+    ) -> None:
+        self._phone = phone
+        self._plane = plane
+        self._writer = writer
+        self._dispatcher = dispatcher
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, config: EngineConfig, database_url: str) -> AsyncIterator[Self]:
+        """Place calls until the block is left, which ends those that still run.
+
+        Raises AddressInUse, DatabaseUnavailable.
+        """
+        peers = KnownPeers()
+        async with Database.open(database_url) as database:
+            bindings = StoredBindings(database, peers.add_phone)
+            async with Phone.open(config.phone, peers, bindings) as phone:
+                ours = phone.advertised[Transport.UDP]
+                engine_id = await join(database, socket.gethostname(), ours.host, ours.port)
+                bindings.engine_id = engine_id
+                await _remember_phones(database, peers)
+                async with (
+                    EmbeddedPlane.open(
+                        host=config.sip[0], advertised=ours.host, ports=config.rtp_ports
+                    ) as plane,
+                    Writer.open(database, engine_id) as writer,
+                ):
+                    equipment = Equipment(phone, plane, ToneBook())
+                    here = Surroundings(engine_id, ours, random.random)
+
+                    def begin(claimed: Claim) -> Story:
+                        plan = plan_of(claimed, here)
+                        return Story(plan, equipment, writer, settings=config.story)
+
+                    async with Dispatcher.open(
+                        database, engine_id, config.max_calls, begin
+                    ) as dispatcher:
+                        engine = cls(phone, plane, writer, dispatcher)
+                        async with engine._care(database, engine_id, peers):
+                            yield engine
+
+    @property
+    def sip_address(self) -> str:
+        """HOST:PORT of SIP over UDP, as bound."""
+        return str(self._phone.addresses[0][1])
+
+    @property
+    def running(self) -> int:
+        """Calls that run now."""
+        return self._dispatcher.running
+
+    async def drain(self, seconds: float) -> int:
+        """Take no more calls, wait for the running ones, and say how many are left."""
+        return await self._dispatcher.drain(seconds)
+
+    @asynccontextmanager
+    async def _care(
+        self, database: Database, engine_id: int, peers: KnownPeers
+    ) -> AsyncIterator[None]:
+        """Beat, recover and watch the trunks meanwhile."""
+        recovery = Recovery(
+            database=database,
+            engine_id=engine_id,
+            hang_up=self._end_lost_dialog,
+            is_draining=lambda: self._dispatcher.draining,
+        )
+        watch = TrunkWatch(database, self._phone, peers)
+        tasks = [
+            asyncio.create_task(recovery.run(), name="recovery"),
+            asyncio.create_task(watch.run(), name="trunks"),
+        ]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _end_lost_dialog(
+        self, identity: DialogIdentity, credentials: Credentials | None
+    ) -> None:
+        await self._phone.hang_up_dialog(identity, credentials, ENGINE_LOST)
+
+
+async def _remember_phones(database: Database, peers: KnownPeers) -> None:
+    async with database.connection() as connection:
+        cursor = await connection.execute(_KNOWN_PHONES)
+        for host, until in await cursor.fetchall():
+            if host:
+                peers.add_phone(host, until)

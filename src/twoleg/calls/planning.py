@@ -1,0 +1,233 @@
+"""From a claimed call's rows to its plan: whom to ring, how, and what each side sees."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import ip_address
+from typing import Any, Final
+
+import phonenumbers
+
+from twoleg.calls.claims import Claim
+from twoleg.calls.plan import (
+    AGENT_RING_SECONDS,
+    CONTACT_RING_SECONDS,
+    DEFAULT_CODECS,
+    MAX_CALL_SECONDS,
+    AgentPlan,
+    AgentRound,
+    CallPlan,
+    ContactPlan,
+    LegPlan,
+    Strategy,
+    rounds_for,
+)
+from twoleg.directory.trunks import CallerIdMode, NumberFormat
+from twoleg.media import Codec
+from twoleg.sip import (
+    Address,
+    Credentials,
+    Destination,
+    Flow,
+    InvalidValue,
+    NameAddr,
+    SipUri,
+    Transport,
+    flow_from_json,
+)
+
+MAX_REDIRECTS: Final = 3
+"""How often a trunk may send us elsewhere for one call."""
+
+PHONE_CODECS: Final = (Codec.PCMU, Codec.PCMA, Codec.G722)
+
+_CODECS: Final = {codec.name: codec for codec in Codec}
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What planning needs to know of the engine: its number and its advertised address."""
+
+    engine_id: int
+    address: Address
+    chance: Callable[[], float]
+    """Gives numbers from 0 to below 1."""
+
+
+def plan_of(claim: Claim, here: Surroundings) -> CallPlan:
+    """Make the plan of a claimed call."""
+    options = claim.options
+    ring = options.get("ring_seconds") or {}
+    trunks = _in_turn(claim.trunks, here.chance)
+    rounds = _rounds(claim, trunks, here, ring.get("agent"))
+    return CallPlan(
+        call_id=claim.call_id,
+        account_id=claim.account_id,
+        rounds=rounds,
+        contact=ContactPlan(
+            trunks=tuple(
+                _trunk_leg(trunk, claim.contact_phone_number, claim, here) for trunk in trunks
+            ),
+            ring_seconds=float(ring.get("contact") or CONTACT_RING_SECONDS),
+            country=claim.country,
+        ),
+        ring_group_id=claim.ring_group_id,
+        max_seconds=float(options.get("max_seconds") or MAX_CALL_SECONDS),
+        sequence=claim.sequence,
+        queued_seconds=claim.queued_seconds,
+        hangup_requested=claim.hangup_requested,
+        agents_busy=claim.wanted > len(claim.agents),
+    )
+
+
+def _rounds(
+    claim: Claim, trunks: Sequence[Mapping[str, Any]], here: Surroundings, asked: float | None
+) -> tuple[AgentRound, ...]:
+    agents = [
+        (agent["place"], AgentPlan(endpoints=endpoints, user_id=agent["user_id"]))
+        for agent in claim.agents
+        if (endpoints := _endpoints(agent, claim, trunks, here))
+    ]
+    named = [agent for place, agent in agents if place == 0]
+    members = [agent for place, agent in agents if place > 0]
+    rounds = rounds_for(Strategy.RING_ALL, named, float(asked or AGENT_RING_SECONDS))
+    if claim.strategy is None:
+        return rounds
+    seconds = float(asked or claim.group_ring_seconds or AGENT_RING_SECONDS)
+    return rounds + rounds_for(Strategy(claim.strategy), members, seconds)
+
+
+def _endpoints(
+    agent: Mapping[str, Any],
+    claim: Claim,
+    trunks: Sequence[Mapping[str, Any]],
+    here: Surroundings,
+) -> tuple[LegPlan, ...]:
+    """Choose how an agent is rung: the number asked for, else the phones, else the own number."""
+    number = agent["phone_number"]
+    if agent["place"] == 0 and claim.user_phone_number is not None:
+        number = claim.user_phone_number
+    else:
+        phones = tuple(
+            phone
+            for binding in agent["bindings"]
+            if (phone := _registered_phone(binding, agent, claim, here)) is not None
+        )
+        if phones:
+            return phones
+    if number is None or not trunks:
+        return ()
+    return (_trunk_leg(trunks[0], number, claim, here),)
+
+
+def _registered_phone(
+    binding: Mapping[str, Any], agent: Mapping[str, Any], claim: Claim, here: Surroundings
+) -> LegPlan | None:
+    try:
+        target = SipUri.parse(binding["contact"])
+        routes = tuple([NameAddr.parse(route) for route in binding["path"]])
+    except InvalidValue:
+        return None
+    caller = SipUri("sip", claim.contact_phone_number, None, here.address.host)
+    user = SipUri("sip", agent["sip_username"], None, here.address.host)
+    flow = None if routes else _living_flow(binding, here)
+    return LegPlan(
+        target=target,
+        from_=NameAddr(caller, claim.contact_name or claim.contact_phone_number),
+        to=NameAddr(user),
+        routes=routes,
+        flow=flow,
+        codecs=PHONE_CODECS,
+    )
+
+
+def _living_flow(binding: Mapping[str, Any], here: Surroundings) -> Flow | None:
+    """Give the way that the phone registered by, where it leads there still.
+
+    A connection dies with its engine; what a NAT keeps open for UDP does not.
+    """
+    if binding["flow"] is None:
+        return None
+    flow = flow_from_json(binding["flow"])
+    if flow.transport is not Transport.UDP and binding["engine_id"] != here.engine_id:
+        return None
+    return flow
+
+
+def _trunk_leg(trunk: Mapping[str, Any], number: str, claim: Claim, here: Surroundings) -> LegPlan:
+    transport = Transport(trunk["transport"].upper())
+    dialled = _written(number, trunk["number_format"], claim.country)
+    host, port = trunk["host"], trunk["port"]
+    if port is None and _is_ip(host):
+        port = transport.default_port
+    parameters = () if transport is Transport.UDP else (("transport", transport.value.lower()),)
+    target = SipUri("sip", dialled, None, host, trunk["port"], parameters)
+    from_, headers = _caller_id(trunk, claim, here)
+    credentials = None
+    if trunk["username"] and trunk["password"]:
+        credentials = Credentials(trunk["username"], trunk["password"])
+    return LegPlan(
+        target=target,
+        from_=from_,
+        to=NameAddr(SipUri("sip", dialled, None, host, trunk["port"])),
+        destinations=(Destination(transport, host, port, domain=host),),
+        headers=headers,
+        credentials=credentials,
+        max_redirects=MAX_REDIRECTS,
+        codecs=tuple([_CODECS[name] for name in trunk["codecs"] if name in _CODECS])
+        or DEFAULT_CODECS,
+        trunk_id=trunk["id"],
+    )
+
+
+def _caller_id(
+    trunk: Mapping[str, Any], claim: Claim, here: Surroundings
+) -> tuple[NameAddr, tuple[tuple[str, str], ...]]:
+    """Put the line's number where the trunk wants it; every leg over a trunk shows it."""
+    number = _written(claim.line_phone_number, trunk["number_format"], claim.country)
+    domain = trunk["from_domain"] or (trunk["host"] if trunk["username"] else here.address.host)
+    line = SipUri("sip", number, None, domain)
+    mode = trunk["caller_id_mode"]
+    if mode == CallerIdMode.FROM:
+        return NameAddr(line), ()
+    from_ = NameAddr(SipUri("sip", trunk["username"] or number, None, domain))
+    if mode == CallerIdMode.P_ASSERTED_IDENTITY:
+        return from_, (("P-Asserted-Identity", f"<{line}>"),)
+    return from_, (("Remote-Party-ID", f"<{line}>;party=calling;screen=yes;privacy=off"),)
+
+
+@lru_cache(maxsize=4096)
+def _written(number: str, number_format: str, country: str | None) -> str:
+    """Write an E.164 number as the trunk wants it; one of another country has all its digits."""
+    if number_format == NumberFormat.E164:
+        return number
+    if number_format == NumberFormat.NATIONAL:
+        parsed = phonenumbers.parse(number)
+        if phonenumbers.region_code_for_number(parsed) == country:
+            written = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.NATIONAL)
+            return "".join([character for character in written if character.isdigit()])
+    return number.removeprefix("+")
+
+
+def _in_turn(
+    trunks: Sequence[Mapping[str, Any]], chance: Callable[[], float]
+) -> list[Mapping[str, Any]]:
+    """Order trunks by priority; among equals their weights share the calls (RFC 2782)."""
+    if len(trunks) < 2:
+        return list(trunks)
+    ranked = [
+        (trunk["priority"], chance() ** (1 / max(1, trunk["weight"])), trunk) for trunk in trunks
+    ]
+    ranked.sort(key=lambda rank: (rank[0], -rank[1]))
+    return [trunk for _, _, trunk in ranked]
+
+
+@lru_cache(maxsize=4096)
+def _is_ip(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
