@@ -154,6 +154,11 @@ def test_a_group_that_rings_nobody_is_an_outcome(tell):
     assert told.writer.statuses == ["ended"]
 
 
+def test_a_user_who_has_another_call_is_not_rung_and_counts_as_busy(tell):
+    told = tell({}, replace(call_plan(), rounds=(), agents_busy=True))
+    assert (told.outcome, told.ended_by) == ("agent_busy", "system")
+
+
 def test_a_user_without_any_phone_is_unreachable(tell):
     told = tell({}, call_plan((user(),)))
     assert told.outcome == "agent_unreachable"
