@@ -50,17 +50,22 @@ class ClientTransaction:
     )
 
     def __init__(
-        self, endpoint: Endpoint, draft: Draft, user: ClientUser, *, data: bytes | None = None
+        self,
+        endpoint: Endpoint,
+        draft: Draft,
+        user: ClientUser,
+        method: str = "",
+        data: bytes = b"",
     ) -> None:
-        """Take the request as `draft`, or as `data` where it is derived from it: a CANCEL."""
+        """Take the request as `draft`; `data` is what to send, if it is written already.
+
+        A CANCEL comes with the draft of its INVITE: it is told by `method`.
+        """
         self._endpoint = endpoint
-        self._data = draft.to_bytes() if data is None else data
+        method = method or draft.method
+        self._data = data or draft.to_bytes()
         self._user = user
-        self._machine = INVITE_CLIENT if draft.method == "INVITE" else NON_INVITE_CLIENT
-        method = draft.method
-        if data is not None:
-            self._machine = NON_INVITE_CLIENT
-            method = "CANCEL"
+        self._machine = INVITE_CLIENT if method == "INVITE" else NON_INVITE_CLIENT
         self._key = (draft.branch, method)
         self._number = endpoint.number()
         self._deadlines: dict[Timer, Deadline] = {}

@@ -7,10 +7,10 @@ from typing import Any
 
 from twoleg.sip.drafts import Draft
 from twoleg.sip.endpoint import Endpoint
-from twoleg.sip.errors import InvalidValue
+from twoleg.sip.errors import InvalidValue, LocalProtocolError
 from twoleg.sip.fields import NameAddr
 from twoleg.sip.message import Message, Request, Response
-from twoleg.sip.transport import Address, Destination, Flow, Transport
+from twoleg.sip.transport import Destination, Flow, Transport
 from twoleg.sip.uri import SipUri, TelUri, Uri, parse_uri
 
 RECOVERED_CSEQ_GAP = 1000
@@ -140,17 +140,14 @@ class Dialog:
         endpoint: Endpoint,
         draft: Draft,
         response: Response,
+        local_uri: str,
         local_tag: str,
         target: Uri,
-        *,
-        keep_flow: bool,
     ) -> Dialog:
         """Give the dialog that a response to our INVITE makes (RFC 3261 12.1.2).
 
-        `target` stands in where the response has no usable Contact. Without `keep_flow` the
-        connection is kept only where there is one.
+        `target` stands in where the response has no usable Contact.
         """
-        reliable = draft.destination.transport.reliable
         return cls(
             endpoint,
             call_id=draft.call_id,
@@ -158,13 +155,13 @@ class Dialog:
             remote_tag=response.to.tag or "",
             local_cseq=draft.cseq,
             remote_cseq=None,
-            local_uri=_without_tag(draft.from_),
-            remote_uri=_without_tag(response.headers.get("To") or draft.to),
+            local_uri=local_uri,
+            remote_uri=draft.to,
             remote_target=contact_uri(response) or target,
-            route_set=tuple(reversed(record_route(response))),
+            route_set=record_route(response)[::-1],
             transport=draft.destination.transport,
             first_hop=draft.destination,
-            flow=draft.flow if keep_flow or reliable else None,
+            flow=draft.flow,
         )
 
     @classmethod
@@ -182,13 +179,19 @@ class Dialog:
             remote_target=contact_uri(request) or request.from_.uri,
             route_set=record_route(request),
             transport=flow.transport,
-            first_hop=None,
+            first_hop=Destination(flow.transport, flow.remote.host, flow.remote.port),
             flow=flow if flow.transport.reliable else None,
         )
 
     @classmethod
     def of_identity(cls, endpoint: Endpoint, identity: DialogIdentity) -> Dialog:
-        """Give a dialog that another process had. Raises InvalidValue."""
+        """Give a dialog that another process had. Raises InvalidValue, LocalProtocolError."""
+        target = parse_uri(identity.remote_target)
+        endpoint.address(identity.transport)
+        if not isinstance(target, SipUri) and identity.destination is None:
+            raise LocalProtocolError("the dialog's target names no host")
+        for route in identity.route_set:
+            NameAddr.parse(route)
         return cls(
             endpoint,
             call_id=identity.call_id,
@@ -198,7 +201,7 @@ class Dialog:
             remote_cseq=identity.remote_cseq,
             local_uri=identity.local_uri,
             remote_uri=identity.remote_uri,
-            remote_target=parse_uri(identity.remote_target),
+            remote_target=target,
             route_set=identity.route_set,
             transport=identity.transport,
             first_hop=identity.destination,
@@ -281,35 +284,28 @@ class Dialog:
         there = destination_of(hop, self.transport)
         known = self._first_hop
         if there is None:
-            assert known is not None or self.flow is not None
-            there = known or _of_address(self.transport, self.flow)
+            if known is None:
+                raise LocalProtocolError("the dialog's target names no host")
+            there = known
         elif there.transport not in self.endpoint.config.addresses:
             there = replace(there, transport=self.transport)
         flow = self.flow
-        if flow is not None and not self.route_set:
+        if flow is not None and (not self.route_set or _is_end_of(flow, there, known)):
             # The peer is reached by its connection, which its NAT lets through (RFC 5626 5.3).
-            return there, flow
-        if (
-            flow is not None
-            and there.transport is flow.transport
-            and there.host
-            in (
-                flow.remote.host,
-                known.domain if known is not None else None,
-            )
-        ):
             return there, flow
         if (
             known is not None
             and known.transport is there.transport
-            and there.host
-            in (
-                known.host,
-                known.domain,
-            )
+            and there.host in (known.host, known.domain)
         ):
             there = replace(there, domain=known.domain, verify=known.verify)
         return there, None
+
+
+def _is_end_of(flow: Flow, there: Destination, known: Destination | None) -> bool:
+    """Tell whether a next hop is what the flow leads to."""
+    domain = known.domain if known is not None else None
+    return there.transport is flow.transport and there.host in (flow.remote.host, domain)
 
 
 def destination_of(uri: Uri, transport: Transport) -> Destination | None:
@@ -352,8 +348,3 @@ def _without_tag(line: str) -> str:
         return line
     kept = tuple((name, value) for name, value in address.parameters if name != "tag")
     return str(NameAddr(address.uri, address.display_name, kept))
-
-
-def _of_address(transport: Transport, flow: Flow | None) -> Destination:
-    remote = flow.remote if flow is not None else Address("0.0.0.0", 0)  # noqa: S104  never sent to
-    return Destination(transport, remote.host, remote.port)

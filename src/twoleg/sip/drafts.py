@@ -44,7 +44,7 @@ class Draft:
             f"CSeq: {self.cseq} {self.method}\r\n"
             f"{self.headers}"
             f"Content-Length: {len(body)}\r\n\r\n"
-        ).encode()
+        ).encode("utf-8", "surrogateescape")
         return head + body if body else head
 
     def failure_ack(self, to: str) -> bytes:
@@ -67,4 +67,4 @@ class Draft:
             f"CSeq: {self.cseq} {method}\r\n"
             f"{headers}"
             "Content-Length: 0\r\n\r\n"
-        ).encode()
+        ).encode("utf-8", "surrogateescape")

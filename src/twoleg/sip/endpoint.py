@@ -20,7 +20,6 @@ MAX_TRANSACTIONS: Final = 400_000
 """Of each kind. A transaction lingers 32 s: room for 6,000 two-legged calls a second."""
 
 MAX_LEGS: Final = 100_000
-MAX_UNREAD_EVENTS: Final = 100_000
 
 MAGIC_COOKIE: Final = "z9hG4bK"
 """A branch that begins so is unique (RFC 3261 8.1.1.7)."""
@@ -59,6 +58,9 @@ class Endpoint:
         """Transactions that still have something to send, or wait for a final response."""
 
         self.allow = ", ".join((*ALLOWED, *sorted(config.handled_methods)))
+        self.capability_lines = f"Allow: {self.allow}\r\nSupported: {', '.join(SUPPORTED)}\r\n"
+        if config.user_agent:
+            self.capability_lines += f"User-Agent: {config.user_agent}\r\n"
         self._number = 0
 
     def number(self) -> int:
@@ -90,6 +92,16 @@ class Endpoint:
             return self.config.addresses[transport]
         except KeyError:
             raise LocalProtocolError(f"there is no address for {transport.value}") from None
+
+    def usable(self, destinations: tuple[Destination, ...]) -> tuple[Destination, ...]:
+        """Give those that we have a transport for. Raises LocalProtocolError if none is left."""
+        addresses = self.config.addresses
+        if all(there.transport in addresses for there in destinations):
+            return destinations
+        usable = tuple([there for there in destinations if there.transport in addresses])
+        if not usable:
+            raise LocalProtocolError("there is no address for the transport of any destination")
+        return usable
 
     def contact(self, transport: Transport, parameters: str = "") -> str:
         """Give the value of our Contact."""

@@ -9,8 +9,9 @@ from twoleg.sip.digest import Credentials
 from twoleg.sip.errors import LocalProtocolError
 from twoleg.sip.events import Established, RefusalCause, Refused
 from twoleg.sip.fields import Reason
+from twoleg.sip.header_lines import told_causes
 from twoleg.sip.interface import HeaderFields
-from twoleg.sip.leg import Leg, LegGone, told_causes
+from twoleg.sip.leg import Leg, LegGone
 from twoleg.sip.leg_states import INCOMING_LEG, LegAction, LegInput, LegState
 from twoleg.sip.legs import Legs
 from twoleg.sip.message import Request, reason_phrase
@@ -29,9 +30,10 @@ class IncomingLeg(Leg):
     def __init__(
         self, legs: Legs, local_tag: str, dialog: Dialog, credentials: Credentials | None = None
     ) -> None:
-        super().__init__(legs, INCOMING_LEG, local_tag, credentials)
+        super().__init__(
+            legs, INCOMING_LEG, dialog.call_id, local_tag, credentials, made_call_id=False
+        )
         self.dialog = dialog
-        self.call_id = dialog.call_id
         self._transaction: ServerTransaction | None = None
         self._status = 0
         self._reason = ""
@@ -49,22 +51,19 @@ class IncomingLeg(Leg):
         transaction.to_tag = tag
         transaction.user = leg
         leg._transaction = transaction
-        legs.add(leg, request.call_id)
+        legs.add(leg)
         return leg
 
     @classmethod
     def adopted(
         cls, legs: Legs, identity: DialogIdentity, credentials: Credentials | None
     ) -> IncomingLeg:
-        """Take over the dialog of another process. Raises InvalidValue."""
+        """Take over the dialog of another process. Raises InvalidValue, LocalProtocolError."""
         dialog = Dialog.of_identity(legs.endpoint, identity)
         leg = cls(legs, identity.local_tag, dialog, credentials)
         leg.state = LegState.CONFIRMED
-        legs.add(leg, identity.call_id)
+        legs.add(leg)
         return leg
-
-    def made_call_id(self) -> bool:
-        return False
 
     def ring_back(self, status: int, body: bytes | None) -> None:
         """Say that it rings, or what else goes on. Raises LegGone, LocalProtocolError."""

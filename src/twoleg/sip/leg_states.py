@@ -35,6 +35,7 @@ class LegInput(Enum):
     PROVISIONAL = "1xx"
     SUCCESS = "2xx"
     FAILURE = "300-699, timeout or unreachable"
+    RETRY = "asked who we are, sent elsewhere, or the next destination's turn"
     ACKNOWLEDGE = "user acknowledges"
     ACCEPT = "user accepts"
     REJECT = "user rejects"
@@ -53,6 +54,7 @@ class LegAction(Enum):
     __hash__ = object.__hash__  # members are single; the hash of their name is slow
 
     IGNORE = "ignore"
+    INVITE = "send INVITE anew"
     PROGRESS = "tell user: progress"
     ANSWER = "tell user: answered"
     REFUSE = "tell user: refused"
@@ -105,6 +107,7 @@ OUTGOING_LEG = LegMachine(
                 _I.PROVISIONAL: (_S.RINGING, _A.PROGRESS),
                 _I.SUCCESS: (_S.ANSWERED, _A.ANSWER),
                 _I.FAILURE: (_S.ENDED, _A.REFUSE),
+                _I.RETRY: (_S.CALLING, _A.INVITE),
                 # RFC 3261 9.1: no CANCEL before a provisional response
                 _I.HANG_UP: (_S.LEAVING, _A.IGNORE),
             },
@@ -112,6 +115,7 @@ OUTGOING_LEG = LegMachine(
                 _I.PROVISIONAL: (_S.RINGING, _A.PROGRESS),
                 _I.SUCCESS: (_S.ANSWERED, _A.ANSWER),
                 _I.FAILURE: (_S.ENDED, _A.REFUSE),
+                _I.RETRY: (_S.CALLING, _A.INVITE),
                 _I.HANG_UP: (_S.CANCELING, _A.CANCEL),
             },
             _S.LEAVING: {
@@ -150,6 +154,7 @@ OUTGOING_LEG = LegMachine(
             _I.PROVISIONAL,
             _I.SUCCESS,
             _I.FAILURE,
+            _I.RETRY,
             _I.ACKNOWLEDGE,
             _I.HANG_UP,
             _I.BYE,

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 from twoleg.sip.endpoint import SUPPORTED, Endpoint
 from twoleg.sip.fields import NameAddr
+from twoleg.sip.header_lines import SDP, header_lines
 from twoleg.sip.interface import HeaderFields
-from twoleg.sip.leg import SDP, LegGone, header_lines
+from twoleg.sip.leg import LegGone
 from twoleg.sip.message import Request, reason_phrase
 from twoleg.sip.server_transaction import ServerTransaction
 
@@ -24,20 +25,19 @@ class Legs:
         self.endpoint = endpoint
         self._by_number: dict[int, Leg] = {}
         self._by_dialog: dict[tuple[str, str], Leg] = {}
-        self._awaiting: dict[int, ServerTransaction] = {}
 
     def __len__(self) -> int:
         return len(self._by_number)
 
-    def add(self, leg: Leg, call_id: str) -> None:
+    def add(self, leg: Leg) -> None:
         self._by_number[leg.number] = leg
-        self._by_dialog[call_id, leg.local_tag] = leg
+        self._by_dialog[leg.call_id, leg.local_tag] = leg
 
     def forget(self, leg: Leg) -> None:
         """Drop a leg that has ended: what still comes for its dialog gets 481."""
         self._by_number.pop(leg.number, None)
-        self._awaiting.pop(leg.number, None)
-        for key in [key for key in (leg_key(leg),) if self._by_dialog.get(key) is leg]:
+        key = (leg.call_id, leg.local_tag)
+        if self._by_dialog.get(key) is leg:
             del self._by_dialog[key]
 
     def find(self, number: int) -> Leg | None:
@@ -52,13 +52,6 @@ class Legs:
 
     def of_dialog(self, call_id: str, local_tag: str) -> Leg | None:
         return self._by_dialog.get((call_id, local_tag))
-
-    def awaiting_ack(self, leg: Leg, transaction: ServerTransaction) -> None:
-        """Note whose 2xx the leg repeats until its ACK."""
-        self._awaiting[leg.number] = transaction
-
-    def unacknowledged(self, leg: Leg) -> ServerTransaction | None:
-        return self._awaiting.get(leg.number)
 
     def capabilities(self) -> HeaderFields:
         """Say what we can, as the answer to OPTIONS has it (RFC 3261 11.2)."""
@@ -99,10 +92,6 @@ class Legs:
             self.endpoint.config.user_agent,
         )
         transaction.respond(status, data)
-
-
-def leg_key(leg: Leg) -> tuple[str, str]:
-    return (leg.call_id, leg.local_tag)
 
 
 def make_response(

@@ -9,8 +9,8 @@ from twoleg.sip.drafts import Draft
 from twoleg.sip.endpoint import CALL_ID_BYTES, Endpoint
 from twoleg.sip.errors import LocalProtocolError
 from twoleg.sip.events import DestinationFailed, RefusalCause, RequestCompleted
+from twoleg.sip.header_lines import header_lines
 from twoleg.sip.interface import OutOfDialogRequest
-from twoleg.sip.leg import header_lines
 from twoleg.sip.message import Response
 from twoleg.sip.transport import Destination, Transport
 
@@ -25,7 +25,8 @@ class PlainRequest:
         self._cseq = request.cseq or 1
         self._tag = endpoint.tag()
         self._attempt = 0
-        self._draft: Draft | None = None
+        self._destinations = endpoint.usable(request.destinations)
+        self._transaction: ClientTransaction | None = None
         self._digest: DigestClient | None = None
         if request.credentials is not None:
             self._digest = DigestClient(request.credentials, endpoint.tokens)
@@ -41,7 +42,7 @@ class PlainRequest:
             lines += f"User-Agent: {endpoint.config.user_agent}\r\n"
         if self._digest is not None:
             lines += header_lines(self._digest.headers(request.method, uri))
-        draft = self._draft = Draft(
+        draft = Draft(
             method=request.method,
             uri=uri,
             via=endpoint.via(destination.transport),
@@ -56,10 +57,11 @@ class PlainRequest:
             destination=destination,
             flow=request.flow,
         )
-        ClientTransaction(endpoint, draft, self).start()
+        self._transaction = ClientTransaction(endpoint, draft, self)
+        self._transaction.start()
 
     def on_response(self, transaction: ClientTransaction, response: Response) -> None:
-        if transaction.draft is not self._draft or response.status < 200:
+        if transaction is not self._transaction or response.status < 200:
             return
         digest = self._digest
         if digest is not None:
@@ -74,13 +76,14 @@ class PlainRequest:
         self._endpoint.emit(RequestCompleted(self.number, response, RefusalCause.RESPONSE))
 
     def on_failure(self, transaction: ClientTransaction, cause: RefusalCause) -> None:
-        if transaction.draft is self._draft and not self._next_destination(cause):
+        if transaction is self._transaction and not self._next_destination(cause):
             self._endpoint.emit(RequestCompleted(self.number, None, cause))
 
     def _next_destination(self, cause: RefusalCause) -> bool:
-        assert self._draft is not None
-        self._endpoint.emit(DestinationFailed(self._draft.destination, cause))
-        if self._attempt + 1 >= len(self._request.destinations):
+        transaction = self._transaction
+        assert transaction is not None
+        self._endpoint.emit(DestinationFailed(transaction.draft.destination, cause))
+        if self._attempt + 1 >= len(self._destinations):
             return False
         self._attempt += 1
         self.send()
@@ -88,8 +91,8 @@ class PlainRequest:
 
     def _destination(self) -> Destination:
         request = self._request
-        if request.destinations:
-            return request.destinations[self._attempt]
+        if self._destinations:
+            return self._destinations[self._attempt]
         flow = request.flow
         if flow is not None:
             return Destination(flow.transport, flow.remote.host, flow.remote.port)

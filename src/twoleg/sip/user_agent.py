@@ -13,6 +13,7 @@ from twoleg.sip.dialogs import DialogIdentity
 from twoleg.sip.endpoint import ALLOWED, MAX_LEGS, MAX_TRANSACTIONS, Endpoint
 from twoleg.sip.errors import InvalidValue, LocalProtocolError, RemoteProtocolError
 from twoleg.sip.events import Event, Invited, RequestReceived
+from twoleg.sip.header_lines import SDP, header_lines, unsupported
 from twoleg.sip.incoming_leg import IncomingLeg
 from twoleg.sip.interface import (
     Counters,
@@ -23,7 +24,7 @@ from twoleg.sip.interface import (
     ResponseSpec,
     UserAgentConfig,
 )
-from twoleg.sip.leg import SDP, Leg, LegGone, header_lines, unsupported
+from twoleg.sip.leg import Leg, LegGone
 from twoleg.sip.legs import Legs, make_response
 from twoleg.sip.message import Request, Response
 from twoleg.sip.out_of_dialog import PlainRequest
@@ -133,7 +134,7 @@ class UserAgent:
     def invite(self, invitation: Invitation, now: float) -> int:
         """Ring a far end; give the leg's number. Raises LocalProtocolError."""
         self._endpoint.now = now
-        if len(self._legs) >= MAX_LEGS:
+        if len(self._legs) >= MAX_LEGS or self._is_full():
             raise LocalProtocolError("there are too many legs")
         leg = OutgoingLeg(self._legs, invitation)
         leg.start()
@@ -167,12 +168,12 @@ class UserAgent:
         Raises LegGone, LocalProtocolError.
         """
         self._endpoint.now = now
-        self._legs.get(leg).answer_offer(body)
+        self._legs.get(leg).offers.answer(body)
 
     def refuse_offer(self, leg: int, now: float, status: int = 488) -> None:
         """Refuse `Offered`; the session goes on as it was. Raises LegGone, LocalProtocolError."""
         self._endpoint.now = now
-        self._legs.get(leg).refuse_offer(status)
+        self._legs.get(leg).offers.refuse(status)
 
     def send_request(
         self,
@@ -214,6 +215,8 @@ class UserAgent:
         Raises LocalProtocolError.
         """
         self._endpoint.now = now
+        if self._is_full():
+            raise LocalProtocolError("there are too many requests under way")
         plain = PlainRequest(self._endpoint, request)
         plain.send()
         return plain.number
@@ -238,11 +241,17 @@ class UserAgent:
     def adopt(
         self, identity: DialogIdentity, now: float, credentials: Credentials | None = None
     ) -> int:
-        """Take over a dialog of another process, to end it. Raises InvalidValue."""
+        """Take over a dialog of another process, to end it.
+
+        Raises InvalidValue, LocalProtocolError.
+        """
         self._endpoint.now = now
         return IncomingLeg.adopted(self._legs, identity, credentials).number
 
     # Inside.
+
+    def _is_full(self) -> bool:
+        return len(self._endpoint.clients) >= MAX_TRANSACTIONS
 
     def _incoming(self, number: int) -> IncomingLeg:
         leg = self._legs.get(number)
@@ -280,7 +289,7 @@ class UserAgent:
     def _is_for_dialog(self, ack: Request) -> bool:
         """Tell whether an ACK is that of a 2xx, from a peer that repeats the INVITE's branch."""
         leg = self._legs.of_dialog(ack.call_id, ack.to.tag or "")
-        return leg is not None and self._legs.unacknowledged(leg) is not None
+        return leg is not None and leg.awaits_ack
 
     def _receive_ack(self, request: Request) -> None:
         leg = self._legs.of_dialog(request.call_id, request.to.tag or "")
@@ -302,20 +311,18 @@ class UserAgent:
         if isinstance(user, IncomingLeg) and not invite.request.to.tag:
             user.cancel(request)
         elif isinstance(user, Leg):
-            user.cancel_offer(invite)
+            user.offers.cancel(invite)
 
     def _receive_new(self, request: Request, flow: Flow) -> None:
         tag = request.to.tag
         leg = None if tag is None else self._legs.of_dialog(request.call_id, tag)
-        merged = merge_key(request)
-        is_copy = tag is None and merged in self._endpoint.servers
         transaction = ServerTransaction(self._endpoint, request, flow)
-        if is_copy:
-            self._legs.reply(transaction, 482)
-            return
         if tag is None:
+            merged = merge_key(request)
+            if self._endpoint.servers.setdefault(merged, transaction) is not transaction:
+                self._legs.reply(transaction, 482)
+                return
             transaction.keys.append(merged)
-            self._endpoint.servers[merged] = transaction
         missing = unsupported(request)
         if not isinstance(request.uri, SipUri | TelUri):
             self._legs.reply(transaction, 416)

@@ -1,0 +1,184 @@
+"""Offers and answers within a confirmed dialog: re-INVITE and UPDATE (RFC 3261 14, RFC 3311)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from twoleg.sip.dialog_request import DialogRequest
+from twoleg.sip.errors import LocalProtocolError
+from twoleg.sip.events import (
+    OfferAnswered,
+    Offered,
+    OfferRefused,
+    OfferWanted,
+    RefusalCause,
+)
+from twoleg.sip.header_lines import SDP
+from twoleg.sip.message import Request, Response
+from twoleg.sip.server_transaction import ServerTransaction
+from twoleg.sip.timers import Timer
+
+if TYPE_CHECKING:
+    from twoleg.sip.leg import Leg
+
+MAX_GLARES: Final = 5
+"""How often in a row an offer of ours that meets 491 is made again."""
+
+_GLARE_STEPS: Final = 1000
+_BUSY_SECONDS: Final = 2
+
+
+class OfferExchange:
+    """At most one offer of each side, and never both at once."""
+
+    __slots__ = ("_glares", "_leg", "_offered", "_ours", "_request", "_wanted")
+
+    def __init__(self, leg: Leg) -> None:
+        self._leg = leg
+        self._offered: ServerTransaction | None = None
+        """The peer's offer, or its wish for one, that our user has not answered."""
+
+        self._wanted = False
+        """Whether the peer wanted an offer of us, whose answer its ACK brings."""
+
+        self._ours: tuple[str, bytes] | None = None
+        """Method and body of our offer, from its first attempt to its answer."""
+
+        self._request: DialogRequest | None = None
+        """Our offer, while it is under way; None between attempts."""
+
+        self._glares = 0
+
+    # Ours.
+
+    def offer(self, method: str, body: bytes) -> None:
+        """Make an offer. Raises LocalProtocolError."""
+        if self._ours is not None or self._wanted or self._offered is not None:
+            raise LocalProtocolError("another offer has no answer yet")
+        self._ours = (method, body)
+        self._glares = 0
+        self._send()
+
+    def try_again(self) -> None:
+        """Make the offer again that met one of the peer's."""
+        if self._ours is None:
+            return
+        if self._offered is not None or self._wanted:
+            self._wait()
+        else:
+            self._send()
+
+    def _send(self) -> None:
+        leg = self._leg
+        dialog = leg.require_dialog()
+        assert self._ours is not None
+        method, body = self._ours
+        endpoint = leg.endpoint
+        lines = f"Contact: {endpoint.contact(dialog.transport)}\r\nAllow: {endpoint.allow}\r\n"
+        if body:
+            lines += f"Content-Type: {SDP}\r\n"
+        self._request = DialogRequest(dialog, leg.digest, method, lines, body, self._done)
+        self._request.send()
+
+    def _done(self, response: Response | None, cause: RefusalCause) -> None:
+        del cause
+        self._request = None
+        status = 408 if response is None else response.status
+        if status == 491 and self._glares < MAX_GLARES:
+            self._glares += 1
+            self._wait()
+            return
+        leg = self._leg
+        self._ours = None
+        if response is not None and status < 300:
+            leg.endpoint.emit(OfferAnswered(leg.number, response.body))
+            return
+        leg.endpoint.emit(OfferRefused(leg.number, status))
+        leg.check_gone(response)
+
+    def _wait(self) -> None:
+        # RFC 3261 14.1: whoever made the Call-ID waits 2.1 to 4 s, the other up to 2.
+        leg = self._leg
+        part = int(leg.endpoint.tokens(4)[:6], 16) % _GLARE_STEPS / _GLARE_STEPS
+        leg.start_timer(Timer.GLARE, 2.1 + 1.9 * part if leg.made_call_id else 2.0 * part)
+
+    # The peer's.
+
+    def receive(self, transaction: ServerTransaction, request: Request) -> None:
+        """Take a re-INVITE or UPDATE."""
+        legs = self._leg.legs
+        if self._offered is not None or self._wanted:
+            # RFC 3261 14.2, RFC 3311 5.2: the first is still being answered.
+            legs.reply(transaction, 500, (("Retry-After", str(_BUSY_SECONDS)),))
+        elif self._request is not None:
+            legs.reply(transaction, 491)
+        elif request.body and request.content_type not in ("", SDP):
+            legs.reply(transaction, 415, (("Accept", SDP),))
+        else:
+            self._leg.require_dialog().refresh_target(request)
+            self._take(transaction, request)
+
+    def _take(self, transaction: ServerTransaction, request: Request) -> None:
+        leg = self._leg
+        if request.method == "UPDATE" and not request.body:
+            # A session refresh (RFC 3311 5.2).
+            leg.legs.reply(transaction, 200, leg.legs.contact_header(transaction))
+            return
+        self._offered = transaction
+        if request.method == "INVITE":
+            transaction.user = leg
+            leg.legs.reply(transaction, 100)
+        if request.body:
+            leg.endpoint.emit(Offered(leg.number, request.body, request.method))
+        else:
+            self._wanted = True
+            leg.endpoint.emit(OfferWanted(leg.number))
+
+    def answer(self, body: bytes) -> None:
+        """Answer the peer's offer; or make ours, where it asked for one."""
+        offered = self._take_offered()
+        leg = self._leg
+        leg.legs.reply(offered, 200, leg.legs.contact_header(offered), body)
+        if offered.request.method == "INVITE":
+            leg.await_ack(offered)
+
+    def refuse(self, status: int) -> None:
+        """Refuse the peer's offer; the session stays as it was."""
+        offered = self._take_offered()
+        self._wanted = False
+        self._leg.legs.reply(offered, status)
+
+    def acknowledged(self, body: bytes) -> None:
+        """Take the ACK of our 2xx to a re-INVITE: it has the answer, if the offer was ours."""
+        if not self._wanted:
+            return
+        self._wanted = False
+        leg = self._leg
+        if body:
+            leg.endpoint.emit(OfferAnswered(leg.number, body))
+        else:
+            leg.endpoint.emit(OfferRefused(leg.number, 488))
+
+    def cancel(self, transaction: ServerTransaction) -> None:
+        """Take the CANCEL of a re-INVITE that our user has not answered."""
+        if transaction is self._offered:
+            self._offered = None
+            self._wanted = False
+            self._leg.legs.reply(transaction, 487)
+
+    def close(self) -> None:
+        """Leave nothing open: the dialog is over."""
+        if self._offered is not None:
+            self._leg.legs.reply(self._offered, 487)
+            self._offered = None
+        if self._request is not None:
+            # It may wait for its answer for ever: the peer has forgotten it with the dialog.
+            self._request.give_up()
+            self._request = None
+
+    def _take_offered(self) -> ServerTransaction:
+        offered = self._offered
+        if offered is None:
+            raise LocalProtocolError(f"leg {self._leg.number} was offered nothing")
+        self._offered = None
+        return offered
