@@ -1,0 +1,122 @@
+"""baresip at both ends of a call, and Kamailio in between: what one plays, the other hears."""
+
+from __future__ import annotations
+
+import math
+from array import array
+
+import pytest
+from foreign_peers.baresip import SAMPLE_RATE, Baresip, baresip
+from foreign_peers.kamailio import kamailio
+from foreign_peers.ports import LOOPBACK
+
+from twoleg.media import dominant_tone
+
+AGENT_HERTZ = 440
+CONTACT_HERTZ = 1000
+CONTACT = "+18181276543"
+SPEECH_SECONDS = 60
+TALK_SECONDS = 2
+PART = SAMPLE_RATE // 10
+
+
+def tone(hertz: int) -> array[int]:
+    angle = 2 * math.pi * hertz / SAMPLE_RATE
+    samples = (round(10_000 * math.sin(angle * n)) for n in range(SPEECH_SECONDS * SAMPLE_RATE))
+    return array("h", samples)
+
+
+def seconds_of(phone: Baresip, hertz: int) -> float:
+    """How long the phone heard the tone clearly."""
+    heard = phone.heard()
+    parts = (heard[start : start + PART] for start in range(0, len(heard) - PART, PART))
+    tones = [dominant_tone(part, SAMPLE_RATE, [AGENT_HERTZ, CONTACT_HERTZ]) for part in parts]
+    return tones.count(hertz) * PART / SAMPLE_RATE
+
+
+@pytest.fixture(scope="module")
+def agent_speech():
+    return tone(AGENT_HERTZ)
+
+
+@pytest.fixture(scope="module")
+def contact_speech():
+    return tone(CONTACT_HERTZ)
+
+
+@pytest.fixture
+def contact_phone(tmp_path, contact_speech):
+    """A softphone that answers the contact's number."""
+
+    def run():
+        return baresip(
+            tmp_path / "contact",
+            lambda port: f"<sip:{CONTACT}@{LOOPBACK}:{port}>;regint=0;answermode=auto",
+            contact_speech,
+        )
+
+    return run
+
+
+@pytest.fixture
+def agent_phone(tmp_path, service, agent_speech):
+    """A softphone registered as the user of a directory, that answers by itself."""
+
+    def run(directory):
+        return baresip(
+            tmp_path / "agent",
+            lambda _: (
+                f"<sip:{directory.sip_username}@{LOOPBACK}:{service.sip_port}>"
+                f";auth_pass={directory.sip_password};regint=60;answermode=auto"
+            ),
+            agent_speech,
+        )
+
+    return run
+
+
+def talk(service, agent, directory, contact):
+    """Place a call, let both talk, and let the agent hang up; give the record."""
+    agent.wait_for("REGISTER_OK")
+    call = service.place(
+        user_id=directory.user_id,
+        contact_phone_number=CONTACT,
+        line_phone_number=directory.line,
+    )
+    agent.wait_for("CALL_ESTABLISHED")
+    contact.wait_for("CALL_ESTABLISHED")
+    # RTCP reports of what each has heard come every few seconds while they talk.
+    agent.wait_for("CALL_RTCP")
+    agent.command("hangup")
+    contact.wait_for("CALL_CLOSED")
+    return service.ended(call)
+
+
+def test_a_registered_softphone_and_a_contact_hear_each_other(
+    service, directory, agent_phone, contact_phone
+):
+    with contact_phone() as contact:
+        there = directory(contact.port)
+        with agent_phone(there) as agent:
+            record = talk(service, agent, there, contact)
+
+    assert record["outcome"] == "connected"
+    assert record["ended_by"] == "agent"
+    assert seconds_of(agent, CONTACT_HERTZ) > TALK_SECONDS
+    assert seconds_of(contact, AGENT_HERTZ) > TALK_SECONDS
+    assert [leg["codec"] for leg in record["legs"]] == ["PCMU", "PCMU"]
+    assert all(leg["quality"]["packets_received"] > 0 for leg in record["legs"])
+
+
+def test_a_call_runs_through_a_proxy_that_records_its_route(
+    service, directory, agent_phone, contact_phone, tmp_path
+):
+    with contact_phone() as contact, kamailio(tmp_path / "proxy", contact.port) as proxy:
+        there = directory(proxy)
+        with agent_phone(there) as agent:
+            record = talk(service, agent, there, contact)
+
+    assert record["outcome"] == "connected"
+    assert record["ended_by"] == "agent"
+    assert seconds_of(agent, CONTACT_HERTZ) > TALK_SECONDS
+    assert seconds_of(contact, AGENT_HERTZ) > TALK_SECONDS
