@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Body, Request, Response
 
 from twoleg.api.authentication import CallReader, CallWriter, token_in
-from twoleg.api.calls.schemas import Call, PlaceCall, read_place_call
+from twoleg.api.calls.schemas import Call, read_place_call
 from twoleg.api.errors import JSONReply, NoSuchThing, rate_limit_headers
 from twoleg.api.pages import DEFAULT_PAGE, Cursor, Limit, Page, page_of, position_of
 from twoleg.api.state import AdmissionOf, DatabaseOf
@@ -16,6 +16,8 @@ from twoleg.api.values import Id, WantedTime, Word, wanted_phone_number
 from twoleg.calls.admission import CallSource
 from twoleg.calls.hang_up import request_hang_up
 from twoleg.calls.records import CallFilter, find_call, list_calls
+
+PLACE_CALL: Final = "#/components/schemas/PlaceCall"
 
 router = APIRouter(prefix="/calls", tags=["calls"])
 
@@ -27,12 +29,13 @@ router = APIRouter(prefix="/calls", tags=["calls"])
     openapi_extra={
         "requestBody": {
             "required": True,
-            "content": {"application/json": {"schema": PlaceCall.model_json_schema()}},
+            "content": {"application/json": {"schema": {"$ref": PLACE_CALL}}},
         }
     },
 )
 async def place_call(
     request: Request,
+    _: CallWriter,
     fields: Annotated[dict[str, Any], Body()],
     admission: AdmissionOf,
     database: DatabaseOf,

@@ -7,6 +7,7 @@ from typing import Any, Final
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from twoleg.api.calls.schemas import PlaceCall
 from twoleg.api.two_legged_call import schemas as two_legged_call
 from twoleg.api.two_legged_call.routes import PATH
 
@@ -67,13 +68,19 @@ def describe(app: FastAPI) -> dict[str, Any]:
     schemas = components.setdefault("schemas", {})
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
-    schemas |= {"Message": _MESSAGE, "InvalidData": _INVALID_DATA}
+    schemas |= {"Message": _MESSAGE, "InvalidData": _INVALID_DATA, **_place_call()}
     components["securitySchemes"] = _SECURITY
     for path in spec["paths"].values():
         for operation in path.values():
             _complete(operation)
     spec["paths"][PATH] = {"post": two_legged_call.OPERATION}
     return spec
+
+
+def _place_call() -> dict[str, Any]:
+    """Describe a body that FastAPI does not read: `read_place_call` does."""
+    schema = PlaceCall.model_json_schema(ref_template="#/components/schemas/{model}")
+    return {**schema.pop("$defs", {}), "PlaceCall": schema}
 
 
 def _complete(operation: dict[str, Any]) -> None:

@@ -1,0 +1,169 @@
+"""Nothing of one account is there for another: every route of the description is walked."""
+
+import json
+import re
+
+import httpx
+import pytest
+
+from twoleg.api.documentation.schemas import describe
+
+UNKNOWN_ID = 10**12
+# Nobody else has these: what is not in a reply was not told.
+MARKS = ("Alice", "alice@example.com", "+18181276544", "+18552562001", "192.0.2.1", "victim-token")
+
+
+@pytest.fixture
+async def stranger(app, add_account):
+    """A client of another account, which has nothing but its token."""
+    other = await add_account("token-of-the-other-account")
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app=app),
+        base_url="http://twoleg.test",
+        headers={"Authorization": f"Bearer {other.token}"},
+    ) as client:
+        yield client
+
+
+@pytest.fixture
+async def victim(account, client):
+    """The account whose things must stay its own: it has one of each, a call too."""
+    call = {"user_id": 1, "contact_id": 1234, "line_id": 1}
+    assert (await client.post("/api/v1/calls", json=call)).status_code == 202
+    token = await client.post("/api/v1/tokens", json={"name": "victim-token"})
+    assert token.status_code == 201
+    return account
+
+
+def operations(app, parameter):
+    """Return (method, path) of every operation; those with a path parameter, or those without."""
+    return [
+        (method.upper(), path)
+        for path, methods in describe(app)["paths"].items()
+        for method in methods
+        if ("{" in path) is parameter
+    ]
+
+
+async def first_id_in(client, path):
+    """Return the id of the first thing in the list that `path` is about."""
+    things = (await client.get(path.partition("/{")[0])).json()["data"]
+    assert things, f"{path}: give the fixture `victim` one, so that this route is tried"
+    return things[0]["id"]
+
+
+def fill(path, id_):
+    return re.sub(r"\{\w+\}", str(id_), path)
+
+
+async def ask(client, method, path):
+    body = {} if method in ("POST", "PATCH", "PUT") else None
+    return await client.request(method, path, json=body)
+
+
+async def test_no_route_knows_another_accounts_thing(app, client, stranger, snapshot, victim):
+    before = await snapshot()
+    for method, path in operations(app, parameter=True):
+        id_ = await first_id_in(client, path)
+        theirs = await ask(stranger, method, fill(path, id_))
+        nobodys = await ask(stranger, method, fill(path, UNKNOWN_ID))
+        assert theirs.status_code == 404, (method, path)
+        assert (theirs.status_code, theirs.text) == (nobodys.status_code, nobodys.text)
+    assert await snapshot() == before
+
+
+async def test_no_list_and_no_settings_tell_of_another_account(app, stranger, victim):
+    for method, path in operations(app, parameter=False):
+        if method == "GET":
+            reply = await stranger.get(path)
+            assert reply.status_code in (200, 503), path
+            assert not [mark for mark in MARKS if mark in reply.text], path
+
+
+async def test_no_body_can_name_another_accounts_thing(app, stranger, client, snapshot, victim):
+    description = describe(app)
+    before = await snapshot()
+    tried = 0
+    for method, path in operations(app, parameter=False):
+        operation = description["paths"][path][method.lower()]
+        if "requestBody" not in operation:
+            continue
+        body, schema = example_and_schema(operation, description)
+        for field, ids in references(schema, description):
+            id_ = await first_id_in(client, plural_of(ids))
+            replies = [
+                await stranger.request(method, path, json=body | {field: filled(ids, each)})
+                for each in (id_, UNKNOWN_ID)
+            ]
+            told = [reply.text.replace(str(UNKNOWN_ID), str(id_)) for reply in replies]
+            assert replies[0].status_code == 422, (path, field, replies[0].text)
+            assert told[0] == told[1], (path, field)
+            tried += 1
+    assert tried > 10
+    assert await snapshot() == before
+
+
+async def test_no_route_is_open_without_a_token(app, anonymous, snapshot, victim):
+    before = await snapshot()
+    for parameter in (False, True):
+        for method, path in operations(app, parameter=parameter):
+            operation = describe(app)["paths"][path][method.lower()]
+            if "security" not in operation:
+                assert path in ("/api/v1/health", "/api/v1/health/ready", "/api/v1/metrics")
+                continue
+            for query in ({}, {"api_token": "wrong"}):
+                reply = await anonymous.request(method, fill(path, 1), params=query)
+                assert reply.status_code == 401, (method, path)
+                assert reply.json() == {"message": "Unauthenticated."}
+    assert await snapshot() == before
+
+
+async def test_numbers_and_addresses_of_one_account_are_free_in_another(stranger, victim):
+    line = await stranger.post("/api/v1/lines", json={"phone_number": "+18552562001"})
+    assert line.status_code == 201
+    user = {"name": "Alice", "email": "alice@example.com"}
+    assert (await stranger.post("/api/v1/users", json=user)).status_code == 201
+
+
+def resolved(schema, description):
+    while "$ref" in schema:
+        place = description
+        for step in schema["$ref"].removeprefix("#/").split("/"):
+            place = place[step]
+        schema = place
+    return schema
+
+
+def example_and_schema(operation, description):
+    media = operation["requestBody"]["content"]["application/json"]
+    schema = resolved(media["schema"], description)
+    if "examples" in media:
+        return next(iter(media["examples"].values()))["value"] | {"api_token": ""}, schema
+    return schema["examples"][0], schema
+
+
+def references(schema, description):
+    """Yield (field, what it holds) for each field that names something by its id."""
+    for field, of_field in schema["properties"].items():
+        if field.endswith("_ids"):
+            yield field, [field.removesuffix("s")]
+        elif field.endswith("_id") and field != "whisper_prompt_id":
+            yield field, field
+        else:
+            for kind in [of_field, *of_field.get("anyOf", [])]:
+                for inner in resolved(kind, description).get("properties", {}):
+                    if inner.endswith("_id"):
+                        yield field, {inner: inner}
+
+
+def plural_of(reference):
+    name = json.dumps(reference).strip('[]{}"').partition('"')[0]
+    return f"/api/v1/{name.removesuffix('_id').replace('_', '-')}s"
+
+
+def filled(reference, id_):
+    if isinstance(reference, list):
+        return [id_]
+    if isinstance(reference, dict):
+        return dict.fromkeys(reference, id_)
+    return id_
