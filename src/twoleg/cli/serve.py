@@ -92,8 +92,13 @@ def _serve(settings: Settings, url: str, supervised: bool) -> None:
 
 
 async def _supervise(settings: Settings, url: str, supervised: bool) -> None:
-    def announce(said: Mapping[str, str]) -> None:
+    def announce(said: Mapping[str, str]) -> dict[str, str]:
         print(f"ready {said['api']} {said['engine']}", flush=True)  # noqa: T201
+        # Port 0 takes any free one: what is started again must come back to the same.
+        return {
+            f"{PREFIX}HTTP": said["api"].removeprefix("http://"),
+            f"{PREFIX}SIP": said["engine"].removeprefix("sip:"),
+        }
 
     supervisor = Supervisor(
         PARTS,

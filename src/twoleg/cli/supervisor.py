@@ -40,13 +40,14 @@ class Supervisor:
         *,
         environment: Mapping[str, str],
         stop_seconds: float,
-        on_ready: Callable[[Mapping[str, str]], None],
+        on_ready: Callable[[Mapping[str, str]], Mapping[str, str]],
     ) -> None:
         """Take the `parts` by their command's name.
 
-        `on_ready` is called once, when each has printed its first `ready ...` line, with the
-        words that followed. `environment` is added to our own. A part that has not ended
-        `stop_seconds` after it was told to is killed.
+        `environment` is added to our own. `on_ready` is called once, when each has printed its
+        first `ready ...` line, with the words that followed; what it returns is added for parts
+        that are started again. A part that has not ended `stop_seconds` after it was told to is
+        killed.
         """
         self._parts = parts
         self._environment = {**os.environ, **environment}
@@ -115,7 +116,7 @@ class Supervisor:
                 log.debug("part ready", part=part)
             if not self._announced and len(self._said) == len(self._parts):
                 self._announced = True
-                self._on_ready(self._said)
+                self._environment |= self._on_ready(self._said)
 
     async def _end(self, process: Process) -> None:
         if process.returncode is not None:

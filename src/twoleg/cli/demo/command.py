@@ -125,7 +125,7 @@ async def _follow(screen: Screen, service: Service, location: str) -> dict[str, 
         record = await service.record(location)
         events = record["events"]
         for event in events[shown:]:
-            screen.happened("twoleg", event["type"].replace("_", " "))
+            screen.happened("twoleg", event["type"].removeprefix("call.").replace("_", " "))
         shown = len(events)
         if record["status"] == "ended":
             return record

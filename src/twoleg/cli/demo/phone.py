@@ -149,7 +149,9 @@ async def _talk(
     """Stay until the far end hangs up, or for `talk_seconds` after it was first heard."""
     if talk_seconds is not None:
         hearing = asyncio.ensure_future(heard.wait())
-        await asyncio.wait({over, hearing}, timeout=PATIENCE_SECONDS)
+        await asyncio.wait(
+            {over, hearing}, timeout=PATIENCE_SECONDS, return_when=asyncio.FIRST_COMPLETED
+        )
         hearing.cancel()
         await asyncio.wait({over}, timeout=talk_seconds)
         if not over.done():

@@ -1,0 +1,117 @@
+"""A call that was accepted is placed, once, whichever process dies then."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import httpx
+import pytest
+from processes.watching import Serving
+
+from twoleg.cli.demo.reports import Happening, PhoneScript, Report
+from twoleg.cli.demo.service import Agent, Service
+from twoleg.cli.demo.simulated import SimulatedPhone
+
+pytestmark = pytest.mark.process
+
+POLL_SECONDS = 0.1
+RETRIES = 600
+
+
+@dataclass
+class Scene:
+    """A service with a registered agent's phone and a contact's phone behind its trunk."""
+
+    serving: Serving
+    service: Service
+    agent: Agent
+    agent_phone: SimulatedPhone
+    contact_phone: SimulatedPhone
+    seen: Counter[tuple[str, Happening]]
+
+    async def ended(self, location: str) -> dict[str, object]:
+        """The record once the call has ended, asked for until somebody answers."""
+        for _ in range(RETRIES):
+            try:
+                record = await self.service.record(location)
+            except httpx.TransportError:
+                record = {"status": "nobody answers"}
+            if record["status"] == "ended":
+                return record
+            await asyncio.sleep(POLL_SECONDS)
+        pytest.fail(f"the call has not ended: {record}")
+
+
+@pytest.fixture
+async def scene(serve, tmp_path) -> AsyncIterator[Scene]:
+    with serve(tmp_path / "data") as serving:
+        async with on_stage(serving, tmp_path) as scene:
+            yield scene
+
+
+@asynccontextmanager
+async def on_stage(serving: Serving, directory) -> AsyncIterator[Scene]:
+    seen: Counter[tuple[str, Happening]] = Counter()
+
+    def note(name: str, report: Report) -> None:
+        seen[name, report.happening] += 1
+
+    contact = PhoneScript(tone_hz=1000, expected_hz=700, ring_seconds=0.2, talk_seconds=2.0)
+    async with (
+        httpx.AsyncClient(base_url=serving.url) as http,
+        SimulatedPhone.start("contact", contact, directory, note) as contact_phone,
+    ):
+        service = Service(http, serving.token, serving.sip)
+        listening = await contact_phone.until(Happening.LISTENING)
+        agent = await service.furnish(listening["port"])
+        script = PhoneScript(
+            registrar=serving.sip,
+            username=agent.sip_username,
+            password=agent.sip_password,
+            tone_hz=700,
+            expected_hz=1000,
+            ring_seconds=0.2,
+        )
+        async with SimulatedPhone.start("agent", script, directory, note) as agent_phone:
+            await agent_phone.until(Happening.REGISTERED)
+            yield Scene(serving, service, agent, agent_phone, contact_phone, seen)
+
+
+async def test_the_api_is_killed_right_after_it_accepted(scene) -> None:
+    location = await scene.service.place(scene.agent)
+    os.kill(scene.serving.parts()["api"], signal.SIGKILL)
+
+    record = await scene.ended(location)
+
+    assert record["outcome"] == "connected"
+    assert scene.seen["agent", Happening.RINGS] == 1
+    assert scene.seen["contact", Happening.RINGS] == 1
+
+
+async def test_nothing_is_dialled_twice_when_the_engine_is_killed_while_the_contact_rings(
+    scene,
+) -> None:
+    location = await scene.service.place(scene.agent)
+    await scene.contact_phone.until(Happening.RINGS)
+    os.kill(scene.serving.parts()["engine"], signal.SIGKILL)
+
+    record = await scene.ended(location)
+
+    assert record["outcome"] == "failed"
+    assert scene.seen["contact", Happening.RINGS] == 1
+
+
+async def test_a_call_that_is_up_is_ended_when_everything_is_told_to_stop(scene) -> None:
+    await scene.service.place(scene.agent)
+    await scene.contact_phone.until(Happening.HEARS)
+
+    await asyncio.to_thread(scene.serving.stop)
+
+    await scene.agent_phone.until(Happening.ENDED)
+    await scene.contact_phone.until(Happening.ENDED)

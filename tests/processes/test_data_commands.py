@@ -1,0 +1,83 @@
+"""The data commands against a running service, as README shows them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.process
+
+REFUSED = 65
+
+
+@pytest.fixture
+def serving(serve, tmp_path):
+    with serve(tmp_path / "data") as serving:
+        yield serving
+
+
+@pytest.fixture
+def twoleg(serving, marked):
+    """Run a command of the client; its JSON, or how it ended where it was refused."""
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return marked.run(*arguments, TWOLEG_URL=serving.url, TWOLEG_TOKEN=serving.token)
+
+    return run
+
+
+@pytest.fixture
+def made(twoleg):
+    def run(*arguments: str) -> Any:
+        ended = twoleg(*arguments, "--json")
+        assert ended.returncode == 0, ended.stderr
+        return json.loads(ended.stdout)
+
+    return run
+
+
+def test_a_directory_is_kept_by_commands_alone(made, twoleg) -> None:
+    trunk = made("trunks", "create", "name=Carrier", "host=127.0.0.1", "port:=5099")
+    line = made("lines", "create", "phone_number=+18552562001", f"trunk_ids:=[{trunk['id']}]")
+    user = made("users", "create", "name=Alice", "email=alice@example.com", "sip_username=alice")
+    group = made("ring-groups", "create", "name=Sales", f"user_ids:=[{user['id']}]")
+    contact = made("contacts", "create", "name=Chris", "phone_number=+18181276543")
+    token = made("tokens", "create", "name=CRM")
+
+    assert user["sip_password"]
+    assert token["token"]
+    assert "sip_password" not in made("users", "show", str(user["id"]))
+    assert line["trunk_ids"] == [trunk["id"]]
+    assert group["user_ids"] == [user["id"]]
+    assert made("contacts", "update", str(contact["id"]), "name=Chris Doe")["name"] == "Chris Doe"
+    assert "Alice" in twoleg("users", "list").stdout
+    assert twoleg("contacts", "delete", str(contact["id"])).returncode == 0
+    assert made("contacts", "list") == []
+
+
+def test_a_call_that_cannot_reach_anybody_ends_with_one_and_its_outcome(made, twoleg) -> None:
+    trunk = made("trunks", "create", "name=Carrier", "host=127.0.0.1", "port:=5099")
+    made("lines", "create", "phone_number=+18552562001", f"trunk_ids:=[{trunk['id']}]")
+    user = made("users", "create", "name=Alice", "email=alice@example.com", "sip_username=alice")
+
+    ended = twoleg(
+        "call", "+18181276543", "--line", "+18552562001", "--user", str(user["id"]), "--json"
+    )
+
+    assert ended.returncode == 1, ended.stderr
+    call = json.loads(ended.stdout)
+    assert call["outcome"] == "agent_unreachable"
+    assert made("calls", "show", str(call["id"])) == call
+    assert [row["id"] for row in made("calls", "list", "outcome=agent_unreachable")] == [call["id"]]
+    assert twoleg("calls", "hang-up", str(call["id"])).returncode == 0
+
+
+def test_a_refusal_names_the_field(made, twoleg) -> None:
+    ended = twoleg("call", "12", "--line", "+18552562001", "--user", "999")
+
+    assert ended.returncode == REFUSED
+    assert "user_id: The selected user_id is invalid." in ended.stderr
+    assert "Traceback" not in ended.stderr

@@ -1,0 +1,49 @@
+"""`twoleg demo`: a real call between real processes, and nothing left of it."""
+
+from __future__ import annotations
+
+import re
+import signal
+
+import pytest
+from processes.watching import LOOPBACK, STOP_SECONDS, wait_until
+
+pytestmark = pytest.mark.process
+
+
+def test_each_side_hears_the_other_and_nothing_is_left(marked, taken_port) -> None:
+    # Settings of the environment are the service's, not the demo's.
+    ended = marked.run("demo", TWOLEG_HTTP=f"{LOOPBACK}:{taken_port}", TWOLEG_MAX_CALLS="1")
+
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert re.search(r"agent heard +1000 Hz at -\d+\.\d dBFS for \d\.\d s", ended.stdout)
+    assert re.search(r"contact heard +700 Hz at -\d+\.\d dBFS for \d\.\d s", ended.stdout)
+    assert re.search(r"record +connected, ended by contact", ended.stdout)
+    happened = [
+        "phone is registered",
+        "agent   rings",
+        "agent   answers",
+        "contact rings, called by sip:+18552562001@",
+        "contact answers",
+        "contact hangs up",
+        "twoleg  ended",
+    ]
+    places = [ended.stdout.find(what) for what in happened]
+    assert places == sorted(places), ended.stdout
+    assert places[0] >= 0
+    assert marked.none_left()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_it_ends_with_all_that_it_started_whenever_it_is_told_to(marked, number) -> None:
+    with marked.start("demo") as demo:
+        assert demo.stdout is not None
+        for line in demo.stdout:
+            if "agent   rings" in line:
+                break
+
+        demo.send_signal(number)
+
+        demo.wait(2 * STOP_SECONDS)
+        assert demo.returncode != 0
+    wait_until(marked.none_left, "the end of all processes")
