@@ -1,0 +1,42 @@
+"""Liveness, readiness and what Prometheus reads."""
+
+
+async def test_the_process_lives_whatever_the_database_does(anonymous):
+    for path in ("/health", "/api/v1/health"):
+        reply = await anonymous.get(path)
+        assert (reply.status_code, reply.json()) == (200, {"status": "ok"})
+
+
+async def test_calls_can_be_placed_once_an_engine_beats(anonymous, execute):
+    reply = await anonymous.get("/health/ready")
+    assert reply.status_code == 503
+    assert reply.json() == {"status": "unavailable", "database": "ok", "engines": 0}
+    await execute(
+        "INSERT INTO engines (name, heartbeat_at, draining) VALUES ('one', now(), false),"
+        " ('leaving', now(), true), ('dead', now() - interval '1 minute', false)"
+    )
+    reply = await anonymous.get("/health/ready")
+    assert reply.status_code == 200
+    assert reply.json() == {"status": "ok", "database": "ok", "engines": 1}
+
+
+async def test_requests_are_counted_by_method_and_status(anonymous, client):
+    await client.get("/api/v1/users")
+    await anonymous.get("/api/v1/users")
+    await anonymous.request("BREW", "/api/v1/users")
+    reply = await anonymous.get("/metrics")
+    assert reply.headers["Content-Type"].startswith("text/plain")
+    for line in (
+        'twoleg_http_requests_total{method="GET",status="200"} 1.0',
+        'twoleg_http_requests_total{method="GET",status="401"} 1.0',
+        'twoleg_http_requests_total{method="other",status="405"} 1.0',
+        "twoleg_http_request_seconds_count 3.0",
+    ):
+        assert line in reply.text
+
+
+async def test_what_prometheus_reads_tells_of_no_account(client, anonymous, account):
+    await client.get(f"/api/v1/users?api_token={account.token}")
+    text = (await anonymous.get("/metrics")).text
+    assert account.token not in text
+    assert "users" not in text
