@@ -1,5 +1,5 @@
-"""Calls: taken in, placed, told as a story, recorded, recovered."""
+"""Calls: taken in, placed, told as a story, recorded, recovered.
 
-from twoleg.calls.engine import Engine, EngineConfig
-
-__all__ = ["Engine", "EngineConfig"]
+`engine.Engine` places them; `admission`, `hang_up` and `records` are what the API needs. Nothing is
+imported here, so that the API carries no SIP and no media.
+"""

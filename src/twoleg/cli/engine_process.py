@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from twoleg.calls import Engine, EngineConfig
+from twoleg.calls.engine import Engine, EngineConfig
 from twoleg.cli.listening import AddressUnusable
 from twoleg.cli.stopping import stop_requested
 from twoleg.settings import Settings
