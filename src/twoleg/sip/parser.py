@@ -147,8 +147,9 @@ def _parse_head(head: bytes) -> Request | Response:
             by_name[known] = [value]
         else:
             there.append(value)
-    if not fault and "\0" in "".join(start_line):
-        fault = "Malformed Start Line"
+    if b"\0" in head or not head.count(b"\n") == head.count(b"\r") == head.count(b"\r\n"):
+        # Either would be a line end to some, and would break out of what we echo.
+        fault = fault or "Stray Null or Line End"
     if start_line.startswith("SIP/"):
         if fault:
             raise RemoteProtocolError(400, fault)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from twoleg.sip.dialogs import DialogIdentity
 from twoleg.sip.endpoint import ALLOWED, MAX_LEGS, MAX_TRANSACTIONS, Endpoint
-from twoleg.sip.errors import InvalidValue, LocalProtocolError, RemoteProtocolError
+from twoleg.sip.errors import LocalProtocolError, RemoteProtocolError, SipError
 from twoleg.sip.events import Event, Invited, RequestReceived
 from twoleg.sip.header_lines import SDP, header_lines, unsupported
 from twoleg.sip.incoming_leg import IncomingLeg
@@ -276,7 +276,10 @@ class UserAgent:
             found.receive(request)
         elif request.method == "ACK":
             self._receive_ack(request)
-        elif len(endpoint.servers) >= MAX_TRANSACTIONS:
+        elif (
+            len(endpoint.servers) >= MAX_TRANSACTIONS
+            or flow.transport not in endpoint.config.addresses
+        ):
             endpoint.counters.refused_for_load += 1
             self._reply_statelessly(
                 request, flow, 503, (("Retry-After", str(RETRY_AFTER_SECONDS)),)
@@ -382,11 +385,11 @@ class UserAgent:
         if error.request is None:
             self._endpoint.counters.malformed += 1
             return
-        self._endpoint.counters.malformed_answered += 1
         try:
             mark_received(error.request, flow)
             self._reply_statelessly(error.request, flow, error.status, reason=error.reason)
-        except InvalidValue:
+            self._endpoint.counters.malformed_answered += 1
+        except SipError:
             self._endpoint.counters.malformed += 1
 
     def _reply_statelessly(

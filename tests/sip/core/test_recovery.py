@@ -1,0 +1,93 @@
+"""A dialog that outlives its process: stored, adopted, ended by BYE."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from twoleg.sip import (
+    Answered,
+    DialogIdentity,
+    Ended,
+    InvalidValue,
+    LocalProtocolError,
+    Reason,
+    Transport,
+)
+
+
+def answered(network, caller, far, *headers):
+    caller.invite(far)
+    network.run_for(0.1)
+    far.reply(far.requests("INVITE")[0], 200, *headers, body=b"answer")
+    network.run_for(0.1)
+    return caller.told_of(Answered)[0].identity
+
+
+def test_another_process_ends_the_dialog_of_a_dead_one(network, caller, callee):
+    caller.call(callee)
+    caller.invite(callee)  # told of again, below
+    identity = caller.agent._legs.get(1).dialog.identity()
+    stored = json.dumps(identity.to_json())
+    del network.peers[caller.address]
+    heir = network.peer(caller.address.host)
+
+    leg = heir.agent.adopt(DialogIdentity.from_json(json.loads(stored)), network.now)
+    heir.do("hang_up", leg, Reason("SIP", 500, "engine died"))
+    network.run_for(1)
+    ended = callee.told_of(Ended)[0]
+    assert (ended.by_remote, ended.status, ended.reason) == (True, 500, "engine died")
+    assert heir.told == [Ended(leg, by_remote=False)]
+    assert heir.agent.is_idle
+
+
+def test_a_recovered_bye_skips_ahead_and_goes_by_the_stored_route(network, caller, far):
+    proxy = network.far_end("10.0.0.5")
+    identity = answered(network, caller, far, ("Record-Route", "<sip:10.0.0.5:5060;lr>"))
+    heir = network.peer("10.0.0.3")
+    leg = heir.agent.adopt(DialogIdentity.from_json(identity.to_json()), network.now)
+    heir.do("hang_up", leg)
+    network.run_for(0.1)
+    (bye,) = proxy.requests("BYE")
+    assert bye.cseq.number > 1000
+    assert bye.call_id == identity.call_id
+    assert bye.from_.tag == identity.local_tag
+    assert bye.to.tag == "far"
+
+
+def test_a_dialog_that_the_far_end_has_forgotten_is_ended_all_the_same(network, caller, far):
+    identity = answered(network, caller, far)
+    heir = network.peer("10.0.0.3")
+    far.script = lambda message: message.method == "BYE" and far.reply(message, 481)
+    leg = heir.agent.adopt(identity, network.now)
+    heir.do("hang_up", leg)
+    network.run_for(1)
+    assert heir.told == [Ended(leg, by_remote=False)]
+
+
+def test_an_adopted_dialog_answers_a_bye_of_the_far_end(network, caller, far):
+    identity = answered(network, caller, far)
+    heir = network.peer("10.0.0.3")
+    leg = heir.agent.adopt(identity, network.now)
+    far.send(
+        heir,
+        "BYE sip:near@10.0.0.3 SIP/2.0\n"
+        f"To: <sip:near@10.0.0.1>;tag={identity.local_tag}\nCall-ID: {identity.call_id}",
+    )
+    network.run_for(0.1)
+    assert heir.told == [Ended(leg, by_remote=True)]
+
+
+def test_a_stored_dialog_that_cannot_be_read_is_refused(network, caller, far):
+    identity = answered(network, caller, far)
+    stored = identity.to_json()
+    for name in ("call_id", "remote_target", "route_set", "transport", "local_cseq"):
+        with pytest.raises(InvalidValue):
+            DialogIdentity.from_json({key: stored[key] for key in stored if key != name})
+    for change in ({"remote_target": "nonsense"}, {"route_set": ["<"]}):
+        with pytest.raises(InvalidValue):
+            caller.agent.adopt(DialogIdentity.from_json({**stored, **change}), 0.0)
+    by_tls = {**stored, "transport": Transport.TLS.value}
+    with pytest.raises(LocalProtocolError):
+        caller.agent.adopt(DialogIdentity.from_json(by_tls), 0.0)
