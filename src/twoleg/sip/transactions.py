@@ -3,8 +3,8 @@
 `MACHINE.table[state][input]` is `(next state, action)` and total: every state has every input of
 its machine, with `Action.IGNORE` where nothing is to be done. Entering a state for the first time
 starts the timers of `Machine.starts`; a change of state stops those that `Machine.keeps` does not
-carry over. What an action does is in `transaction_layer.py`; the diagrams in docs/sip are drawn
-from here.
+carry over. What an action does is in `client_transaction.py` and `server_transaction.py`. The
+diagrams in docs/sip-state-machines.md are drawn from here.
 """
 
 from collections.abc import Mapping

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
+from pathlib import Path
+
 import pytest
 
 from twoleg.sip.leg_states import LEG_MACHINES, LegAction, LegInput, LegState
 from twoleg.sip.timers import Deadlines, Intervals, Timer
 from twoleg.sip.transactions import MACHINES, TIMER_INPUTS, Action, Input, State, inputs_of
+
+ROOT = Path(__file__).resolve().parents[3]
 
 BY_NAME = pytest.mark.parametrize("machine", MACHINES, ids=lambda machine: machine.name)
 LEGS_BY_NAME = pytest.mark.parametrize("machine", LEG_MACHINES, ids=lambda machine: machine.name)
@@ -133,3 +139,10 @@ def test_cancelled_deadlines_leave_no_heap_behind():
         deadlines.cancel(deadlines.set(2000.0 + number, owner, Timer.B))
     assert len(deadlines) == 1
     assert len(deadlines._heap) < 1000
+
+
+def test_the_diagrams_are_drawn_from_the_tables_as_they_are():
+    loader = SourceFileLoader("diagrams", str(ROOT / "scripts" / "diagrams"))
+    module = module_from_spec(spec_from_loader("diagrams", loader))
+    loader.exec_module(module)
+    assert module.page() == (ROOT / "docs" / "sip-state-machines.md").read_text()
