@@ -7,11 +7,12 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import IO, Final, TypeVar
 
 import httpx
 import pytest
@@ -74,13 +75,15 @@ class Marked:
             env=self.environment(environment),
         )
 
-    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
-        """Start `twoleg ARGUMENTS`."""
+    def start(
+        self, *arguments: str, errors: IO[str] | int = subprocess.PIPE, **environment: str
+    ) -> subprocess.Popen[str]:
+        """Start `twoleg ARGUMENTS`; what it logs goes to `errors`."""
         return subprocess.Popen(
             [sys.executable, "-m", "twoleg", *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=errors,
             text=True,
             env=self.environment(environment),
         )
@@ -155,10 +158,17 @@ class Serve:
     marked: Marked
     rtp_ports: str
 
-    def start(self, data_dir: Path, *options: str, **environment: str) -> subprocess.Popen[str]:
+    def start(
+        self,
+        data_dir: Path,
+        *options: str,
+        errors: IO[str] | int = subprocess.PIPE,
+        **environment: str,
+    ) -> subprocess.Popen[str]:
         return self.marked.start(
             "serve", "--data-dir", str(data_dir), "--http", f"{LOOPBACK}:0",
-            "--sip", f"{LOOPBACK}:0", "--rtp-ports", self.rtp_ports, *options, **environment,
+            "--sip", f"{LOOPBACK}:0", "--rtp-ports", self.rtp_ports, *options,
+            errors=errors, **environment,
         )  # fmt: skip
 
     def refused(
@@ -172,24 +182,34 @@ class Serve:
     @contextlib.contextmanager
     def __call__(self, data_dir: Path, *options: str, **environment: str) -> Iterator[Serving]:
         """Run one until the block is left, if it still runs then."""
-        process = self.start(data_dir, *options, **environment)
-        try:
-            said: list[str] = []
-            assert process.stdout is not None
-            for line in process.stdout:
-                said.append(line.strip())
-                if line.startswith("ready "):
-                    break
-            else:
-                process.wait()
-                assert process.stderr is not None
-                pytest.fail(f"serve ended with {process.returncode}: {process.stderr.read()}")
-            _, url, sip = said[-1].split()
-            yield Serving(process, data_dir, url, sip.removeprefix("sip:"), said)
-        finally:
-            if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
-                process.wait(STOP_SECONDS)
-            for pipe in (process.stdin, process.stdout, process.stderr):
-                if pipe is not None:
-                    pipe.close()
+        log = data_dir.with_suffix(".log")
+        with log.open("a") as errors:
+            process = self.start(data_dir, *options, errors=errors, **environment)
+        with process:
+            try:
+                said = _until_ready(process)
+                if process.poll() is not None:
+                    pytest.fail(f"serve ended with {process.returncode}: {log.read_text()}")
+                _, url, sip = said[-1].split()
+                yield Serving(process, data_dir, url, sip.removeprefix("sip:"), said)
+            finally:
+                if process.poll() is None:
+                    process.send_signal(signal.SIGTERM)
+                    process.wait(STOP_SECONDS)
+
+
+def _until_ready(process: subprocess.Popen[str]) -> list[str]:
+    """What it printed up to its `ready` line, or up to its end."""
+    said: list[str] = []
+    too_late = threading.Timer(WAIT_SECONDS, process.kill)
+    too_late.start()
+    try:
+        assert process.stdout is not None
+        for line in process.stdout:
+            said.append(line.strip())
+            if line.startswith("ready "):
+                return said
+        process.wait()
+        return said
+    finally:
+        too_late.cancel()
