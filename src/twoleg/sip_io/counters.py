@@ -35,3 +35,5 @@ class Counters:
     registrations_overflowed: int = 0
     callback_errors: int = 0
     """Exceptions of the embedding's own callbacks; each is logged."""
+    internal_errors: int = 0
+    """Messages and timers that the stack itself failed at; each is logged."""

@@ -11,7 +11,7 @@ from twoleg.sip import Flow, LegGone, Reason, Request
 from twoleg.sip_io.leg import Leg, LegEnd, LegRefused, Session
 
 if TYPE_CHECKING:
-    from twoleg.sip_io.phone import Phone
+    from twoleg.sip_io.legs import Legs
 
 
 class IncomingCall:
@@ -20,8 +20,8 @@ class IncomingCall:
     `request` is the INVITE, `offer` its session description; empty: we are to make the offer.
     """
 
-    def __init__(self, phone: Phone, leg: Leg, request: Request, flow: Flow) -> None:
-        self._phone = phone
+    def __init__(self, legs: Legs, leg: Leg, request: Request, flow: Flow) -> None:
+        self._legs = legs
         self.leg = leg
         self.request = request
         self.flow = flow
@@ -32,7 +32,7 @@ class IncomingCall:
 
     def ring(self, status: int = 180, body: bytes | None = None) -> None:
         """Say that it rings, or what else goes on. A call that is over by now is left alone."""
-        self._attempt(lambda: self._phone.ring_back(self.leg, status, body))
+        self._attempt(lambda: self._legs.ring_back(self.leg, status, body))
 
     def accept(
         self,
@@ -44,11 +44,11 @@ class IncomingCall:
     ) -> None:
         """Answer the call; the rest is what `RingRequest` has, for later offers."""
         self.leg.session = Session(answer_offer, make_offer, accept_answer)
-        self._attempt(lambda: self._phone.accept(self.leg, answer))
+        self._attempt(lambda: self._legs.accept(self.leg, answer))
 
     def reject(self, status: int, reason: str = "") -> None:
         """Refuse the call."""
-        self._attempt(lambda: self._phone.reject(self.leg, status, reason))
+        self._attempt(lambda: self._legs.reject(self.leg, status, reason))
 
     def hang_up(self, reason: Reason | None = None) -> None:
         """End the call, whatever state it is in. Never blocks."""

@@ -1,5 +1,7 @@
 """One leg of a call as something to await: a thin view of the core's events."""
 
+from __future__ import annotations
+
 import asyncio
 from collections import deque
 from collections.abc import Callable
@@ -8,51 +10,21 @@ from typing import TYPE_CHECKING
 
 from twoleg.sip import (
     Answered,
-    Credentials,
-    Destination,
     DialogIdentity,
     Ended,
     Established,
-    Flow,
     InfoReceived,
-    NameAddr,
     Progress,
     Reason,
     RefusalCause,
     Refused,
-    SipUri,
 )
 
 if TYPE_CHECKING:
-    from twoleg.sip_io.phone import Phone
+    from twoleg.sip_io.legs import Legs
 
 MAX_UNREAD = 32
 """Progress reports, or INFO requests, that wait to be read; the oldest give way."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RingRequest:
-    """Whom to ring, and what to say.
-
-    `answer_offer` answers a later offer of the peer (hold, a change of codec) and may raise
-    SessionRejected (488); `make_offer` makes ours when the peer asks for one, and
-    `accept_answer` takes what the peer answers to it. `destinations` empty means: find them
-    from the first route, or the target (RFC 3263).
-    """
-
-    target: SipUri
-    from_: NameAddr
-    to: NameAddr
-    offer: bytes
-    answer_offer: Callable[[bytes], bytes]
-    make_offer: Callable[[], bytes]
-    accept_answer: Callable[[bytes], None] | None = None
-    destinations: tuple[Destination, ...] = ()
-    routes: tuple[NameAddr, ...] = ()
-    flow: Flow | None = None
-    headers: tuple[tuple[str, str], ...] = ()
-    credentials: Credentials | None = None
-    max_redirects: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +86,7 @@ class Leg:
     """A call to one far end, from INVITE to BYE.
 
     Every wait may be given up at any time, and several tasks may wait at once. Nothing here
-    blocks except the coroutines, and none of those outlives the leg.
+    blocks except the coroutines, and those end with the leg, all but `info`.
     """
 
     __slots__ = (
@@ -122,7 +94,7 @@ class Leg:
         "_end",
         "_established",
         "_infos",
-        "_phone",
+        "_legs",
         "_progress",
         "_refusal",
         "_waiters",
@@ -131,8 +103,8 @@ class Leg:
         "session",
     )
 
-    def __init__(self, phone: "Phone", number: int, call_id: str, session: Session) -> None:
-        self._phone = phone
+    def __init__(self, legs: Legs, number: int, call_id: str, session: Session) -> None:
+        self._legs = legs
         self._progress: deque[Progress] = deque(maxlen=MAX_UNREAD)
         self._infos: deque[Info] = deque(maxlen=MAX_UNREAD)
         self._waiters: list[asyncio.Future[None]] = []
@@ -181,18 +153,18 @@ class Leg:
         return self._end
 
     async def info(self) -> Info:
-        """The next INFO of the far end."""
+        """The next INFO of the far end. Waits until cancelled: a leg that is over has none."""
         while not self._infos:
             await self._change()
         return self._infos.popleft()
 
     def acknowledge(self) -> None:
         """Let the ACK of the answer leave. Call it once, after `answered`."""
-        self._phone.acknowledge(self)
+        self._legs.acknowledge(self)
 
     def hang_up(self, reason: Reason | None = None) -> None:
         """End the leg, whatever state it is in: CANCEL, BYE, or nothing. Never blocks."""
-        self._phone.hang_up(self, reason)
+        self._legs.hang_up(self, reason)
 
     def on_progress(self, event: Progress) -> None:
         self._progress.append(event)
@@ -237,7 +209,7 @@ class Leg:
 
         Raises LegGone, LocalProtocolError.
         """
-        self._phone.offer(self, body)
+        self._legs.offer(self, body)
 
     def on_info(self, event: InfoReceived) -> None:
         self._infos.append(Info(event.content_type, event.body))

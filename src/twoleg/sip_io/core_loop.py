@@ -1,0 +1,109 @@
+"""Running the core: its messages are sent, its events told, and it is woken when it asks."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from twoleg.sip import Event, Outgoing, UserAgent
+from twoleg.sip_io.counters import Counters
+
+TIMER_GRAIN: Final = 0.001
+"""Seconds that the timer may be late, so that deadlines close together are met in one go."""
+
+_log = logging.getLogger(__name__)
+
+
+class CoreLoop:
+    """The one timer of a phone, and the way out of its core.
+
+    Whoever gives the core anything calls `turn` after it: what the core then wants sent leaves
+    within that call.
+    """
+
+    def __init__(self, core: UserAgent, tell: Callable[[Event], None], counters: Counters) -> None:
+        self.core = core
+        self._tell = tell
+        self._counters = counters
+        self._loop = asyncio.get_running_loop()
+        self._send: Callable[[Outgoing], None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
+        self._turning = False
+        self._idle: asyncio.Future[None] | None = None
+
+    def now(self) -> float:
+        """The time as the core is told it."""
+        return self._loop.time()
+
+    def start(self, send: Callable[[Outgoing], None]) -> None:
+        """Send by `send` from now on, until `stop`."""
+        self._send = send
+
+    def turn(self) -> None:
+        """Send what the core wants sent, tell what it tells, and set the timer."""
+        send = self._send
+        if self._turning or send is None:
+            return
+        self._turning = True
+        core = self.core
+        try:
+            while True:
+                outgoing = core.datagrams_to_send()
+                for sent in outgoing:
+                    send(sent)
+                event = core.next_event()
+                if event is not None:
+                    self._tell_safely(event)
+                elif not outgoing:
+                    break
+        finally:
+            self._turning = False
+        self._set_timer()
+        if self._idle is not None and core.is_idle and not self._idle.done():
+            self._idle.set_result(None)
+
+    async def drain(self, seconds: float) -> None:
+        """Wait until the core has nothing left to send or to wait for, but no longer than that."""
+        self._idle = self._loop.create_future()
+        self.turn()
+        await asyncio.wait((self._idle,), timeout=seconds)
+        self._idle.cancel()
+
+    def stop(self) -> None:
+        """Send nothing any more."""
+        self._send = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _tell_safely(self, event: Event) -> None:
+        try:
+            self._tell(event)
+        except Exception:  # noqa: BLE001
+            # A callback of whoever uses us; the stack itself must go on.
+            self._counters.callback_errors += 1
+            _log.exception("callback failed", extra={"event": type(event).__name__})
+
+    def _set_timer(self) -> None:
+        deadline = self.core.next_deadline()
+        if deadline is None:
+            return  # a timer that is still set finds nothing to do
+        if self._timer is not None:
+            if self._timer_at <= deadline + TIMER_GRAIN:
+                return  # it comes first, and is set anew then
+            self._timer.cancel()
+        self._timer_at = deadline
+        self._timer = self._loop.call_at(deadline, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        try:
+            self.core.handle_timeout(self.now())
+        except Exception:  # noqa: BLE001
+            # One exchange is lost by it; without its timer the phone would lose all of them.
+            self._counters.internal_errors += 1
+            _log.exception("timer failed")
+        self.turn()

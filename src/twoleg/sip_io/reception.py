@@ -1,0 +1,96 @@
+"""What comes in from the network, past the gatekeeper, to the core."""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+from twoleg.sip import (
+    Flow,
+    Outgoing,
+    RemoteProtocolError,
+    Request,
+    Response,
+    parse_message,
+)
+from twoleg.sip_io.core_loop import CoreLoop
+from twoleg.sip_io.counters import Counters
+from twoleg.sip_io.gatekeeper import Gatekeeper, ShutOuts, Verdict
+
+_NEVER_JUDGED: Final = frozenset({"ACK", "CANCEL"})
+_KEEP_ALIVES: Final = frozenset({b"", b"\0", b"\r\n", b"\r\n\r\n"})
+"""Datagrams that phones send to keep their NAT's port open; nothing is to be done about them."""
+
+_log = logging.getLogger(__name__)
+
+
+class Reception:
+    """The `Inbox` of a phone. Nothing that a peer sends raises out of it."""
+
+    def __init__(
+        self,
+        running: CoreLoop,
+        gatekeeper: Gatekeeper,
+        shut_outs: ShutOuts,
+        counters: Counters,
+    ) -> None:
+        self._running = running
+        self._core = running.core
+        self._gatekeeper = gatekeeper
+        self._shut_outs = shut_outs
+        self._counters = counters
+
+    def datagram(self, data: bytes, flow: Flow) -> None:
+        if not self.admits(flow.remote.host):
+            self._counters.dropped_sources += 1
+            return
+        self._counters.datagrams_received += 1
+        if data in _KEEP_ALIVES:
+            return
+        try:
+            message: Request | Response | RemoteProtocolError = parse_message(data)
+        except RemoteProtocolError as error:
+            message = error
+        self._receive(message, flow)
+
+    def message(self, message: Request | Response | RemoteProtocolError, flow: Flow) -> None:
+        self._counters.messages_received += 1
+        self._receive(message, flow)
+
+    def send_failed(self, sent: Outgoing) -> None:
+        self._core.transport_failed(sent, self._running.now())
+        self._running.turn()
+
+    def admits(self, host: str) -> bool:
+        shut_outs = self._shut_outs
+        return not shut_outs.any_shut or not shut_outs.is_shut(host, self._running.now())
+
+    def strike(self, host: str) -> None:
+        """Note that a source was refused; one that keeps trying is not listened to for a while."""
+        if not self._gatekeeper.trusts(host) and self._shut_outs.strike(host, self._running.now()):
+            self._counters.sources_shut_out += 1
+            _log.warning("source shut out", extra={"source": host})
+
+    def _receive(self, message: Request | Response | RemoteProtocolError, flow: Flow) -> None:
+        try:
+            if not isinstance(message, Request) or self._may_pass(message, flow):
+                self._core.receive_message(message, flow, self._running.now())
+        except Exception:  # noqa: BLE001
+            # An event loop closes the socket whose protocol raises: one message would end us all.
+            self._counters.internal_errors += 1
+            _log.exception("message failed", extra={"source": flow.remote.host})
+        self._running.turn()
+
+    def _may_pass(self, request: Request, flow: Flow) -> bool:
+        """Have the gatekeeper judge what would open something new."""
+        if request.method in _NEVER_JUDGED or request.to.tag is not None:
+            return True
+        verdict = self._gatekeeper.judge(request, flow)
+        if verdict is Verdict.ALLOW:
+            return True
+        self._counters.forbidden += 1
+        self.strike(flow.remote.host)
+        if verdict is Verdict.FORBID:
+            refusal = RemoteProtocolError(403, "Forbidden", request)
+            self._core.receive_message(refusal, flow, self._running.now())
+        return False
