@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import Final
 
@@ -13,6 +14,8 @@ from twoleg.api.measurements import Measurements
 MAX_LOGGED_PATH: Final = 200
 
 log = structlog.get_logger(__name__)
+# Asked before a line is put together: nearly always nobody wants it.
+_levels = logging.getLogger(__name__)
 
 
 class AccessLog:
@@ -41,10 +44,11 @@ class AccessLog:
         finally:
             seconds = time.perf_counter() - began
             self._measurements.request(scope["method"], status, seconds)
-            log.debug(
-                "request",
-                method=scope["method"],
-                path=scope["path"][:MAX_LOGGED_PATH],
-                status=status,
-                milliseconds=round(seconds * 1000, 2),
-            )
+            if _levels.isEnabledFor(logging.DEBUG):
+                log.debug(
+                    "request",
+                    method=scope["method"],
+                    path=scope["path"][:MAX_LOGGED_PATH],
+                    status=status,
+                    milliseconds=round(seconds * 1000, 2),
+                )

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, FastAPI
 from starlette.middleware import Middleware
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from twoleg import __version__
 from twoleg.api import errors
@@ -23,11 +24,25 @@ from twoleg.api.pages import PREFIX
 from twoleg.api.ring_groups.routes import router as ring_groups
 from twoleg.api.tokens.routes import router as tokens
 from twoleg.api.trunks.routes import router as trunks
-from twoleg.api.two_legged_call.routes import route as two_legged_call
+from twoleg.api.two_legged_call.routes import PATH, endpoint, route
 from twoleg.api.users.routes import router as users
 from twoleg.calls.admission import Admission
 from twoleg.settings import Settings
 from twoleg.store import Database
+
+
+class App(FastAPI):
+    """FastAPI with a short way in for the contract's request, which is nearly all of the load."""
+
+    contract: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] == "http" and scope["path"] == PATH and scope["method"] == "POST":
+            scope["app"] = self
+            await self.contract(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
 
 
 def create_app(settings: Settings, database: Database) -> FastAPI:
@@ -40,7 +55,7 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
             app.state.admission = admission
             yield
 
-    app = FastAPI(
+    app = App(
         title="twoleg",
         version=__version__,
         lifespan=lifespan,
@@ -53,8 +68,8 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
     app.state.settings = settings
     app.state.database = database
     app.state.measurements = measurements
-    # First, because every call comes in here and routes are tried in order.
-    app.router.routes.insert(0, two_legged_call)
+    app.contract = AccessLog(endpoint, measurements)
+    app.router.routes.append(route)
     for router in _routers():
         app.include_router(router, prefix=PREFIX)
     # Where probes and Prometheus look by custom.

@@ -22,6 +22,14 @@ _FORM: Final = b"application/x-www-form-urlencoded"
 _MULTIPART: Final = b"multipart/form-data"
 
 
+def _no_constant(name: str) -> None:
+    raise ValueError(name)
+
+
+# Made once: json.loads makes one for each body where NaN is to be refused.
+_DECODER: Final = json.JSONDecoder(parse_constant=_no_constant)
+
+
 class BodyTooLarge(HTTPException):
     """The body is over MAX_BODY_BYTES; what was read of it is gone."""
 
@@ -55,14 +63,21 @@ class BodyLimit:
 
 
 async def read_body(receive: Receive) -> bytes | None:
-    """Return the whole body, which BodyLimit bounds; None once the client has gone."""
+    """Return the whole body; None once the client has gone. Raises BodyTooLarge."""
     message = await receive()
     if not message.get("more_body") and message["type"] == "http.request":
         body: bytes = message.get("body", b"")
+        if len(body) > MAX_BODY_BYTES:
+            raise BodyTooLarge
         return body
     parts = []
+    received = 0
     while message["type"] == "http.request":
         parts.append(message.get("body", b""))
+        received += len(parts[-1])
+        if received > MAX_BODY_BYTES:
+            await _discard(receive, message)
+            raise BodyTooLarge
         if not message.get("more_body"):
             return b"".join(parts)
         message = await receive()
@@ -94,14 +109,10 @@ def fields_of(content_type: bytes, body: bytes) -> dict[str, Any]:
 
 def _json_fields(body: bytes) -> dict[str, Any]:
     try:
-        fields = json.loads(body, parse_constant=_no_constant)
+        fields = _DECODER.decode(body.decode())
     except (ValueError, RecursionError):
         return {}
     return fields if isinstance(fields, dict) else {}
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(name)
 
 
 def query_fields(text: bytes) -> dict[str, Any]:

@@ -135,6 +135,12 @@ def admission_error(error: Exception) -> JSONReply | None:
             return None
 
 
+def unexpected(path: str, error: Exception) -> JSONReply:
+    """Log what nobody foresaw, and return the 500 that tells nothing of it."""
+    log.error("request_failed", path=path, error=type(error).__name__, exc_info=error)
+    return reply(500, "Server Error.")
+
+
 def install(app: FastAPI) -> None:
     """Make every error that a route of `app` can end with a reply of this module."""
     app.add_exception_handler(Exception, _on_anything)
@@ -170,8 +176,7 @@ def _adapted(handle: Any) -> Any:
 
 
 async def _on_anything(request: Request, error: Exception) -> Response:
-    log.error("request_failed", path=request.url.path, error=type(error).__name__, exc_info=error)
-    return reply(500, "Server Error.")
+    return unexpected(request.url.path, error)
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:

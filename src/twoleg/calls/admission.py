@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 
 import psycopg
 import structlog
@@ -47,8 +47,7 @@ class CallSource(StrEnum):
     API = "api"
 
 
-@dataclass(frozen=True, slots=True)
-class RateLimit:
+class RateLimit(NamedTuple):
     """What an account may still place in the running second."""
 
     limit: int
@@ -56,8 +55,7 @@ class RateLimit:
     reset_at: float  # seconds since the epoch
 
 
-@dataclass(frozen=True, slots=True)
-class AcceptedCall:
+class AcceptedCall(NamedTuple):
     """A call that is in the database."""
 
     id: int
@@ -338,9 +336,8 @@ async def _find_new_contacts(
     found = await queries.look_up(connection, asks)
     for position in unknown:
         if position in found:
-            candidates[position] = replace(
-                candidates[position], contact_id=found[position].numbered_contact_id
-            )
+            contact_id = found[position].numbered_contact_id
+            candidates[position] = candidates[position]._replace(contact_id=contact_id)
 
 
 async def _find(connection: Connection, batch: Sequence[_Waiting]) -> dict[int, Found]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -145,9 +144,6 @@ FROM account_admissions s WHERE s.account_id = ANY(%s)
 """
 
 
-_FOUND_FIELDS: Final = tuple(field.name for field in fields(Found))
-
-
 async def look_up(
     connection: psycopg.AsyncConnection[Any], asks: Sequence[Mapping[str, Any]]
 ) -> dict[int, Found]:
@@ -155,7 +151,7 @@ async def look_up(
     async with connection.cursor() as cursor:
         await cursor.execute(_LOOK_UP, (json.dumps(asks),), prepare=True)
         rows = await cursor.fetchall()
-    return {row[0]: Found(**dict(zip(_FOUND_FIELDS, row[1:], strict=True))) for row in rows}
+    return {row[0]: Found._make(row[1:]) for row in rows}
 
 
 async def lines_that_end_with(

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from twoleg.calls.destinations import Destination, Refusal, destination
 from twoleg.calls.requests import (
@@ -30,8 +29,7 @@ class AdmissionRefused(Exception):
         self.reason = reason
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class Found(NamedTuple):
     """What the token's account has of the things that a request names; None where it has none."""
 
     account_id: int
@@ -56,8 +54,7 @@ class Found:
     agent_is_own_line: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A request that only the account's limits can still refuse.
 
     `contact_id` is None for a number that nobody has yet; `remember_number` adds the dialled

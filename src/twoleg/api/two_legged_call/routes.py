@@ -7,10 +7,10 @@ from typing import Final
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from twoleg.api.bodies import fields_of, query_fields, read_body
-from twoleg.api.credentials import authorization_of, token_of
-from twoleg.api.errors import admission_error, unauthenticated
-from twoleg.calls.admission import AcceptedCall, Admission
+from twoleg.api.bodies import TOO_LARGE, BodyTooLarge, fields_of, query_fields, read_body
+from twoleg.api.credentials import token_of
+from twoleg.api.errors import admission_error, reply, unexpected
+from twoleg.calls.admission import AcceptedCall, Admission, UnknownToken
 from twoleg.calls.requests import read_call_request
 
 PATH: Final = "/api/v1/webhook/two-legged-call"
@@ -21,29 +21,38 @@ class TwoLeggedCall:
     """Takes in the contract's request: JSON or a form, fields of the query string beside it."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request."""
-        body = await read_body(receive)
-        if body is None:
-            return
-        query_string = scope["query_string"]
-        query = query_fields(query_string) if query_string else {}
-        fields = fields_of(_content_type(scope), body)
-        token = token_of(query, fields, authorization_of(scope["headers"]))
-        if token is None:
-            await unauthenticated()(scope, receive, send)
-            return
-        if query:
-            fields = query | fields
-        admission: Admission = scope["app"].state.admission
+        """Handle one request; no exception leaves."""
         try:
-            call = await admission.accept(token, read_call_request(fields))
-        except Exception as error:
-            response = admission_error(error)
-            if response is None:
-                raise
+            call = await _admit(scope, receive)
+        except BodyTooLarge:
+            await reply(413, TOO_LARGE, {"Connection": "close"})(scope, receive, send)
+        except Exception as error:  # noqa: BLE001  whatever it is, the client gets JSON
+            response = admission_error(error) or unexpected(PATH, error)
             await response(scope, receive, send)
-            return
-        await _accept(call, send)
+        else:
+            if call is not None:
+                await _accept(call, send)
+
+
+async def _admit(scope: Scope, receive: Receive) -> AcceptedCall | None:
+    """Return the call once it is stored; None where the client has gone before it was asked for."""
+    body = await read_body(receive)
+    if body is None:
+        return None
+    query_string = scope["query_string"]
+    query = query_fields(query_string) if query_string else {}
+    content_type = authorization = b""
+    for name, value in scope["headers"]:
+        if name == b"content-type":
+            content_type = value
+        elif name == b"authorization":
+            authorization = value
+    fields = fields_of(content_type, body)
+    token = token_of(query, fields, authorization)
+    if token is None:
+        raise UnknownToken
+    admission: Admission = scope["app"].state.admission
+    return await admission.accept(token, read_call_request(query | fields if query else fields))
 
 
 async def _accept(call: AcceptedCall, send: Send) -> None:
@@ -58,12 +67,5 @@ async def _accept(call: AcceptedCall, send: Send) -> None:
     await send({"type": "http.response.body", "body": ACCEPTED})
 
 
-def _content_type(scope: Scope) -> bytes:
-    for name, value in scope["headers"]:
-        if name == b"content-type":
-            content_type: bytes = value
-            return content_type
-    return b""
-
-
-route: Final = Route(PATH, TwoLeggedCall(), methods=["POST"], include_in_schema=False)
+endpoint: Final = TwoLeggedCall()
+route: Final = Route(PATH, endpoint, methods=["POST"], include_in_schema=False)
