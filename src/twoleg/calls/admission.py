@@ -26,6 +26,9 @@ from twoleg.directory.tokens import Scope, allows, hash_of
 from twoleg.store import Database
 
 MAX_BATCH: Final = 64
+# A batch's fixed cost is that of ten calls: where more are to be expected soon, it waits for them.
+GATHER_SECONDS: Final = 0.003
+ENOUGH_FOR_A_BATCH: Final = 16
 # Requests that wait for a transaction; with more, the database is not keeping up.
 MAX_WAITING: Final = 4096
 UNAVAILABLE_RETRY_SECONDS: Final = 5
@@ -110,6 +113,25 @@ class _Waiting:
             self.reply.set_result(call)
 
 
+class _Pace:
+    """How fast requests have been coming, as far as one batch needs to know."""
+
+    def __init__(self) -> None:
+        self._per_second = 0.0
+        self._taken_at = 0.0
+
+    def taken(self, count: int, now: float) -> None:
+        """Note a batch of `count`, taken at `now`."""
+        elapsed = max(now - self._taken_at, GATHER_SECONDS)
+        self._per_second = (self._per_second + count / elapsed) / 2
+        self._taken_at = now
+
+    def pause(self, waiting: int) -> float:
+        """Return how many seconds to wait for others, `waiting` being there."""
+        lonely = self._per_second * GATHER_SECONDS < 1
+        return 0.0 if lonely or waiting >= ENOUGH_FOR_A_BATCH else GATHER_SECONDS
+
+
 class _LookUpFailed(Exception):
     """The database went away before anything was written."""
 
@@ -172,8 +194,13 @@ class Admission:
 
     async def _serve(self, connection: Connection) -> None:
         """Take batch after batch; ends by an exception once the connection is of no use."""
+        pace, clock = _Pace(), asyncio.get_running_loop().time
         while True:
             await self._arrived.wait()
+            pause = pace.pause(len(self._waiting))
+            if pause:
+                await asyncio.sleep(pause)
+            pace.taken(len(self._waiting), clock())
             batch = [each for each in self._waiting[:MAX_BATCH] if not each.reply.done()]
             del self._waiting[:MAX_BATCH]
             if not self._waiting:

@@ -7,35 +7,26 @@ from typing import Any, Final
 
 import psycopg
 
-# The oldest call gets a user that two of them want. Users are inserted in the order of their ids,
-# so that no two engines wait for each other in a ring.
-_CLAIM: Final = """
-WITH due AS MATERIALIZED (
-  SELECT id FROM calls WHERE engine_id IS NULL AND ended_at IS NULL
-  ORDER BY id LIMIT %(room)s FOR NO KEY UPDATE SKIP LOCKED
-), claimed AS (
-  UPDATE calls c SET engine_id = %(engine)s, claimed_at = now() FROM due WHERE c.id = due.id
-  RETURNING c.id, c.account_id, c.user_id, c.ring_group_id, c.contact_id, c.line_id,
-    c.user_phone_number, c.contact_phone_number, c.line_phone_number, c.options, c.sequence,
-    c.hangup_requested_at, c.created_at
-), wanted AS (
+_COLUMNS: Final = """
+  c.id, c.account_id, c.user_id, c.ring_group_id, c.contact_id, c.line_id, c.user_phone_number,
+  c.contact_phone_number, c.line_phone_number, c.options, c.sequence, c.hangup_requested_at,
+  c.created_at
+"""
+_WANTED: Final = """
   SELECT c.id AS call_id, u.id AS user_id, 0 AS place
-  FROM claimed c JOIN users u ON u.id = c.user_id
+  FROM claimed c JOIN users u ON u.id = c.user_id WHERE u.deleted_at IS NULL
   UNION ALL
   SELECT c.id, u.id, m.position + 1
   FROM claimed c JOIN ring_group_members m ON m.ring_group_id = c.ring_group_id
     JOIN users u ON u.id = m.user_id
   WHERE u.deleted_at IS NULL AND u.availability = 'available' AND u.id IS DISTINCT FROM c.user_id
-), reserved AS (
-  INSERT INTO reservations (user_id, call_id)
-  SELECT DISTINCT ON (user_id) user_id, call_id FROM wanted ORDER BY user_id, call_id
-  ON CONFLICT (user_id) DO NOTHING RETURNING user_id, call_id
-)
+"""
+_LOAD: Final = """
 SELECT c.id, c.account_id, c.ring_group_id, c.user_phone_number, c.contact_phone_number,
   c.line_phone_number, c.options, c.sequence, c.hangup_requested_at IS NOT NULL,
   extract(epoch FROM clock_timestamp() - c.created_at)::float8,
   (SELECT name FROM contacts WHERE id = c.contact_id), l.country, g.strategy, g.ring_seconds,
-  c.user_id IS NOT NULL,
+  coalesce((c.options->>'max_wait_seconds')::integer, g.max_wait_seconds, 0),
   (SELECT count(*) FROM wanted w WHERE w.call_id = c.id),
   (SELECT coalesce(jsonb_agg(jsonb_build_object(
       'id', t.id, 'host', t.host, 'port', t.port, 'transport', t.transport,
@@ -55,8 +46,42 @@ SELECT c.id, c.account_id, c.ring_group_id, c.user_phone_number, c.contact_phone
    WHERE w.call_id = c.id)
 FROM claimed c LEFT JOIN lines l ON l.id = c.line_id
   LEFT JOIN ring_groups g ON g.id = c.ring_group_id
-ORDER BY c.id
 """
+
+# The oldest call gets a user that two of them want. Users are inserted in the order of their ids,
+# so that no two engines wait for each other in a ring.
+_CLAIM: Final = f"""
+WITH due AS MATERIALIZED (
+  SELECT id FROM calls WHERE engine_id IS NULL AND ended_at IS NULL
+  ORDER BY id LIMIT %(room)s FOR NO KEY UPDATE SKIP LOCKED
+), claimed AS (
+  UPDATE calls c SET engine_id = %(engine)s, claimed_at = now() FROM due WHERE c.id = due.id
+  RETURNING {_COLUMNS}
+), wanted AS ({_WANTED}), reserved AS (
+  INSERT INTO reservations (user_id, call_id)
+  SELECT DISTINCT ON (user_id) user_id, call_id FROM wanted ORDER BY user_id, call_id
+  ON CONFLICT (user_id) DO NOTHING RETURNING user_id, call_id
+)
+{_LOAD} ORDER BY c.id
+"""  # noqa: S608
+
+# Reserves only for as many calls as there is room for, and loads only those.
+_CLAIM_AGENTS: Final = f"""
+WITH claimed AS MATERIALIZED (
+  SELECT {_COLUMNS} FROM calls c
+  WHERE c.id = ANY(%(waiting)s) AND c.engine_id = %(engine)s AND c.ended_at IS NULL
+), wanted AS MATERIALIZED ({_WANTED}), placeable AS MATERIALIZED (
+  SELECT DISTINCT w.call_id FROM wanted w
+  WHERE NOT EXISTS (SELECT FROM reservations r WHERE r.user_id = w.user_id)
+  ORDER BY w.call_id LIMIT %(room)s
+), reserved AS (
+  INSERT INTO reservations (user_id, call_id)
+  SELECT DISTINCT ON (user_id) user_id, call_id FROM wanted JOIN placeable USING (call_id)
+  ORDER BY user_id, call_id
+  ON CONFLICT (user_id) DO NOTHING RETURNING user_id, call_id
+)
+{_LOAD} WHERE c.id IN (SELECT call_id FROM placeable) ORDER BY c.id
+"""  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +102,43 @@ class Claim:
     country: str | None
     strategy: str | None
     group_ring_seconds: int | None
-    names_user: bool
+    max_wait_seconds: int
     wanted: int
     """Users that the call may ring; those of `agents` have no other call."""
 
     trunks: list[dict[str, Any]]
     agents: list[dict[str, Any]]
 
+    @property
+    def patience(self) -> float:
+        """How long the call may wait for an agent from now on, in seconds."""
+        return self.max_wait_seconds - self.queued_seconds
+
+    @property
+    def may_wait(self) -> bool:
+        """Whether nobody is free now, and the call may wait for somebody."""
+        return not self.agents and not self.hangup_requested and self.patience > 0
+
 
 async def claim(connection: psycopg.AsyncConnection[Any], engine_id: int, room: int) -> list[Claim]:
     """Take up to `room` queued calls, the oldest first; no other engine has them then."""
+    return await _claims(connection, _CLAIM, {"engine": engine_id, "room": room})
+
+
+async def claim_agents(
+    connection: psycopg.AsyncConnection[Any], engine_id: int, waiting: list[int], room: int
+) -> list[Claim]:
+    """Reserve users that are free by now for up to `room` claimed calls, the oldest first.
+
+    Gives those calls anew; one that another call was quicker than still has no agents.
+    """
+    parameters = {"engine": engine_id, "waiting": waiting, "room": room}
+    return await _claims(connection, _CLAIM_AGENTS, parameters)
+
+
+async def _claims(
+    connection: psycopg.AsyncConnection[Any], statement: str, parameters: dict[str, Any]
+) -> list[Claim]:
     async with connection.cursor() as cursor:
-        await cursor.execute(_CLAIM, {"engine": engine_id, "room": room}, prepare=True)
+        await cursor.execute(statement, parameters, prepare=True)
         return [Claim(*row) for row in await cursor.fetchall()]

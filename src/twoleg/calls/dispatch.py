@@ -1,30 +1,42 @@
-"""Taking calls from the queue as there is room, running each, and passing hang-ups on."""
+"""Taking calls from the queue as there is room, running each, and passing hang-ups on.
+
+A call whose agents all have other calls may wait. It is ours by then, so that it is in nobody's
+way, and still `queued`, so that it is placed by another engine if this one is lost.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any, Final, Protocol, Self
+from dataclasses import dataclass, replace
+from typing import Final, Protocol, Self
 
-import psycopg
 import structlog
 
 from twoleg.calls.admission_queries import CALLS_CHANNEL
-from twoleg.calls.claims import Claim, claim
+from twoleg.calls.background import background
+from twoleg.calls.claims import Claim, claim, claim_agents
+from twoleg.calls.connected import Connection, stay_connected
 from twoleg.calls.hang_up import HANG_UP_CHANNEL
 from twoleg.store import Database
 
 MAX_CLAIM: Final = 64
 """Calls taken in one go."""
 
+MAX_WAITING: Final = 1000
+"""Calls of one engine that wait for an agent; one more is told that nobody is free."""
+
 POLL_SECONDS: Final = 2.0
 """How often the queue is looked at without having been told: a notification may be lost."""
 
-FIRST_PAUSE_SECONDS: Final = 0.1
-LONGEST_PAUSE_SECONDS: Final = 2.0
+WAITING_POLL_SECONDS: Final = 0.5
+"""How often calls that wait for an agent are looked at."""
 
-_ASKED: Final = "SELECT id FROM calls WHERE id = ANY(%s) AND hangup_requested_at IS NOT NULL"
+_ASKED: Final = """
+SELECT id FROM calls
+WHERE engine_id = %s AND ended_at IS NULL AND hangup_requested_at IS NOT NULL
+"""
 
 log = structlog.get_logger(__name__)
 
@@ -37,6 +49,13 @@ class RunningCall(Protocol):
     def hang_up(self) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    claim: Claim
+    until: float
+    """On the event loop's clock."""
+
+
 class Dispatcher:
     """Runs up to `capacity` calls of one engine. Made by `Dispatcher.open`."""
 
@@ -46,18 +65,23 @@ class Dispatcher:
         engine_id: int,
         capacity: int,
         begin: Callable[[Claim], RunningCall],
+        calls: asyncio.TaskGroup,
     ) -> None:
         self._database = database
         self._engine_id = engine_id
         self._capacity = capacity
         self._begin = begin
+        self._calls = calls
         self._running: dict[int, RunningCall] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._waiting: dict[int, _Waiting] = {}
+        self._waiting_seen_at = 0.0
         self._look = asyncio.Event()
         self._look.set()
         self._quiet = asyncio.Event()
         self._quiet.set()
         self._draining = False
+        self._claiming = False
         self._asked_anew = False
         self.placed = 0
 
@@ -71,26 +95,27 @@ class Dispatcher:
         begin: Callable[[Claim], RunningCall],
     ) -> AsyncIterator[Self]:
         """Place calls until the block is left, which ends those that still run."""
-        dispatcher = cls(database, engine_id, capacity, begin)
-        workers = [
-            asyncio.create_task(dispatcher._listen(), name="listen for calls"),
-            asyncio.create_task(dispatcher._claim(), name="claim calls"),
-        ]
-        try:
-            yield dispatcher
-        finally:
-            dispatcher._draining = True
-            for task in (*workers, *dispatcher._tasks):
-                task.cancel()
-            await asyncio.gather(*workers, *dispatcher._tasks, return_exceptions=True)
+        async with asyncio.TaskGroup() as calls:
+            dispatcher = cls(database, engine_id, capacity, begin, calls)
+            try:
+                async with background(
+                    stay_connected(database, dispatcher._listen, "nobody tells of calls"),
+                    stay_connected(database, dispatcher._take, "calls wait for the database"),
+                ):
+                    yield dispatcher
+            finally:
+                dispatcher._draining = True
+                for task in dispatcher._tasks:
+                    task.cancel()
 
     @property
     def running(self) -> int:
         return len(self._running)
 
     @property
-    def draining(self) -> bool:
-        return self._draining
+    def waiting(self) -> int:
+        """Calls that wait for an agent."""
+        return len(self._waiting)
 
     async def drain(self, seconds: float) -> int:
         """Take no more calls, wait for the running ones, and say how many are left."""
@@ -105,52 +130,94 @@ class Dispatcher:
     def hang_up(self, call_id: int) -> None:
         """End a call, if it is one of ours."""
         call = self._running.get(call_id)
+        waiting = self._waiting.pop(call_id, None)
         if call is not None:
             call.hang_up()
+        elif waiting is not None:
+            self._start(replace(waiting.claim, hangup_requested=True))
+        elif self._claiming:
+            # It may be among those that are being claimed: the database knows.
+            self._asked_anew = True
+            self._look.set()
 
-    async def _claim(self) -> None:
-        pause = FIRST_PAUSE_SECONDS
-        while not self._draining:
-            try:
-                async with self._database.connection() as connection:
-                    await connection.commit()
-                    await connection.set_autocommit(True)
-                    try:
-                        pause = FIRST_PAUSE_SECONDS
-                        await self._claim_over(connection)
-                    finally:
-                        if not connection.closed:
-                            await connection.set_autocommit(False)
-            except (OSError, psycopg.OperationalError) as error:
-                log.warning("calls wait for the database", error=type(error).__name__)
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+    async def _listen(self, connection: Connection) -> None:
+        await connection.execute(f"LISTEN {CALLS_CHANNEL}")
+        await connection.execute(f"LISTEN {HANG_UP_CHANNEL}")
+        # What was said while nobody listened is looked up.
+        self._asked_anew = True
+        self._look.set()
+        async for said in connection.notifies():
+            if said.channel == CALLS_CHANNEL:
+                self._look.set()
+            elif said.payload.isdecimal():
+                self.hang_up(int(said.payload))
 
-    async def _claim_over(self, connection: psycopg.AsyncConnection[Any]) -> None:
-        while not self._draining:
+    async def _take(self, connection: Connection) -> None:
+        while True:
             try:
-                async with asyncio.timeout(POLL_SECONDS):
+                async with asyncio.timeout(WAITING_POLL_SECONDS if self._waiting else POLL_SECONDS):
                     await self._look.wait()
             except TimeoutError:
                 pass
             self._look.clear()
             if self._asked_anew:
                 await self._find_hang_ups(connection)
-            room = min(MAX_CLAIM, self._capacity - len(self._running))
-            if room <= 0 or self._draining:
-                continue
+            if not self._draining:
+                await self._look_after_waiting(connection)
+                await self._claim(connection)
+
+    async def _claim(self, connection: Connection) -> None:
+        room = min(MAX_CLAIM, self._room)
+        if room == 0:
+            return
+        self._claiming = True
+        try:
             claims = await claim(connection, self._engine_id, room)
-            for each in claims:
-                self._start(each)
-            if len(claims) == room:
-                self._look.set()
+        finally:
+            self._claiming = False
+        now = asyncio.get_running_loop().time()
+        for claimed in claims:
+            self._waiting.pop(claimed.call_id, None)
+            if claimed.may_wait and len(self._waiting) < MAX_WAITING:
+                self._waiting[claimed.call_id] = _Waiting(claimed, now + claimed.patience)
+            else:
+                self._start(claimed)
+        if len(claims) == room:
+            self._look.set()
+
+    async def _look_after_waiting(self, connection: Connection) -> None:
+        """Place those that have an agent by now, and end those that waited long enough."""
+        now = asyncio.get_running_loop().time()
+        if not self._waiting or now - self._waiting_seen_at < WAITING_POLL_SECONDS / 2:
+            return
+        self._waiting_seen_at = now
+        if self._room:
+            found = await claim_agents(connection, self._engine_id, list(self._waiting), self._room)
+            for claimed in found:
+                if claimed.agents and self._waiting.pop(claimed.call_id, None) is not None:
+                    self._start(claimed)
+        for waiting in [each for each in self._waiting.values() if each.until <= now]:
+            del self._waiting[waiting.claim.call_id]
+            self._start(waiting.claim)
+
+    async def _find_hang_ups(self, connection: Connection) -> None:
+        self._asked_anew = False
+        if not self._running and not self._waiting:
+            return
+        cursor = await connection.execute(_ASKED, (self._engine_id,))
+        for (call_id,) in await cursor.fetchall():
+            self.hang_up(call_id)
+
+    @property
+    def _room(self) -> int:
+        return max(0, self._capacity - len(self._running))
 
     def _start(self, claimed: Claim) -> None:
         call = self._begin(claimed)
         self._running[claimed.call_id] = call
         self._quiet.clear()
         self.placed += 1
-        task = asyncio.create_task(self._run(claimed.call_id, call))
+        task = self._calls.create_task(self._run(claimed.call_id, call))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -158,41 +225,14 @@ class Dispatcher:
         try:
             with structlog.contextvars.bound_contextvars(call_id=call_id):
                 await call.run()
+        except Exception:
+            # One call's mishap must not end the others.
+            log.exception("a call broke off", call_id=call_id)
         finally:
-            del self._running[call_id]
+            # Lost to another engine and claimed anew, it may be here twice for a moment.
+            if self._running.get(call_id) is call:
+                del self._running[call_id]
             if len(self._running) == self._capacity - 1:
                 self._look.set()
             if not self._running:
                 self._quiet.set()
-
-    async def _listen(self) -> None:
-        pause = FIRST_PAUSE_SECONDS
-        while True:
-            try:
-                async with await self._database.connect() as connection:
-                    await connection.execute(f"LISTEN {CALLS_CHANNEL}")
-                    await connection.execute(f"LISTEN {HANG_UP_CHANNEL}")
-                    pause = FIRST_PAUSE_SECONDS
-                    # What was said while nobody listened is looked up.
-                    self._asked_anew = True
-                    self._look.set()
-                    async for said in connection.notifies():
-                        self._hear(said)
-            except (OSError, psycopg.OperationalError) as error:
-                log.warning("nobody tells of calls", error=type(error).__name__)
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
-
-    def _hear(self, said: psycopg.Notify) -> None:
-        if said.channel == CALLS_CHANNEL:
-            self._look.set()
-        elif said.payload.isdecimal():
-            self.hang_up(int(said.payload))
-
-    async def _find_hang_ups(self, connection: psycopg.AsyncConnection[Any]) -> None:
-        self._asked_anew = False
-        if not self._running:
-            return
-        cursor = await connection.execute(_ASKED, (list(self._running),))
-        for (call_id,) in await cursor.fetchall():
-            self.hang_up(call_id)

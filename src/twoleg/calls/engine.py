@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
 
+import structlog
+
+from twoleg.calls.background import background
 from twoleg.calls.bindings import StoredBindings
 from twoleg.calls.claims import Claim
-from twoleg.calls.dispatch import Dispatcher
+from twoleg.calls.dispatch import Dispatcher, RunningCall
 from twoleg.calls.known_peers import KnownPeers
 from twoleg.calls.planning import Surroundings, plan_of
 from twoleg.calls.ports import Equipment
 from twoleg.calls.recovery import Recovery, join
 from twoleg.calls.story import Story, StorySettings
 from twoleg.calls.trunk_watch import TrunkWatch
+from twoleg.calls.unplanned_call import UnplannedCall
 from twoleg.calls.writer import Writer
 from twoleg.media import EmbeddedPlane, ToneBook
 from twoleg.sip import Credentials, DialogIdentity, Reason, Transport
 from twoleg.sip_io import Listen, Phone, PhoneConfig, TlsConfig
 from twoleg.store import Database
+
+log = structlog.get_logger(__name__)
 
 ENGINE_LOST: Final = Reason("SIP", 503, "Engine lost")
 
@@ -72,12 +77,9 @@ class EngineConfig:
 class Engine:
     """A running engine. Made by `Engine.open`."""
 
-    def __init__(
-        self, phone: Phone, plane: EmbeddedPlane, writer: Writer, dispatcher: Dispatcher
-    ) -> None:
+    def __init__(self, phone: Phone, recovery: Recovery, dispatcher: Dispatcher) -> None:
         self._phone = phone
-        self._plane = plane
-        self._writer = writer
+        self._recovery = recovery
         self._dispatcher = dispatcher
 
     @classmethod
@@ -88,32 +90,41 @@ class Engine:
         Raises AddressInUse, DatabaseUnavailable.
         """
         peers = KnownPeers()
-        async with Database.open(database_url) as database:
+        async with AsyncExitStack() as stack:
+            enter = stack.enter_async_context
+            database = await enter(Database.open(database_url))
             bindings = StoredBindings(database, peers.add_phone)
-            async with Phone.open(config.phone, peers, bindings) as phone:
-                ours = phone.advertised[Transport.UDP]
-                engine_id = await join(database, socket.gethostname(), ours.host, ours.port)
-                bindings.engine_id = engine_id
-                await _remember_phones(database, peers)
-                async with (
-                    EmbeddedPlane.open(
-                        host=config.sip[0], advertised=ours.host, ports=config.rtp_ports
-                    ) as plane,
-                    Writer.open(database, engine_id) as writer,
-                ):
-                    equipment = Equipment(phone, plane, ToneBook())
-                    here = Surroundings(engine_id, ours, random.random)
+            phone = await enter(Phone.open(config.phone, peers, bindings))
+            ours = phone.advertised[Transport.UDP]
+            engine_id = await join(database, socket.gethostname(), ours.host, ours.port)
+            bindings.engine_id = engine_id
+            await _remember_phones(database, peers)
 
-                    def begin(claimed: Claim) -> Story:
-                        plan = plan_of(claimed, here)
-                        return Story(plan, equipment, writer, settings=config.story)
+            async def end_lost(identity: DialogIdentity, credentials: Credentials | None) -> None:
+                await phone.hang_up_dialog(identity, credentials, ENGINE_LOST)
 
-                    async with Dispatcher.open(
-                        database, engine_id, config.max_calls, begin
-                    ) as dispatcher:
-                        engine = cls(phone, plane, writer, dispatcher)
-                        async with engine._care(database, engine_id, peers):
-                            yield engine
+            # Left in the opposite order: calls end, their records are written, and only then does
+            # the engine say that it is gone.
+            recovery = await enter(Recovery.open(database, engine_id, end_lost))
+            writer = await enter(Writer.open(database, engine_id))
+            media = EmbeddedPlane.open(
+                host=config.sip[0], advertised=ours.host, ports=config.rtp_ports
+            )
+            equipment = Equipment(phone, await enter(media), ToneBook())
+            here = Surroundings(engine_id, ours, random.random)
+
+            def begin(claimed: Claim) -> RunningCall:
+                try:
+                    plan = plan_of(claimed, here)
+                except Exception:
+                    log.exception("a call cannot be planned", call_id=claimed.call_id)
+                    return UnplannedCall(claimed, writer)
+                return Story(plan, equipment, writer, settings=config.story)
+
+            dispatcher = await enter(Dispatcher.open(database, engine_id, config.max_calls, begin))
+            watch = TrunkWatch(database, phone, peers)
+            await enter(background(watch.run()))
+            yield cls(phone, recovery, dispatcher)
 
     @property
     def sip_address(self) -> str:
@@ -127,35 +138,8 @@ class Engine:
 
     async def drain(self, seconds: float) -> int:
         """Take no more calls, wait for the running ones, and say how many are left."""
+        self._recovery.draining = True
         return await self._dispatcher.drain(seconds)
-
-    @asynccontextmanager
-    async def _care(
-        self, database: Database, engine_id: int, peers: KnownPeers
-    ) -> AsyncIterator[None]:
-        """Beat, recover and watch the trunks meanwhile."""
-        recovery = Recovery(
-            database=database,
-            engine_id=engine_id,
-            hang_up=self._end_lost_dialog,
-            is_draining=lambda: self._dispatcher.draining,
-        )
-        watch = TrunkWatch(database, self._phone, peers)
-        tasks = [
-            asyncio.create_task(recovery.run(), name="recovery"),
-            asyncio.create_task(watch.run(), name="trunks"),
-        ]
-        try:
-            yield
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def _end_lost_dialog(
-        self, identity: DialogIdentity, credentials: Credentials | None
-    ) -> None:
-        await self._phone.hang_up_dialog(identity, credentials, ENGINE_LOST)
 
 
 async def _remember_phones(database: Database, peers: KnownPeers) -> None:

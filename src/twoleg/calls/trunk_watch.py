@@ -95,7 +95,7 @@ class TrunkWatch:
             trunks = {WatchedTrunk(*row) for row in await cursor.fetchall()}
         await self._leave(set(self._watching) - trunks)
         for trunk in trunks - set(self._watching):
-            self._watching[trunk] = asyncio.create_task(self._watch(trunk))
+            self._watching[trunk] = asyncio.create_task(self._keep_watching(trunk))
         self._publish()
 
     async def _leave(self, trunks: set[WatchedTrunk]) -> None:
@@ -105,6 +105,14 @@ class TrunkWatch:
         await asyncio.gather(*tasks, return_exceptions=True)
         for trunk in trunks:
             self._addresses.pop(trunk.id, None)
+
+    async def _keep_watching(self, trunk: WatchedTrunk) -> None:
+        try:
+            await self._watch(trunk)
+        except Exception as error:
+            # One trunk's mishap must not end the watch of the others.
+            log.exception("a trunk cannot be watched", trunk_id=trunk.id)
+            await self._note(trunk, "failed", f"cannot be watched: {error}")
 
     async def _watch(self, trunk: WatchedTrunk) -> None:
         if trunk.register and trunk.username:

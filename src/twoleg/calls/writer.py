@@ -9,14 +9,17 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final, Self
 
 import psycopg
 import structlog
 
+from twoleg.calls.background import background
+from twoleg.calls.connected import Connection, stay_connected
 from twoleg.calls.journal import CallChange, ClaimLost, LegRecord
 from twoleg.store import Database
 
@@ -24,12 +27,25 @@ MAX_BATCH: Final = 256
 """Changes in one transaction."""
 
 MAX_PENDING: Final = 100_000
-"""Changes that are kept while the database is away; with more the oldest are lost."""
+"""Changes that are kept while the database is away, beside the ends of calls.
 
-FIRST_PAUSE_SECONDS: Final = 0.1
-LONGEST_PAUSE_SECONDS: Final = 2.0
+No call is claimed meanwhile: the calls that run make some five changes each.
+"""
+
 CLOSE_SECONDS: Final = 3.0
 """How long the end waits for the database to take what is left."""
+
+MAX_CAUSE: Final = 127
+"""Q.850 gives a cause seven bits; a far end may send whatever it likes."""
+
+REFUSALS: Final = (
+    psycopg.DataError,
+    psycopg.IntegrityError,
+    psycopg.ProgrammingError,
+    TypeError,
+    ValueError,
+)
+"""What a change is refused with that no waiting will have taken."""
 
 # One round: one change of each call. The guard is the engine: a call that another engine took
 # over, or that was ended, is left alone. The sequence makes a second writing of the same change,
@@ -77,178 +93,19 @@ WITH change AS MATERIALIZED (
   UPDATE users SET last_call_ended_at = f.ended_at
   FROM freed f WHERE users.id = f.user_id AND f.ended_at IS NOT NULL
 )
-SELECT x.call_id, u.id IS NOT NULL OR c.engine_id = %(engine)s AND c.sequence >= x.sequence
-FROM change x LEFT JOIN updated u ON u.id = x.call_id LEFT JOIN calls c ON c.id = x.call_id
+SELECT x.call_id, u.id IS NOT NULL OR EXISTS (
+  SELECT FROM calls c JOIN call_events v ON v.call_id = c.id AND v.sequence = x.sequence
+  WHERE c.id = x.call_id AND c.engine_id = %(engine)s AND v.type = x.type AND v.at = x.at)
+FROM change x LEFT JOIN updated u ON u.id = x.call_id
 """
 
 log = structlog.get_logger(__name__)
 
 
-@dataclass(slots=True, eq=False)
-class _Pending:
-    change: CallChange
-    stored: asyncio.Future[None] | None
-
-
-class Writer:
-    """The `RecordWriter` of one engine. Made by `Writer.open`."""
-
-    def __init__(self, database: Database, engine_id: int) -> None:
-        self._database = database
-        self._engine_id = engine_id
-        self._pending: deque[_Pending] = deque()
-        self._arrived = asyncio.Event()
-        self._written = asyncio.Event()
-        self.lost = 0
-        """Changes that were dropped because too many were pending."""
-
-        self.batches = 0
-        self.changes = 0
-
-    @classmethod
-    @asynccontextmanager
-    async def open(cls, database: Database, engine_id: int) -> AsyncIterator[Self]:
-        """Write until the block is left; what is pending then gets a few seconds more."""
-        writer = cls(database, engine_id)
-        working = asyncio.create_task(writer._work(), name="writer")
-        try:
-            yield writer
-        finally:
-            try:
-                async with asyncio.timeout(CLOSE_SECONDS):
-                    await writer.flushed()
-            except TimeoutError:
-                log.error("changes of calls were not written", pending=len(writer._pending))
-            finally:
-                working.cancel()
-                await asyncio.wait((working,))
-
-    @property
-    def pending(self) -> int:
-        """How many changes wait for the database."""
-        return len(self._pending)
-
-    async def flushed(self) -> None:
-        """Wait until nothing is pending."""
-        while self._pending:
-            self._written.clear()
-            await self._written.wait()
-
-    def write(self, change: CallChange) -> None:
-        self._put(_Pending(change, None))
-
-    def store(self, change: CallChange) -> asyncio.Future[None]:
-        stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._put(_Pending(change, stored))
-        return stored
-
-    def _put(self, pending: _Pending) -> None:
-        if len(self._pending) >= MAX_PENDING:
-            self._pending.popleft()
-            self.lost += 1
-        self._pending.append(pending)
-        self._arrived.set()
-
-    async def _work(self) -> None:
-        pause = FIRST_PAUSE_SECONDS
-        while True:
-            try:
-                async with self._database.connection() as connection:
-                    await connection.commit()
-                    await connection.set_autocommit(True)
-                    try:
-                        pause = FIRST_PAUSE_SECONDS
-                        await self._serve(connection)
-                    finally:
-                        if not connection.closed:
-                            await connection.set_autocommit(False)
-            except (OSError, psycopg.OperationalError) as error:
-                log.warning("records wait for the database", error=type(error).__name__)
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
-
-    async def _serve(self, connection: psycopg.AsyncConnection[Any]) -> None:
-        """Write batch after batch; ends by an exception once the connection is of no use."""
-        while True:
-            await self._arrived.wait()
-            self._arrived.clear()
-            while self._pending:
-                batch = [
-                    self._pending[index] for index in range(min(MAX_BATCH, len(self._pending)))
-                ]
-                await self._write(connection, batch)
-                for _ in batch:
-                    self._pending.popleft()
-                self.batches += 1
-                self.changes += len(batch)
-            self._written.set()
-
-    async def _write(
-        self, connection: psycopg.AsyncConnection[Any], batch: Sequence[_Pending]
-    ) -> None:
-        rounds = _rounds(batch)
-        try:
-            if len(rounds) == 1:
-                done = await self._write_round(connection, rounds[0])
-            else:
-                async with connection.transaction():
-                    done = []
-                    for one_round in rounds:
-                        done += await self._write_round(connection, one_round)
-        except psycopg.OperationalError:
-            raise
-        except psycopg.Error as error:
-            if len(batch) == 1:
-                log.exception("a change was refused", call_id=batch[0].change.call_id)
-                _tell(batch[0], written=False)
-                return
-            log.warning("a batch was refused", error=type(error).__name__)
-            for pending in batch:
-                await self._write(connection, [pending])
-            return
-        for pending, written in done:
-            _tell(pending, written=written)
-
-    async def _write_round(
-        self, connection: psycopg.AsyncConnection[Any], one_round: Sequence[_Pending]
-    ) -> list[tuple[_Pending, bool]]:
-        changes = json.dumps([_row(pending.change) for pending in one_round])
-        async with connection.cursor() as cursor:
-            await cursor.execute(
-                _WRITE, {"changes": changes, "engine": self._engine_id}, prepare=True
-            )
-            written = dict(await cursor.fetchall())
-        return [(pending, bool(written[pending.change.call_id])) for pending in one_round]
-
-
-def _rounds(batch: Sequence[_Pending]) -> list[list[_Pending]]:
-    """Put the first change of each call in the first round, the second in the second..."""
-    turns: dict[int, int] = {}
-    rounds: list[list[_Pending]] = []
-    for pending in batch:
-        call_id = pending.change.call_id
-        turn = turns.get(call_id, 0)
-        turns[call_id] = turn + 1
-        if turn == len(rounds):
-            rounds.append([])
-        rounds[turn].append(pending)
-    return rounds
-
-
-def _tell(pending: _Pending, *, written: bool) -> None:
-    stored = pending.stored
-    if stored is None or stored.done():
-        return
-    if written:
-        stored.set_result(None)
-    else:
-        stored.set_exception(ClaimLost(pending.change.call_id))
-        stored.exception()
-
-
 def _row(change: CallChange) -> dict[str, Any]:
     event, ending = change.event, change.ending
-    assert event is not None, "a change without an event has no sequence to be guarded by"
+    if event is None:
+        raise ValueError("a change without an event has no sequence to be guarded by")
     row: dict[str, Any] = {
         "call_id": change.call_id,
         "account_id": change.account_id,
@@ -287,9 +144,183 @@ def _leg(leg: LegRecord) -> dict[str, Any]:
         "answered_at": leg.answered_at and leg.answered_at.isoformat(),
         "ended_at": leg.ended_at and leg.ended_at.isoformat(),
         "sip_status": leg.sip_status,
-        "q850_cause": leg.q850_cause,
+        "q850_cause": leg.q850_cause if (leg.q850_cause or 0) <= MAX_CAUSE else None,
         "reason": leg.reason,
         "codec": leg.codec,
         "quality": leg.quality,
         "dialog": leg.dialog,
     }
+
+
+def _json(rows: list[dict[str, Any]]) -> str:
+    """Write rows as JSON that PostgreSQL takes, whatever bytes a far end sent us as text."""
+    text = json.dumps(rows, ensure_ascii=False)
+    if not text.isascii():
+        text = text.encode("utf-8", "replace").decode()
+    return text.replace(r"\u0000", r"\ufffd")
+
+
+def _bare_row(change: CallChange) -> dict[str, Any]:
+    """Give what is needed for the call's state to go on, without what may have been refused."""
+    return _row(change) | {"legs": [], "data": {}, "failure": None}
+
+
+@dataclass(slots=True, eq=False)
+class _Pending:
+    change: CallChange
+    stored: asyncio.Future[None] | None
+
+
+class Writer:
+    """The `RecordWriter` of one engine. Made by `Writer.open`."""
+
+    def __init__(self, database: Database, engine_id: int) -> None:
+        self._database = database
+        self._engine_id = engine_id
+        self._pending: deque[_Pending] = deque()
+        self._cut_short: set[int] = set()
+        self._arrived = asyncio.Event()
+        self._written = asyncio.Event()
+        self.lost = 0
+        """Changes that were dropped: there were too many, or the database would never take them."""
+
+        self.batches = 0
+        self.changes = 0
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, database: Database, engine_id: int) -> AsyncIterator[Self]:
+        """Write until the block is left; what is pending then gets a few seconds more."""
+        writer = cls(database, engine_id)
+        async with background(
+            stay_connected(database, writer._serve, "records wait for the database")
+        ):
+            try:
+                yield writer
+            finally:
+                await writer._finish()
+
+    @property
+    def pending(self) -> int:
+        """How many changes wait for the database."""
+        return len(self._pending)
+
+    async def flushed(self) -> None:
+        """Wait until nothing is pending."""
+        while self._pending:
+            self._written.clear()
+            await self._written.wait()
+
+    def write(self, change: CallChange) -> None:
+        self._put(_Pending(change, None))
+
+    def store(self, change: CallChange) -> asyncio.Future[None]:
+        stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._put(_Pending(change, stored))
+        return stored
+
+    def _put(self, pending: _Pending) -> None:
+        """Keep a change; with too many, a call's go from some point on, all but its end.
+
+        Each status but the end is allowed only after the one before it.
+        """
+        call_id, ends = pending.change.call_id, pending.change.ending is not None
+        if ends:
+            self._cut_short.discard(call_id)
+        elif len(self._pending) >= MAX_PENDING or call_id in self._cut_short:
+            self._cut_short.add(call_id)
+            self.lost += 1
+            return
+        self._pending.append(pending)
+        self._arrived.set()
+
+    async def _finish(self) -> None:
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self.flushed()
+        except TimeoutError:
+            log.error("changes of calls were not written", pending=len(self._pending))
+
+    async def _serve(self, connection: Connection) -> None:
+        """Write batch after batch; ends by an exception once the connection is of no use."""
+        while True:
+            await self._arrived.wait()
+            while self._pending:
+                batch = list(islice(self._pending, MAX_BATCH))
+                await self._write(connection, batch)
+                for _ in batch:
+                    self._pending.popleft()
+                self.batches += 1
+                self.changes += len(batch)
+            self._arrived.clear()
+            self._written.set()
+
+    async def _write(self, connection: Connection, batch: Sequence[_Pending]) -> None:
+        rounds = _rounds(batch)
+        try:
+            if len(rounds) == 1:
+                done = await self._write_round(connection, rounds[0])
+            else:
+                async with connection.transaction():
+                    done = []
+                    for one_round in rounds:
+                        done += await self._write_round(connection, one_round)
+        except REFUSALS as error:
+            log.warning("a batch was refused", error=type(error).__name__)
+            for pending in batch:
+                await self._write_alone(connection, pending)
+            return
+        for pending, written in done:
+            _tell(pending, written=written)
+
+    async def _write_alone(self, connection: Connection, pending: _Pending) -> None:
+        """Write what the database takes of a change: all of it, or what the call's state needs."""
+        for write in (_row, _bare_row):
+            try:
+                [(_, written)] = await self._write_round(connection, [pending], write)
+            except REFUSALS:
+                log.exception("a change was refused", call_id=pending.change.call_id)
+            else:
+                _tell(pending, written=written)
+                return
+        self.lost += 1
+        _tell(pending, written=False)
+
+    async def _write_round(
+        self,
+        connection: Connection,
+        one_round: Sequence[_Pending],
+        row: Callable[[CallChange], dict[str, Any]] = _row,
+    ) -> list[tuple[_Pending, bool]]:
+        changes = _json([row(pending.change) for pending in one_round])
+        async with connection.cursor() as cursor:
+            await cursor.execute(
+                _WRITE, {"changes": changes, "engine": self._engine_id}, prepare=True
+            )
+            written = dict(await cursor.fetchall())
+        return [(pending, bool(written[pending.change.call_id])) for pending in one_round]
+
+
+def _rounds(batch: Sequence[_Pending]) -> list[list[_Pending]]:
+    """Put the first change of each call in the first round, the second in the second..."""
+    turns: dict[int, int] = {}
+    rounds: list[list[_Pending]] = []
+    for pending in batch:
+        call_id = pending.change.call_id
+        turn = turns.get(call_id, 0)
+        turns[call_id] = turn + 1
+        if turn == len(rounds):
+            rounds.append([])
+        rounds[turn].append(pending)
+    return rounds
+
+
+def _tell(pending: _Pending, *, written: bool) -> None:
+    stored = pending.stored
+    if stored is None or stored.done():
+        return
+    if written:
+        stored.set_result(None)
+    else:
+        stored.set_exception(ClaimLost(pending.change.call_id))
+        stored.exception()
