@@ -140,9 +140,11 @@ class ClientTransaction:
 
     def _enter(self, state: State) -> None:
         endpoint = self._endpoint
-        kept = self._machine.keeps.get(state, ())
-        for timer in [timer for timer in self._deadlines if timer not in kept]:
-            endpoint.deadlines.cancel(self._deadlines.pop(timer))
+        deadlines = self._deadlines
+        kept = self._machine.keeps.get(state)
+        for timer in tuple(deadlines):
+            if not kept or timer not in kept:
+                endpoint.deadlines.cancel(deadlines.pop(timer))
         if self.state in _BUSY and state not in _BUSY:
             endpoint.busy -= 1
         self.state = state

@@ -89,6 +89,7 @@ class Dialog:
 
     __slots__ = (
         "_first_hop",
+        "_way",
         "call_id",
         "endpoint",
         "flow",
@@ -133,6 +134,7 @@ class Dialog:
         self.transport = transport
         self.flow = flow
         self._first_hop = first_hop
+        self._way: tuple[str, str, Destination, Flow | None] | None = None
 
     @classmethod
     def of_response(
@@ -242,13 +244,15 @@ class Dialog:
         uri = contact_uri(message)
         if uri is not None:
             self.remote_target = uri
+            self._way = None
 
     def draft(
         self, method: str, cseq: int, headers: str = "", body: bytes = b"", branch: str = ""
     ) -> Draft:
         """Give a request of the dialog (RFC 3261 12.2.1.1)."""
-        uri, routes, hop = self._way()
-        destination, flow = self._next_hop(hop)
+        if self._way is None:
+            self._way = self._find_way()
+        uri, routes, destination, flow = self._way
         endpoint = self.endpoint
         return Draft(
             method=method,
@@ -266,19 +270,21 @@ class Dialog:
             flow=flow,
         )
 
-    def _way(self) -> tuple[str, str, Uri]:
-        """Give the Request-URI, the Route lines and the next hop."""
+    def _find_way(self) -> tuple[str, str, Destination, Flow | None]:
+        """Give the Request-URI, the Route lines, and where to and by what flow they lead."""
         target = self.remote_target
         routes = self.route_set
         if not routes:
-            return str(target), "", target
+            return str(target), "", *self._next_hop(target)
         first = NameAddr.parse(routes[0]).uri
         if isinstance(first, SipUri) and not first.loose:
             # A strict router takes the Request-URI for itself.
             rest = (*routes[1:], f"<{target}>")
             uri = replace(first, headers=())
-            return str(uri), "".join([f"Route: {route}\r\n" for route in rest]), first
-        return str(target), "".join([f"Route: {route}\r\n" for route in routes]), first
+            lines = "".join([f"Route: {route}\r\n" for route in rest])
+            return str(uri), lines, *self._next_hop(first)
+        lines = "".join([f"Route: {route}\r\n" for route in routes])
+        return str(target), lines, *self._next_hop(first)
 
     def _next_hop(self, hop: Uri) -> tuple[Destination, Flow | None]:
         there = destination_of(hop, self.transport)
@@ -298,6 +304,8 @@ class Dialog:
             and known.transport is there.transport
             and there.host in (known.host, known.domain)
         ):
+            if there.port == known.port:
+                return known, None
             there = replace(there, domain=known.domain, verify=known.verify)
         return there, None
 

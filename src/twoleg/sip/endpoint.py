@@ -61,6 +61,8 @@ class Endpoint:
         self.capability_lines = f"Allow: {self.allow}\r\nSupported: {', '.join(SUPPORTED)}\r\n"
         if config.user_agent:
             self.capability_lines += f"User-Agent: {config.user_agent}\r\n"
+        self._contacts: dict[Transport, tuple[Address, str]] = {}
+        self._vias: dict[Transport, tuple[Address, str]] = {}
         self._number = 0
 
     def number(self) -> int:
@@ -105,10 +107,18 @@ class Endpoint:
 
     def contact(self, transport: Transport, parameters: str = "") -> str:
         """Give the value of our Contact."""
-        kind = "" if transport is Transport.UDP else f";transport={transport.value.lower()}"
-        user = self.config.contact_user
-        return f"<sip:{user}@{self.address(transport)}{kind}>{parameters}"
+        address = self.address(transport)
+        known = self._contacts.get(transport)
+        if known is None or known[0] is not address:
+            kind = "" if transport is Transport.UDP else f";transport={transport.value.lower()}"
+            contact = f"<sip:{self.config.contact_user}@{address}{kind}>"
+            known = self._contacts[transport] = (address, contact)
+        return known[1] + parameters if parameters else known[1]
 
     def via(self, transport: Transport) -> str:
         """Give our Via without its branch."""
-        return f"SIP/2.0/{transport.value} {self.address(transport)}"
+        address = self.address(transport)
+        known = self._vias.get(transport)
+        if known is None or known[0] is not address:
+            known = self._vias[transport] = (address, f"SIP/2.0/{transport.value} {address}")
+        return known[1]

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from twoleg.sip.errors import InvalidValue
-from twoleg.sip.uri import Parameters, Uri, format_host, parse_host_port, parse_uri
+from twoleg.sip.uri import Parameters, SipUri, Uri, format_host, parse_host_port, parse_uri
 
 MAX_CSEQ = 2**31 - 1
 """RFC 3261 8.1.1.5."""
@@ -18,6 +18,16 @@ _BLANKS = " \t"
 _QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
 _NEEDS_ESCAPE = re.compile(r'(["\\])')
 _NEVER_IN_QUOTES = re.compile(r"[\r\n]")
+
+# What nearly all values look like, read in one go; all others take the long way to the same end.
+_PLAIN_HOST = r"([A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)(?::([1-9][0-9]{0,4}))?"
+_PLAIN_PARAMETERS = r"((?:;[A-Za-z0-9-]+(?:=[A-Za-z0-9.*_+~-]+)?)*)"
+_PLAIN_VIA = re.compile(rf"SIP/2\.0/([A-Z]+) {_PLAIN_HOST}{_PLAIN_PARAMETERS}").fullmatch
+_PLAIN_ADDRESS = re.compile(
+    r'(?:"([^"\\]*)"[ \t]*|([A-Za-z0-9 .!*_+~-]*))'
+    rf"<(sips?):(?:([A-Za-z0-9_.+*!~-]+)@)?{_PLAIN_HOST}{_PLAIN_PARAMETERS}>{_PLAIN_PARAMETERS}"
+).fullmatch
+_MAX_PORT = 65535
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +45,16 @@ class Via:
 
         Raises InvalidValue.
         """
+        plain = _PLAIN_VIA(text)
+        if plain is not None:
+            transport, host, port, tail = plain.groups()
+            if port is None or int(port) <= _MAX_PORT:
+                parameters = _plain_parameters(tail) if tail else ()
+                return cls(transport, host.lower(), int(port) if port else None, parameters)
+        return cls._parse_slowly(text)
+
+    @classmethod
+    def _parse_slowly(cls, text: str) -> Via:
         protocol, _, rest = text.partition(" ")
         parts = protocol.split("/")
         if len(parts) != 3 or not rest or not TOKEN(parts[2]):
@@ -102,6 +122,24 @@ class NameAddr:
 
         Raises InvalidValue.
         """
+        plain = _PLAIN_ADDRESS(text)
+        if plain is not None:
+            quoted, name, scheme, user, host, port, uri_tail, tail = plain.groups()
+            if port is None or int(port) <= _MAX_PORT:
+                uri = SipUri(
+                    scheme,
+                    user,
+                    None,
+                    host.lower(),
+                    int(port) if port else None,
+                    _plain_parameters(uri_tail) if uri_tail else (),
+                )
+                display_name = quoted or (name or "").strip(_BLANKS)
+                return cls(uri, display_name, _plain_parameters(tail) if tail else ())
+        return cls._parse_slowly(text)
+
+    @classmethod
+    def _parse_slowly(cls, text: str) -> NameAddr:
         text = text.strip(_BLANKS)
         if text.startswith('"'):
             display_name, text = _take_quoted(text)
@@ -249,6 +287,15 @@ def parse_parameters(text: str, kind: str) -> Parameters:
         elif '"' in value or "," in value:
             raise InvalidValue(kind, "a value needs quotes")
         parameters.append((name.lower(), value))
+    return tuple(parameters)
+
+
+def _plain_parameters(tail: str) -> Parameters:
+    """Read `;name[=value]...` that is known to be sound."""
+    parameters: list[tuple[str, str | None]] = []
+    for item in tail[1:].split(";"):
+        name, equals, value = item.partition("=")
+        parameters.append((name.lower(), value if equals else None))
     return tuple(parameters)
 
 

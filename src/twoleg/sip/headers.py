@@ -162,11 +162,10 @@ class Headers:
 
     def typed(self, name: str, parse: Callable[[Headers], T]) -> T:
         """What `parse` makes of the header `name` (canonical), kept until the header changes."""
-        try:
-            return cast("T", self._typed[name])
-        except KeyError:
+        value = self._typed.get(name)
+        if value is None:
             value = self._typed[name] = parse(self)
-            return value
+        return cast("T", value)
 
     def to_text(self) -> str:
         """All lines, each with its CRLF."""

@@ -27,7 +27,9 @@ _END_OF_HEAD = b"\r\n\r\n"
 _LINE_ENDS = b"\r\n"
 _PING: Final = b"\r\n\r\n"
 _BLANKS = " \t"
+_FOLDING = (" ", "\t")
 _CONTENT_LENGTH = "Content-Length"
+_SINGLE: Final = ("From", "To", "Call-ID", "CSeq")
 
 
 class KeepAlive:
@@ -127,29 +129,37 @@ def _parse_head(head: bytes) -> Request | Response:
     """Read start line and headers. Raises RemoteProtocolError."""
     if len(head) > MAX_HEAD:
         raise RemoteProtocolError(513, "Message Too Large")
-    lines = _unfolded(head.decode("utf-8", "surrogateescape"))
+    text = head.decode("utf-8", "surrogateescape")
+    lines = text.split("\r\n")
     start_line = lines[0]
     by_name: dict[str, list[str]] = {}
-    headers = Headers.of_lines(by_name)
-    fault = "" if len(lines) <= MAX_LINES else "Too Many Headers"
-    for line in lines[1 : MAX_LINES + 1]:
+    fault = _fault_of_lines(text, lines)
+    last: list[str] = []
+    known_name = KNOWN_NAMES.get
+    for line in lines[1:]:
         name, colon, value = line.partition(":")
-        known = KNOWN_NAMES.get(name)
+        known = known_name(name)
         if known is None:
+            if name[:1] in _FOLDING:
+                # RFC 3261 7.3.1: the line before goes on.
+                if last:
+                    last[-1] = f"{last[-1]} {line.strip(_BLANKS)}"
+                else:
+                    fault = fault or "Malformed Header"
+                continue
             name = name.rstrip(_BLANKS)
             if not colon or not TOKEN(name):
                 fault = fault or "Malformed Header"
+                last = []
                 continue
             known = canonical_name(name)
-        value = value.strip(_BLANKS)
         there = by_name.get(known)
         if there is None:
-            by_name[known] = [value]
+            last = by_name[known] = [value.strip(_BLANKS)]
         else:
-            there.append(value)
-    if b"\0" in head or not head.count(b"\n") == head.count(b"\r") == head.count(b"\r\n"):
-        # Either would be a line end to some, and would break out of what we echo.
-        fault = fault or "Stray Null or Line End"
+            there.append(value.strip(_BLANKS))
+            last = there
+    headers = Headers.of_lines(by_name)
     if start_line.startswith("SIP/"):
         if fault:
             raise RemoteProtocolError(400, fault)
@@ -157,17 +167,17 @@ def _parse_head(head: bytes) -> Request | Response:
     return _request(start_line, headers, fault)
 
 
-def _unfolded(text: str) -> list[str]:
-    lines = text.split("\r\n")
-    if "\r\n " not in text and "\r\n\t" not in text:
-        return lines
-    unfolded: list[str] = []
-    for line in lines:
-        if line[:1] in (" ", "\t") and len(unfolded) > 1:
-            unfolded[-1] = f"{unfolded[-1].rstrip(_BLANKS)} {line.strip(_BLANKS)}"
-        else:
-            unfolded.append(line)
-    return unfolded
+def _fault_of_lines(text: str, lines: list[str]) -> str:
+    """Say what is wrong with the lines as such; cut off what is too many."""
+    ends = len(lines) - 1
+    fault = ""
+    if ends > MAX_LINES:
+        del lines[MAX_LINES + 1 :]
+        fault = "Too Many Headers"
+    if "\0" in text or text.count("\n") != ends or text.count("\r") != ends:
+        # Any would be a line end to some, and would break out of what we echo.
+        fault = fault or "Stray Null or Line End"
+    return fault
 
 
 def _response(start_line: str, headers: Headers) -> Response:
@@ -218,8 +228,9 @@ def _check(message: Request | Response) -> None:
 
 
 def _check_single(message: Message) -> None:
-    for name in ("From", "To", "Call-ID", "CSeq"):
-        if len(message.headers.lines(name)) > 1:
+    lines = message.headers.lines
+    for name in _SINGLE:
+        if len(lines(name)) > 1:
             raise InvalidValue(name, "it is there more than once")
 
 
@@ -227,6 +238,8 @@ def _content_length(message: Request | Response) -> int | None:
     lengths = message.headers.lines(_CONTENT_LENGTH)
     if not lengths:
         return None
+    if len(lengths) == 1 and lengths[0].isdigit() and len(lengths[0]) < 6 and lengths[0].isascii():
+        return int(lengths[0])
     try:
         values = {parse_integer(length, MAX_BODY, _CONTENT_LENGTH) for length in lengths}
     except InvalidValue as error:

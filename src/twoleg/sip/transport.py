@@ -9,6 +9,8 @@ from enum import Enum
 class Transport(Enum):
     """A transport that we speak; the value is its name in Via and in NAPTR order of writing."""
 
+    __hash__ = object.__hash__  # members are single; the hash of their name is slow
+
     UDP = "UDP"
     TCP = "TCP"
     TLS = "TLS"

@@ -26,8 +26,9 @@ _PASSWORD_SAFE = "!*'()&=+$,"  # noqa: S105
 _PARAMETER_SAFE = "!*'()[]/:&+$"
 _HEADER_SAFE = "!*'()[]/?:+$"
 
-# RFC 3261 19.1.4: these parameters never match their absence.
-_STRICT_PARAMETERS = ("user", "ttl", "method", "maddr")
+# RFC 3261 19.1.4: these parameters never match their absence. The rules there leave transport out,
+# its examples do not.
+_STRICT_PARAMETERS = ("user", "ttl", "method", "maddr", "transport")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,9 @@ class TelUri:
     def __str__(self) -> str:
         text = f"tel:{self.number}"
         for name, value in self.parameters:
-            text += f";{name}" if value is None else f";{name}={_escape(value, _PARAMETER_SAFE)}"
+            text += f";{_escape(name, _PARAMETER_SAFE)}"
+            if value is not None:
+                text += f"={_escape(value, _PARAMETER_SAFE)}"
         return text
 
     @property
