@@ -18,7 +18,7 @@ from twoleg.cli.demo.reports import Happening, PhoneScript, Report
 from twoleg.cli.demo.service import Agent, Service
 from twoleg.cli.demo.simulated import SimulatedPhone
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.timeout(300)]
 
 POLL_SECONDS = 0.1
 RETRIES = 600
@@ -62,25 +62,29 @@ async def on_stage(serving: Serving, directory) -> AsyncIterator[Scene]:
     def note(name: str, report: Report) -> None:
         seen[name, report.happening] += 1
 
-    contact = PhoneScript(tone_hz=1000, expected_hz=700, ring_seconds=0.2, talk_seconds=2.0)
     async with (
         httpx.AsyncClient(base_url=serving.url) as http,
-        SimulatedPhone.start("contact", contact, directory, note) as contact_phone,
+        SimulatedPhone.start("agent", directory, note) as agent_phone,
+        SimulatedPhone.start("contact", directory, note) as contact_phone,
     ):
         service = Service(http, serving.token, serving.sip)
+        contact_phone.begin(
+            PhoneScript(tone_hz=1000, expected_hz=700, ring_seconds=0.2, talk_seconds=2.0)
+        )
         listening = await contact_phone.until(Happening.LISTENING)
         agent = await service.furnish(listening["port"])
-        script = PhoneScript(
-            registrar=serving.sip,
-            username=agent.sip_username,
-            password=agent.sip_password,
-            tone_hz=700,
-            expected_hz=1000,
-            ring_seconds=0.2,
+        agent_phone.begin(
+            PhoneScript(
+                registrar=serving.sip,
+                username=agent.sip_username,
+                password=agent.sip_password,
+                tone_hz=700,
+                expected_hz=1000,
+                ring_seconds=0.2,
+            )
         )
-        async with SimulatedPhone.start("agent", script, directory, note) as agent_phone:
-            await agent_phone.until(Happening.REGISTERED)
-            yield Scene(serving, service, agent, agent_phone, contact_phone, seen)
+        await agent_phone.until(Happening.REGISTERED)
+        yield Scene(serving, service, agent, agent_phone, contact_phone, seen)
 
 
 async def test_the_api_is_killed_right_after_it_accepted(scene) -> None:

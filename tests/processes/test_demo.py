@@ -8,7 +8,7 @@ import signal
 import pytest
 from processes.watching import LOOPBACK, STOP_SECONDS, wait_until
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.timeout(300)]
 
 
 def test_each_side_hears_the_other_and_nothing_is_left(marked, taken_port) -> None:
@@ -44,6 +44,6 @@ def test_it_ends_with_all_that_it_started_whenever_it_is_told_to(marked, number)
 
         demo.send_signal(number)
 
-        demo.wait(2 * STOP_SECONDS)
+        demo.wait(STOP_SECONDS)
         assert demo.returncode != 0
     wait_until(marked.none_left, "the end of all processes")

@@ -7,7 +7,7 @@ import signal
 import pytest
 from processes.watching import LOOPBACK, STOP_SECONDS
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.timeout(300)]
 
 CONFIG, UNAVAILABLE = 78, 69
 

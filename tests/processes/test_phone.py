@@ -13,7 +13,7 @@ from twoleg.media import EmbeddedPlane, steady
 from twoleg.sip import PCMU, AudioSession, LocalAudio, NameAddr, SipUri
 from twoleg.sip_io import KnownAddresses, Phone, PhoneConfig, RingRequest
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.timeout(300)]
 
 
 async def test_it_answers_plays_its_tone_hears_the_others_and_hangs_up(tmp_path) -> None:
@@ -24,9 +24,10 @@ async def test_it_answers_plays_its_tone_hears_the_others_and_hangs_up(tmp_path)
         Phone.open(PhoneConfig(), KnownAddresses({LOOPBACK})) as phone,
         plane.open_port() as port,
         SimulatedPhone.start(
-            "contact", script, tmp_path, lambda _, report: reports.append(report.happening)
+            "contact", tmp_path, lambda _, report: reports.append(report.happening)
         ) as simulated,
     ):
+        simulated.begin(script)
         listening = await simulated.until(Happening.LISTENING)
         session = AudioSession(LocalAudio(port.address, port.port, (PCMU,)), 1)
         called = SipUri("sip", "+18181276543", None, LOOPBACK, listening["port"])

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from processes.watching import LOOPBACK, alive, wait_until
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.timeout(300)]
 
 CONFIG = 78
 PARTS = {"api", "engine", "worker"}

@@ -25,12 +25,19 @@ from twoleg.cli.demo.script import (
     RING_SECONDS,
     TALK_SECONDS,
 )
-from twoleg.cli.demo.service import CONTRACT_PATH, Service, UnexpectedReply
+from twoleg.cli.demo.service import CONTRACT_PATH, Agent, Service, UnexpectedReply
 from twoleg.cli.demo.simulated import RegistrationRefused, SimulatedPhone
 from twoleg.cli.exit_codes import ExitCode
 from twoleg.cli.stopping import stop_requested
 
 POLL_SECONDS = 0.1
+
+_CONTACT = PhoneScript(
+    tone_hz=CONTACT_TONE_HZ,
+    expected_hz=AGENT_TONE_HZ,
+    ring_seconds=RING_SECONDS,
+    talk_seconds=TALK_SECONDS,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +74,18 @@ async def _demo() -> ExitCode:
 
 
 async def _play_and_judge() -> ExitCode:
-    with Screen() as screen, tempfile.TemporaryDirectory(prefix="twoleg-demo-") as directory:
-        try:
-            async with asyncio.timeout(DEADLINE_SECONDS):
-                played = await _play(screen, Path(directory))
-        except TimeoutError:
-            problem = f"nothing more came within {DEADLINE_SECONDS:.0f} s"
-        except (ChildEnded, RegistrationRefused, UnexpectedReply) as error:
-            problem = str(error)
-        else:
+    with tempfile.TemporaryDirectory(prefix="twoleg-demo-") as directory:
+        with Screen() as screen:
+            try:
+                async with asyncio.timeout(DEADLINE_SECONDS):
+                    played = await _play(screen, Path(directory))
+            except TimeoutError:
+                problem = f"nothing more came within {DEADLINE_SECONDS:.0f} s"
+            except (ChildEnded, RegistrationRefused, UnexpectedReply) as error:
+                problem = str(error)
+            else:
+                problem = ""
+        if not problem:
             return ExitCode.OK if judge(screen, played) else ExitCode.FAILED
         screen.result("demo", problem, good=False)
         screen.quote(logged(Path(directory)))
@@ -86,36 +96,25 @@ async def _play(screen: Screen, directory: Path) -> Played:
     def show(name: str, report: Report) -> None:
         screen.happened(name, _told(report))
 
-    screen.waiting("starting the service")
-    async with contextlib.AsyncExitStack() as stack:
-        service = await stack.enter_async_context(Service.start(directory))
+    screen.waiting("starting two phones and the service")
+    async with (
+        SimulatedPhone.start("agent", directory, show) as agent_phone,
+        SimulatedPhone.start("contact", directory, show) as contact_phone,
+        Service.start(directory) as service,
+    ):
         screen.happened("demo", f"service is up, with SIP at {service.sip}")
-        contact = await stack.enter_async_context(
-            SimulatedPhone.start("contact", _contact_script(), directory, show)
-        )
-        listening = await contact.until(Happening.LISTENING)
+        contact_phone.begin(_CONTACT)
+        listening = await contact_phone.until(Happening.LISTENING)
         agent = await service.furnish(listening["port"])
-        agent_script = PhoneScript(
-            registrar=service.sip,
-            username=agent.sip_username,
-            password=agent.sip_password,
-            tone_hz=AGENT_TONE_HZ,
-            expected_hz=CONTACT_TONE_HZ,
-            ring_seconds=RING_SECONDS,
-        )
-        agent_phone = await stack.enter_async_context(
-            SimulatedPhone.start("agent", agent_script, directory, show)
-        )
+        agent_phone.begin(_agent_script(agent, service.sip))
+        screen.waiting("registering the agent's phone")
         await agent_phone.until(Happening.REGISTERED)
         screen.happened("demo", f"POST {CONTRACT_PATH}: {CONTACT} from {LINE}")
         location = await service.place(agent)
         record = await _follow(screen, service, location)
+        heard = [await phone.until(Happening.ENDED) for phone in (agent_phone, contact_phone)]
         screen.waiting("ending the phones and the service")
-        return Played(
-            record,
-            await agent_phone.until(Happening.ENDED),
-            await contact.until(Happening.ENDED),
-        )
+        return Played(record, *heard)
 
 
 async def _follow(screen: Screen, service: Service, location: str) -> dict[str, Any]:
@@ -161,12 +160,14 @@ def _judge_heard(screen: Screen, name: str, hertz: int, heard: Mapping[str, Any]
     return good
 
 
-def _contact_script() -> PhoneScript:
+def _agent_script(agent: Agent, registrar: str) -> PhoneScript:
     return PhoneScript(
-        tone_hz=CONTACT_TONE_HZ,
-        expected_hz=AGENT_TONE_HZ,
+        registrar=registrar,
+        username=agent.sip_username,
+        password=agent.sip_password,
+        tone_hz=AGENT_TONE_HZ,
+        expected_hz=CONTACT_TONE_HZ,
         ring_seconds=RING_SECONDS,
-        talk_seconds=TALK_SECONDS,
     )
 
 

@@ -19,8 +19,8 @@ CONTACT_TONE_HZ = 1000
 
 RING_SECONDS = 1.0
 TALK_SECONDS = 3.0
-DEADLINE_SECONDS = 60.0
-"""The whole demo takes about 10 s; past this something hangs, and it says what came last."""
+DEADLINE_SECONDS = 90.0
+"""The whole demo takes about 15 s; past this something hangs, and it says what came last."""
 
 HEARD_DBFS = -40.0
 """A tone counts as heard from this level on; silence and the other tone stay far below."""

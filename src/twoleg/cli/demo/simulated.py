@@ -38,18 +38,21 @@ class SimulatedPhone:
     @classmethod
     @asynccontextmanager
     async def start(
-        cls, name: str, script: PhoneScript, directory: Path, on_report: OnReport
+        cls, name: str, directory: Path, on_report: OnReport
     ) -> AsyncIterator[SimulatedPhone]:
-        """Start it; `on_report` gets every report with the phone's `name`."""
+        """Start it, to wait for its script; `on_report` gets every report with its `name`."""
         async with Child.start(name, [PROGRAM], directory) as child:
             phone = cls(child, on_report)
-            child.tell(script.to_line())
             listening = asyncio.create_task(phone._listen())
             try:
                 yield phone
             finally:
                 listening.cancel()
                 await asyncio.gather(listening, return_exceptions=True)
+
+    def begin(self, script: PhoneScript) -> None:
+        """Say how it is to behave: it listens, and registers, from now on."""
+        self._child.tell(script.to_line())
 
     async def until(self, happening: Happening) -> dict[str, Any]:
         """Wait for the first report of `happening`, and give its facts.
