@@ -7,6 +7,8 @@ from typing import Any, Final
 
 import psycopg
 
+from twoleg.calls.admission_queries import CALLS_CHANNEL
+
 _COLUMNS: Final = """
   c.id, c.account_id, c.user_id, c.ring_group_id, c.contact_id, c.line_id, c.user_phone_number,
   c.contact_phone_number, c.line_phone_number, c.options, c.sequence, c.hangup_requested_at,
@@ -83,6 +85,17 @@ WITH claimed AS MATERIALIZED (
 {_LOAD} WHERE c.id IN (SELECT call_id FROM placeable) ORDER BY c.id
 """  # noqa: S608
 
+_GIVE_BACK: Final = """
+WITH given AS (
+  UPDATE calls SET engine_id = NULL, claimed_at = NULL
+  WHERE id = ANY(%(calls)s) AND engine_id = %(engine)s AND status = 'queued'
+  RETURNING id
+), freed AS (
+  DELETE FROM reservations r USING given g WHERE r.call_id = g.id
+)
+SELECT pg_notify(%(channel)s, '') FROM given
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:
@@ -134,6 +147,14 @@ async def claim_agents(
     """
     parameters = {"engine": engine_id, "waiting": waiting, "room": room}
     return await _claims(connection, _CLAIM_AGENTS, parameters)
+
+
+async def give_back(
+    connection: psycopg.AsyncConnection[Any], engine_id: int, call_ids: list[int]
+) -> None:
+    """Put claimed calls that were not begun back into the queue, and tell the other engines."""
+    parameters = {"engine": engine_id, "calls": call_ids, "channel": CALLS_CHANNEL}
+    await connection.execute(_GIVE_BACK, parameters)
 
 
 async def _claims(

@@ -16,7 +16,7 @@ import structlog
 
 from twoleg.calls.admission_queries import CALLS_CHANNEL
 from twoleg.calls.background import background
-from twoleg.calls.claims import Claim, claim, claim_agents
+from twoleg.calls.claims import Claim, claim, claim_agents, give_back
 from twoleg.calls.connected import Connection, stay_connected
 from twoleg.calls.hang_up import HANG_UP_CHANNEL
 from twoleg.store import Database
@@ -120,6 +120,7 @@ class Dispatcher:
     async def drain(self, seconds: float) -> int:
         """Take no more calls, wait for the running ones, and say how many are left."""
         self._draining = True
+        self._look.set()
         try:
             async with asyncio.timeout(seconds):
                 await self._quiet.wait()
@@ -153,6 +154,7 @@ class Dispatcher:
                 self.hang_up(int(said.payload))
 
     async def _take(self, connection: Connection) -> None:
+        self._look.set()
         while True:
             try:
                 async with asyncio.timeout(WAITING_POLL_SECONDS if self._waiting else POLL_SECONDS):
@@ -162,7 +164,10 @@ class Dispatcher:
             self._look.clear()
             if self._asked_anew:
                 await self._find_hang_ups(connection)
-            if not self._draining:
+            if self._draining:
+                await self._give_back(connection, list(self._waiting))
+                self._waiting.clear()
+            else:
                 await self._look_after_waiting(connection)
                 await self._claim(connection)
 
@@ -175,6 +180,9 @@ class Dispatcher:
             claims = await claim(connection, self._engine_id, room)
         finally:
             self._claiming = False
+        if self._draining:
+            await self._give_back(connection, [claimed.call_id for claimed in claims])
+            return
         now = asyncio.get_running_loop().time()
         for claimed in claims:
             self._waiting.pop(claimed.call_id, None)
@@ -200,12 +208,19 @@ class Dispatcher:
             del self._waiting[waiting.claim.call_id]
             self._start(waiting.claim)
 
+    async def _give_back(self, connection: Connection, call_ids: list[int]) -> None:
+        if call_ids:
+            await give_back(connection, self._engine_id, call_ids)
+
     async def _find_hang_ups(self, connection: Connection) -> None:
         self._asked_anew = False
-        if not self._running and not self._waiting:
-            return
-        cursor = await connection.execute(_ASKED, (self._engine_id,))
-        for (call_id,) in await cursor.fetchall():
+        try:
+            cursor = await connection.execute(_ASKED, (self._engine_id,))
+            asked = await cursor.fetchall()
+        except BaseException:
+            self._asked_anew = True
+            raise
+        for (call_id,) in asked:
             self.hang_up(call_id)
 
     @property

@@ -1,0 +1,378 @@
+"""Calls leave the queue once, as there is room, and can be hung up whatever they are doing."""
+
+import asyncio
+from contextlib import asynccontextmanager
+
+import pytest
+from calls.engine.conftest import change
+
+from twoleg.calls import dispatch
+from twoleg.calls.dispatch import Dispatcher
+from twoleg.calls.hang_up import request_hang_up
+from twoleg.calls.writer import Writer
+
+
+class FakeCall:
+    """Runs until it is hung up."""
+
+    def __init__(self, stage, claim):
+        self.stage = stage
+        self.claim = claim
+        self.over = asyncio.Event()
+        self.canceled = False
+
+    async def run(self):
+        self.stage.begun.put_nowait(self)
+        try:
+            if not self.claim.hangup_requested:
+                await self.over.wait()
+        except asyncio.CancelledError:
+            self.canceled = True
+            raise
+
+    def hang_up(self):
+        self.over.set()
+
+
+class Stage:
+    """One engine's dispatcher and the calls that it has begun."""
+
+    def __init__(self):
+        self.begun = asyncio.Queue()
+        self.dispatcher = None
+        self.engine_id = None
+
+    def begin(self, claim):
+        return FakeCall(self, claim)
+
+    async def calls_wait(self, number):
+        async with asyncio.timeout(10):
+            while self.dispatcher.waiting < number:  # noqa: ASYNC110  nobody tells of it
+                await asyncio.sleep(0.01)
+
+    async def next(self):
+        async with asyncio.timeout(10):
+            return await self.begun.get()
+
+
+@pytest.fixture
+def engine(office, database):
+    @asynccontextmanager
+    async def run(capacity=10):
+        stage = Stage()
+        stage.engine_id = await office.join()
+        async with Dispatcher.open(database, stage.engine_id, capacity, stage.begin) as dispatcher:
+            stage.dispatcher = dispatcher
+            yield stage
+
+    return run
+
+
+async def test_a_queued_call_is_begun_by_the_engine_that_claimed_it(office, engine):
+    async with engine() as stage:
+        call_id = await office.queue(options={"max_seconds": 90})
+        call = await stage.next()
+        assert call.claim.call_id == call_id
+        assert call.claim.options == {"max_seconds": 90}
+        assert await office.call(call_id, "engine_id, status") == (stage.engine_id, "queued")
+        assert stage.dispatcher.running == 1
+
+
+async def test_calls_queued_before_the_engine_came_are_begun_oldest_first(office, engine):
+    ids = [await office.queue() for _ in range(5)]
+    async with engine() as stage:
+        assert [(await stage.next()).claim.call_id for _ in ids] == ids
+
+
+async def test_no_call_is_begun_by_two_engines(office, engine):
+    async with engine(100) as one, engine(100) as other:
+        ids = [await office.queue() for _ in range(40)]
+        begun = []
+        while len(begun) < len(ids):
+            begun += [stage.begun.get_nowait() for stage in (one, other) if stage.begun.qsize()]
+            await asyncio.sleep(0)
+        assert sorted(call.claim.call_id for call in begun) == ids
+        assert one.dispatcher.running + other.dispatcher.running == len(ids)
+
+
+async def test_an_engine_takes_no_more_than_it_can_carry(office, engine):
+    async with engine(2) as stage:
+        first, second, third = [await office.queue() for _ in range(3)]
+        calls = [await stage.next(), await stage.next()]
+        assert [call.claim.call_id for call in calls] == [first, second]
+        assert await office.call(third, "engine_id") is None
+        calls[0].hang_up()
+        assert (await stage.next()).claim.call_id == third
+        assert stage.dispatcher.running == 2
+
+
+async def test_what_one_engine_cannot_carry_another_takes(office, engine):
+    async with engine(1) as one:
+        await office.queue()
+        await one.next()
+        second = await office.queue()
+        async with engine(1) as other:
+            assert (await other.next()).claim.call_id == second
+
+
+async def test_a_hang_up_reaches_the_running_call(office, database, engine):
+    async with engine() as stage:
+        call_id = await office.queue()
+        call = await stage.next()
+        async with database.connection() as connection:
+            assert await request_hang_up(connection, office.account_id, call_id)
+        async with asyncio.timeout(10):
+            await call.over.wait()
+
+
+async def test_a_hang_up_asked_for_while_nobody_listened_reaches_the_call(
+    office, engine, outage, monkeypatch
+):
+    async with engine() as stage:
+        call_id = await office.queue()
+        call = await stage.next()
+        await office.rows("UPDATE calls SET hangup_requested_at = now() WHERE id = %s", call_id)
+        assert not call.over.is_set()
+        await outage.cut()
+        async with asyncio.timeout(10):
+            await call.over.wait()
+
+
+async def test_a_hang_up_asked_for_before_the_claim_comes_with_it(office, engine):
+    call_id = await office.queue()
+    await office.rows("UPDATE calls SET hangup_requested_at = now() WHERE id = %s", call_id)
+    async with engine() as stage:
+        assert (await stage.next()).claim.hangup_requested
+
+
+async def test_a_hang_up_told_while_the_call_is_being_claimed_is_not_lost(
+    office, database, engine, monkeypatch
+):
+    claim = dispatch.claim
+
+    async def claim_and_be_slow(connection, engine_id, room):
+        claims = await claim(connection, engine_id, room)
+        for claimed in claims:
+            async with database.connection() as other:
+                await request_hang_up(other, office.account_id, claimed.call_id)
+            # The notification is in the listening connection by the time of the next round trip.
+            for _ in range(20):
+                await connection.execute("SELECT pg_sleep(0.005)")
+        return claims
+
+    monkeypatch.setattr(dispatch, "claim", claim_and_be_slow)
+    async with engine() as stage:
+        await office.queue()
+        call = await stage.next()
+        assert not call.claim.hangup_requested
+        async with asyncio.timeout(10):
+            await call.over.wait()
+
+
+async def test_calls_are_claimed_again_after_the_database_was_away(office, engine, outage):
+    async with engine() as stage:
+        await office.queue()
+        running = await stage.next()
+        await outage.begin()
+        await outage.end()
+        call_id = await office.queue()
+        assert (await stage.next()).claim.call_id == call_id
+        assert not running.over.is_set()
+        assert not running.canceled
+
+
+async def test_leaving_ends_the_running_calls(office, engine):
+    async with engine() as stage:
+        await office.queue()
+        call = await stage.next()
+    assert call.canceled
+    assert stage.dispatcher.running == 0
+
+
+async def test_a_call_that_breaks_off_takes_no_other_with_it(office, engine, monkeypatch):
+    async with engine() as stage:
+        await office.queue()
+        healthy = await stage.next()
+
+        async def break_off(call):
+            stage.begun.put_nowait(call)
+            raise RuntimeError
+
+        monkeypatch.setattr(FakeCall, "run", break_off)
+        await office.queue()
+        await stage.next()
+        monkeypatch.undo()
+        await office.queue()
+        await stage.next()
+        assert not healthy.canceled
+        assert stage.dispatcher.running == 2
+
+
+class TestDraining:
+    async def test_a_draining_engine_claims_nothing(self, office, engine):
+        async with engine() as draining, engine() as other:
+            assert await draining.dispatcher.drain(0) == 0
+            ids = [await office.queue() for _ in range(3)]
+            assert [(await other.next()).claim.call_id for _ in ids] == ids
+            assert draining.begun.empty()
+
+    async def test_what_it_was_just_claiming_goes_back_to_the_queue(
+        self, office, engine, monkeypatch
+    ):
+        claim = dispatch.claim
+        alice = await office.add_user("alice")
+        async with engine() as draining:
+
+            async def drain_meanwhile(connection, engine_id, room):
+                claims = await claim(connection, engine_id, room)
+                if claims:
+                    await draining.dispatcher.drain(0)
+                return claims
+
+            monkeypatch.setattr(dispatch, "claim", drain_meanwhile)
+            call_id = await office.queue(user_id=alice)
+            async with engine() as other:
+                call = await other.next()
+                assert (call.claim.call_id, len(call.claim.agents)) == (call_id, 1)
+            assert draining.begun.empty()
+
+    async def test_it_waits_for_the_calls_that_run(self, office, engine):
+        async with engine() as stage:
+            await office.queue()
+            call = await stage.next()
+            drained = asyncio.create_task(stage.dispatcher.drain(60))
+            await asyncio.sleep(0)
+            assert not drained.done()
+            call.hang_up()
+            assert await drained == 0
+
+    async def test_it_says_how_many_are_left_when_the_time_is_up(self, office, engine):
+        async with engine() as stage:
+            await office.queue()
+            await stage.next()
+            assert await stage.dispatcher.drain(0.01) == 1
+
+
+class TestBusyUsers:
+    """A user who is on a call, or reserved by one, is not rung by another."""
+
+    async def test_the_second_call_for_a_user_gets_nobody(self, office, engine):
+        alice = await office.add_user("alice")
+        async with engine() as stage:
+            await office.queue(user_id=alice)
+            first = await stage.next()
+            await office.queue(user_id=alice)
+            second = await stage.next()
+        assert [agent["user_id"] for agent in first.claim.agents] == [alice]
+        assert (second.claim.agents, second.claim.wanted) == ([], 1)
+
+    async def test_of_two_calls_in_one_claim_the_older_gets_the_user(self, office):
+        alice = await office.add_user("alice")
+        older, younger = await office.queue(user_id=alice), await office.queue(user_id=alice)
+        claims = await office.claim(await office.join())
+        assert [(each.call_id, len(each.agents)) for each in claims] == [(older, 1), (younger, 0)]
+
+    async def test_two_engines_that_claim_at_once_do_not_share_a_user(self, office):
+        users = [await office.add_user(f"user-{number}") for number in range(8)]
+        group = await office.add_group(*users)
+        engines = [await office.join(), await office.join()]
+        for _ in range(5):
+            await office.queue(ring_group_id=group)
+            await office.queue(ring_group_id=group)
+            batches = await asyncio.gather(*[office.claim(each, 1) for each in engines])
+            agents = [agent["user_id"] for [each] in batches for agent in each.agents]
+            assert sorted(agents) == users
+            await office.rows("DELETE FROM reservations")
+
+    async def test_the_others_of_a_group_are_rung(self, office):
+        alice, bob = await office.add_user("alice"), await office.add_user("bob")
+        group = await office.add_group(alice, bob)
+        await office.queue(user_id=alice)
+        await office.queue(ring_group_id=group)
+        _, second = await office.claim(await office.join())
+        assert [agent["user_id"] for agent in second.agents] == [bob]
+        assert second.wanted == 2
+
+
+class TestWaiting:
+    """A call whose group has nobody free waits for as long as the group says."""
+
+    @pytest.fixture(autouse=True)
+    def look_often(self, monkeypatch):
+        monkeypatch.setattr(dispatch, "WAITING_POLL_SECONDS", 0.02)
+
+    @pytest.fixture
+    async def alice(self, office):
+        return await office.add_user("alice")
+
+    @pytest.fixture
+    async def patient(self, office, alice):
+        return await office.add_group(alice, max_wait_seconds=600)
+
+    async def test_it_is_begun_once_somebody_is_free(
+        self, office, database, engine, alice, patient
+    ):
+        async with engine() as stage, Writer.open(database, stage.engine_id) as writer:
+            first = await office.queue(user_id=alice)
+            await stage.next()
+            second = await office.queue(ring_group_id=patient)
+            third = await office.queue(ring_group_id=patient)
+            await stage.calls_wait(2)
+            assert await office.call(second) == "queued"
+            writer.write(change(first, office.account_id, 2, "ended"))
+            call = await stage.next()
+            assert call.claim.call_id == second
+            assert [agent["user_id"] for agent in call.claim.agents] == [alice]
+            assert stage.dispatcher.waiting == 1
+            writer.write(change(second, office.account_id, 2, "ended"))
+            assert (await stage.next()).claim.call_id == third
+
+    async def test_it_gets_nobody_once_it_has_waited_long_enough(self, office, engine, alice):
+        impatient = await office.add_group(alice, max_wait_seconds=1)
+        async with engine() as stage:
+            await office.queue(user_id=alice)
+            await stage.next()
+            call_id = await office.queue(ring_group_id=impatient)
+            call = await stage.next()
+            assert (call.claim.call_id, call.claim.agents) == (call_id, [])
+            assert stage.dispatcher.waiting == 0
+
+    async def test_it_does_not_keep_others_waiting(self, office, engine, alice, patient):
+        bob = await office.add_user("bob")
+        async with engine() as stage:
+            await office.queue(user_id=alice)
+            await stage.next()
+            await office.queue(ring_group_id=patient)
+            other = await office.queue(user_id=bob)
+            assert (await stage.next()).claim.call_id == other
+
+    async def test_it_can_be_hung_up(self, office, database, engine, alice, patient):
+        async with engine() as stage:
+            await office.queue(user_id=alice)
+            await stage.next()
+            waiting = await office.queue(ring_group_id=patient)
+            await stage.calls_wait(1)
+            async with database.connection() as connection:
+                await request_hang_up(connection, office.account_id, waiting)
+            call = await stage.next()
+            assert (call.claim.call_id, call.claim.hangup_requested) == (waiting, True)
+
+    async def test_a_draining_engine_gives_it_to_another(self, office, engine, alice, patient):
+        async with engine() as stage:
+            await office.queue(user_id=alice)
+            await stage.next()
+            waiting = await office.queue(ring_group_id=patient)
+            await stage.calls_wait(1)
+            await stage.dispatcher.drain(0)
+            async with engine() as other:
+                await other.calls_wait(1)
+                assert await office.call(waiting, "engine_id") == other.engine_id
+
+    async def test_more_than_a_bound_do_not_wait(self, office, engine, alice, patient, monkeypatch):
+        monkeypatch.setattr(dispatch, "MAX_WAITING", 1)
+        async with engine() as stage:
+            await office.queue(user_id=alice)
+            await stage.next()
+            await office.queue(ring_group_id=patient)
+            one_too_many = await office.queue(ring_group_id=patient)
+            assert (await stage.next()).claim.call_id == one_too_many
