@@ -16,8 +16,8 @@ TOKEN = re.compile(r"[A-Za-z0-9.!%*_+`'~-]+").fullmatch
 
 _BLANKS = " \t"
 _QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
-_NEEDS_ESCAPE = re.compile(r'(["\\])')
-_NEVER_IN_QUOTES = re.compile(r"[\r\n]")
+_NEEDS_ESCAPE = re.compile(r'(["\\\x01-\x08\x0b\x0c\x0e-\x1f\x7f])')
+_NEVER_IN_QUOTES = re.compile(r"[\r\n\0]")
 
 # What nearly all values look like, read in one go; all others take the long way to the same end.
 _PLAIN_HOST = r"([A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)(?::([1-9][0-9]{0,4}))?"
@@ -321,12 +321,31 @@ def find_parameter(parameters: Parameters, name: str) -> str | None:
 
 
 def quote(text: str) -> str:
-    """Write `text` as a quoted-string (RFC 3261 25.1). Line ends, which it cannot hold, go."""
-    if "\\" in text or '"' in text:
-        text = _NEEDS_ESCAPE.sub(r"\\\1", text)
-    if "\r" in text or "\n" in text:
-        text = _NEVER_IN_QUOTES.sub(" ", text)
+    """Write `text` as a quoted-string (RFC 3261 25.1).
+
+    Line ends, which it cannot hold, become blanks, and so do nulls, which many end a text at.
+    """
+    if not text.isprintable() or "\\" in text or '"' in text:
+        text = _NEEDS_ESCAPE.sub(r"\\\1", _NEVER_IN_QUOTES.sub(" ", text))
     return f'"{text}"'
+
+
+def end_of_quoted(text: str, start: int) -> int:
+    """Give the place behind the quoted string that begins at `start`.
+
+    Raises InvalidValue if it is left open.
+    """
+    position = start + 1
+    while True:
+        end = text.find('"', position)
+        if end < 0:
+            raise InvalidValue("quoted string", "it is not closed")
+        backslashes = 0
+        while text[end - 1 - backslashes] == "\\" and end - 1 - backslashes > start:
+            backslashes += 1
+        if backslashes % 2 == 0:
+            return end + 1
+        position = end + 1
 
 
 def split_values(text: str) -> list[str]:
@@ -352,7 +371,7 @@ def split_outside_quotes(text: str, separator: str) -> list[str]:
     while position < length:
         character = text[position]
         if character == '"':
-            position = _end_of_quoted(text, position)
+            position = end_of_quoted(text, position)
             continue
         if character == "<":
             end = text.find(">", position)
@@ -366,22 +385,8 @@ def split_outside_quotes(text: str, separator: str) -> list[str]:
     return values
 
 
-def _end_of_quoted(text: str, start: int) -> int:
-    position = start + 1
-    while True:
-        end = text.find('"', position)
-        if end < 0:
-            raise InvalidValue("quoted string", "it is not closed")
-        backslashes = 0
-        while text[end - 1 - backslashes] == "\\" and end - 1 - backslashes > start:
-            backslashes += 1
-        if backslashes % 2 == 0:
-            return end + 1
-        position = end + 1
-
-
 def _take_quoted(text: str) -> tuple[str, str]:
-    end = _end_of_quoted(text, 0)
+    end = end_of_quoted(text, 0)
     content = text[1 : end - 1]
     if "\\" in content:
         content = _QUOTED_PAIR.sub(r"\1", content)

@@ -167,10 +167,15 @@ class Headers:
             value = self._typed[name] = parse(self)
         return cast("T", value)
 
-    def to_text(self) -> str:
-        """All lines, each with its CRLF."""
+    def to_text(self, *, without: str = "") -> str:
+        """All lines, each with its CRLF, but those of the header `without` (canonical)."""
         return "".join(
-            [f"{name}: {value}\r\n" for name, lines in self._lines.items() for value in lines]
+            [
+                f"{name}: {value}\r\n"
+                for name, lines in self._lines.items()
+                if name != without
+                for value in lines
+            ]
         )
 
     def copy(self) -> Headers:

@@ -193,7 +193,7 @@ class Leg:
         self.state = after
         self.act(action)
         if entered_end:
-            self._close()
+            self.close()
         return action
 
     def act(self, action: LegAction) -> None:
@@ -224,7 +224,8 @@ class Leg:
         assert self.dialog is not None
         return self.dialog
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Leave nothing open, and keep nothing that what still may come does not need."""
         self.stop_timers(*tuple(self._deadlines))
         self._awaiting = None
         self.offers.close()

@@ -70,7 +70,9 @@ class OutgoingLeg(Leg):
         self._flow: Flow | None = invitation.flow
         self._attempt = 0
         self._udp_only = False
-        self._redirects = Redirects(invitation.target, invitation.follow_redirects)
+        self._redirects: Redirects | None = None
+        if invitation.follow_redirects:
+            self._redirects = Redirects(invitation.target, invitation.follow_redirects)
         self._authorization = ""
         self._draft: Draft | None = None
         self._transaction: ClientTransaction | None = None
@@ -81,7 +83,7 @@ class OutgoingLeg(Leg):
         self._ack = b""
         self._ack_way: Draft | None = None
         self._early = EarlyDialogs(endpoint, str(invitation.from_), local_tag)
-        self._stopped: set[str] = set()
+        self._stopped: tuple[str, ...] = ()
         self._forks: dict[str, tuple[bytes, Draft]] = {}
 
     def start(self) -> None:
@@ -110,6 +112,11 @@ class OutgoingLeg(Leg):
             super().receive(transaction, request)
         finally:
             self.dialog = None
+
+    def close(self) -> None:
+        super().close()
+        self._response = None
+        self._early.clear()
 
     # What comes back.
 
@@ -144,7 +151,7 @@ class OutgoingLeg(Leg):
         """Stop a destination that speaks after we had given up waiting for it."""
         if response.status < 200:
             if draft.branch not in self._stopped:
-                self._stopped.add(draft.branch)
+                self._stopped += (draft.branch,)
                 data = draft.cancel(reason_line(self.reason))
                 ClientTransaction(self.endpoint, draft, _Unheard(), "CANCEL", data).start()
         elif response.status < 300:
@@ -190,13 +197,13 @@ class OutgoingLeg(Leg):
             if self.digest.challenged(response.headers):
                 self._cseq += 1
                 return True
-        elif status < 400:
+        elif status < 400 and self._redirects is not None:
             self._redirects.add(response, self._is_reachable)
         elif status == 503 and not self._rang and self._next_destination():
             return True
         if status < 600 and self._next_target():
             return True
-        if status < 400 and self._redirects.met_any:
+        if status < 400 and self._redirects is not None and self._redirects.met_any:
             self._cause = RefusalCause.REDIRECTS
         return False
 
@@ -210,7 +217,7 @@ class OutgoingLeg(Leg):
 
     def _next_target(self) -> bool:
         """Turn to where a 3xx pointed (RFC 3261 8.1.3.4)."""
-        target = self._redirects.next()
+        target = None if self._redirects is None else self._redirects.next()
         if target is None:
             return False
         self._target = target

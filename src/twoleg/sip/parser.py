@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from twoleg.sip.errors import InvalidValue, RemoteProtocolError
-from twoleg.sip.fields import TOKEN, parse_integer
+from twoleg.sip.fields import TOKEN, Via, end_of_quoted, parse_integer, split_values
 from twoleg.sip.headers import KNOWN_NAMES, Headers, canonical_name
 from twoleg.sip.message import SIP_VERSION, Message, Request, Response
 from twoleg.sip.uri import OtherUri, Uri, parse_uri
@@ -22,6 +22,7 @@ MAX_HEAD: Final = 65_536
 MAX_LINES: Final = 512
 MAX_BODY: Final = 1_048_576
 MAX_STATUS: Final = 699
+_MAX_DIGITS: Final = 10
 
 _END_OF_HEAD = b"\r\n\r\n"
 _LINE_ENDS = b"\r\n"
@@ -70,52 +71,46 @@ class StreamParser:
     def __init__(self) -> None:
         self._buffer = bytearray()
         self._searched = 0
+        self._head = b""
+        self._end = 0
+        """Where the message ends whose head has come; 0 as long as it has not."""
 
     def feed(self, data: bytes) -> Iterator[Request | Response | KeepAlive | RemoteProtocolError]:
         """Take what came, and give what is complete by now.
 
         Raises RemoteProtocolError where the framing is lost, and with it all that follows: a head
-        that is too large, a Content-Length that is missing or cannot be read.
+        or body that is too large, a Content-Length that is missing or cannot be read. One that can
+        be answered is given first, before it is raised.
         """
         self._buffer += data
         while True:
-            item = self._next()
+            try:
+                item = self._next()
+            except RemoteProtocolError as error:
+                self._buffer.clear()
+                if error.request is not None:
+                    yield error
+                raise
             if item is None:
                 return
             yield item
 
     def _next(self) -> Request | Response | KeepAlive | RemoteProtocolError | None:
         buffer = self._buffer
-        if buffer.startswith(_LINE_ENDS):
-            if buffer.startswith(_PING):
-                del buffer[: len(_PING)]
-                self._searched = 0
-                return KeepAlive()
-            if len(buffer) < len(_PING) and _PING.startswith(buffer):
+        if not self._end:
+            if buffer.startswith(_LINE_ENDS):
+                if buffer.startswith(_PING):
+                    self._drop(len(_PING))
+                    return KeepAlive()
+                if len(buffer) < len(_PING) and _PING.startswith(buffer):
+                    return None
+                self._drop(len(_LINE_ENDS))
+            if not self._find_head():
                 return None
-            del buffer[: len(_LINE_ENDS)]
-            self._searched = 0
-        end = buffer.find(_END_OF_HEAD, max(0, self._searched - len(_END_OF_HEAD)))
-        if end < 0 or end > MAX_HEAD:
-            self._searched = len(buffer)
-            if len(buffer) > MAX_HEAD:
-                raise RemoteProtocolError(513, "Message Too Large")
+        if len(buffer) < self._end:
             return None
-        return self._framed(end)
-
-    def _framed(self, end: int) -> Request | Response | RemoteProtocolError | None:
-        buffer = self._buffer
-        self._searched = end
-        start = end + len(_END_OF_HEAD)
-        head = bytes(buffer[:end])
-        length = _framing_length(head)
-        if length > MAX_BODY:
-            raise RemoteProtocolError(513, "Message Too Large")
-        if len(buffer) < start + length:
-            return None
-        body = bytes(buffer[start : start + length])
-        del buffer[: start + length]
-        self._searched = 0
+        head, body = self._head, bytes(buffer[len(self._head) + len(_END_OF_HEAD) : self._end])
+        self._drop(self._end)
         try:
             message = _parse_head(head)
             message.body = body
@@ -123,6 +118,24 @@ class StreamParser:
         except RemoteProtocolError as error:
             return error
         return message
+
+    def _find_head(self) -> bool:
+        """Look for the end of the head, and take from it how long the message is."""
+        buffer = self._buffer
+        end = buffer.find(_END_OF_HEAD, max(0, self._searched - len(_END_OF_HEAD)))
+        if end > MAX_HEAD or (end < 0 and len(buffer) > MAX_HEAD):
+            raise RemoteProtocolError(513, "Message Too Large")
+        if end < 0:
+            self._searched = len(buffer)
+            return False
+        self._head = bytes(buffer[:end])
+        self._end = end + len(_END_OF_HEAD) + _framing_length(self._head)
+        return True
+
+    def _drop(self, length: int) -> None:
+        del self._buffer[:length]
+        self._searched = self._end = 0
+        self._head = b""
 
 
 def _parse_head(head: bytes) -> Request | Response:
@@ -174,10 +187,27 @@ def _fault_of_lines(text: str, lines: list[str]) -> str:
     if ends > MAX_LINES:
         del lines[MAX_LINES + 1 :]
         fault = "Too Many Headers"
-    if "\0" in text or text.count("\n") != ends or text.count("\r") != ends:
-        # Any would be a line end to some, and would break out of what we echo.
-        fault = fault or "Stray Null or Line End"
+    if text.count("\n") != ends or text.count("\r") != ends:
+        # Either would be a line end to some, and would break out of what we echo.
+        fault = fault or "Stray Line End"
+    if "\0" in text and not all(_nulls_are_quoted(line) for line in lines if "\0" in line):
+        fault = fault or "Stray Null"
     return fault
+
+
+def _nulls_are_quoted(line: str) -> bool:
+    """Tell whether nulls stand only where they may: escaped, in quoted strings (RFC 3261 25.1)."""
+    if line.count("\0") != line.count("\\\0"):
+        return False
+    position = 0
+    try:
+        while (start := line.find('"', position)) >= 0:
+            if "\0" in line[position:start]:
+                return False
+            position = end_of_quoted(line, start)
+    except InvalidValue:
+        return False
+    return "\0" not in line[position:]
 
 
 def _response(start_line: str, headers: Headers) -> Response:
@@ -252,7 +282,9 @@ def _content_length(message: Request | Response) -> int | None:
 def _framing_length(head: bytes) -> int:
     """Find the Content-Length in a head as cheaply as may be. Raises RemoteProtocolError."""
     lowered = head.lower()
-    found = None
+    if b"\r\n " in lowered or b"\r\n\t" in lowered:
+        lowered = lowered.replace(b"\r\n ", b" ").replace(b"\r\n\t", b" ")
+    found: set[int] = set()
     for name in (b"\r\ncontent-length", b"\r\nl"):
         at = lowered.find(name)
         while at >= 0:
@@ -260,13 +292,23 @@ def _framing_length(head: bytes) -> int:
             line = lowered[at + len(name) : line_end if line_end >= 0 else None].lstrip(b" \t")
             if line.startswith(b":"):
                 digits = line[1:].strip()
-                if not digits.isdigit() or len(digits) > 7 or found not in (None, int(digits)):
-                    raise RemoteProtocolError(400, "Malformed Content-Length")
-                found = int(digits)
+                if not digits.isdigit() or len(digits) > _MAX_DIGITS:
+                    raise _unframed(head, "Malformed Content-Length")
+                found.add(int(digits))
             at = lowered.find(name, at + len(name))
-    if found is None:
-        raise RemoteProtocolError(400, "Missing Content-Length")
-    return found
+    if len(found) != 1:
+        raise _unframed(head, "Several Content-Lengths" if found else "Missing Content-Length")
+    length = found.pop()
+    if length > MAX_BODY:
+        raise _unframed(head, "Message Too Large", 513)
+    return length
+
+
+def _unframed(head: bytes, reason: str, status: int = 400) -> RemoteProtocolError:
+    try:
+        return _refused(_parse_head(head), status, reason)
+    except RemoteProtocolError as error:
+        return error
 
 
 def _refused(message: Request | Response, status: int, reason: str) -> RemoteProtocolError:
@@ -276,5 +318,29 @@ def _refused(message: Request | Response, status: int, reason: str) -> RemotePro
     try:
         message.via  # noqa: B018
     except InvalidValue:
-        return RemoteProtocolError(status, reason)
+        if not _mend_via(message.headers):
+            return RemoteProtocolError(status, reason)
     return RemoteProtocolError(status, reason, message)
+
+
+def _mend_via(headers: Headers) -> bool:
+    """Leave of the topmost Via what says where an answer goes to; False if nothing does."""
+    first, *others = headers.lines("Via") or ("",)
+    top, _, rest = first.partition(",")
+    sent, *parameters = top.split(";")
+    protocol, _, sent_by = sent.strip(_BLANKS).rpartition(" ")
+    transport = protocol.rpartition("/")[2].strip(_BLANKS)
+    kept = "".join([f";{parameter}" for parameter in parameters if parameter.strip(_BLANKS)])
+    try:
+        top = str(Via.parse(f"{SIP_VERSION}/{transport} {sent_by}{kept}"))
+        vias = [Via.parse(value) for line in others for value in split_values(line)]
+    except InvalidValue:
+        return False
+    try:
+        vias = [*[Via.parse(value) for value in split_values(rest)], *vias]
+    except InvalidValue:
+        pass  # it goes with what is unreadable in its line
+    headers.set("Via", top)
+    for via in vias:
+        headers.add("Via", str(via))
+    return True
