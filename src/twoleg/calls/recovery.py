@@ -7,6 +7,7 @@ never dialled again: it ends as `failed`, and the dialogs that it left get BYE.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, Final, Self
@@ -135,11 +136,13 @@ class Recovery:
         *,
         dead_seconds: float = DEAD_SECONDS,
         heartbeat_seconds: float = HEARTBEAT_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
         self._hang_up = hang_up
         self._dead_seconds = dead_seconds
         self._heartbeat_seconds = heartbeat_seconds
+        self._clock = clock
         self.engine_id = engine_id
         self.draining = False
 
@@ -153,6 +156,7 @@ class Recovery:
         *,
         dead_seconds: float = DEAD_SECONDS,
         heartbeat_seconds: float = HEARTBEAT_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
     ) -> AsyncIterator[Self]:
         """Beat and look until the block is left; then give back what is ours, and say good-bye."""
         recovery = cls(
@@ -161,6 +165,7 @@ class Recovery:
             hang_up,
             dead_seconds=dead_seconds,
             heartbeat_seconds=heartbeat_seconds,
+            clock=clock,
         )
         try:
             async with background(recovery._run()):
@@ -169,15 +174,14 @@ class Recovery:
             await recovery._leave()
 
     async def _run(self) -> None:
-        loop = asyncio.get_running_loop()
-        last_beat = loop.time()
+        last_beat = self._clock()
         # Where we, or the database, were away, the others must first have the time to be heard.
         judging_from = last_beat + self._dead_seconds
         async with asyncio.TaskGroup() as hang_ups:
             while True:
                 try:
                     await self._beat()
-                    now = loop.time()
+                    now = self._clock()
                     if now - last_beat > self._dead_seconds / 2:
                         judging_from = now + self._dead_seconds
                     last_beat = now
