@@ -1,0 +1,289 @@
+"""From the directory's rows to whom a call rings, and what each side sees."""
+
+import pytest
+from calls.engine.conftest import CONTACT_NUMBER, LINE_NUMBER
+
+from twoleg.calls.planning import Surroundings, plan_of
+from twoleg.media import Codec
+from twoleg.sip import Address, Flow, Transport, flow_to_json
+
+OURS = Address("192.0.2.10", 5060)
+ALICE_FLOW = Flow(Transport.UDP, OURS, Address("192.0.2.7", 40000), None)
+
+
+class Planner:
+    def __init__(self, office):
+        self.office = office
+        self.engine_id = None
+
+    async def plan(self, chance=lambda: 0.5, **columns):
+        """Queue a call, claim it, and plan it."""
+        await self.office.queue(**columns)
+        if self.engine_id is None:
+            self.engine_id = await self.office.join()
+        [claim] = await self.office.claim(self.engine_id)
+        return plan_of(claim, Surroundings(self.engine_id, OURS, chance))
+
+
+@pytest.fixture
+async def planner(office):
+    return Planner(office)
+
+
+@pytest.fixture
+async def trunk_id(office):
+    return await office.add_trunk()
+
+
+@pytest.fixture
+async def alice(office):
+    return await office.add_user("alice", phone_number="+41445550177")
+
+
+def only_endpoint(plan):
+    [ring_round] = plan.rounds
+    [agent] = ring_round.agents
+    [endpoint] = agent.endpoints
+    return endpoint
+
+
+class TestTheAgent:
+    async def test_a_registered_phone_is_rung_by_the_way_it_registered(
+        self, office, planner, trunk_id, alice
+    ):
+        flow = flow_to_json(ALICE_FLOW)
+        await office.register(alice, "sip:alice@10.0.0.5:5060", flow=flow)
+        endpoint = only_endpoint(await planner.plan(user_id=alice))
+        assert str(endpoint.target) == "sip:alice@10.0.0.5:5060"
+        assert endpoint.flow == ALICE_FLOW
+        assert endpoint.trunk_id is None
+        assert endpoint.codecs[0] is Codec.PCMU
+
+    async def test_it_shows_the_contact(self, office, planner, trunk_id, alice):
+        await office.register(alice, "sip:alice@192.0.2.7")
+        contact_id = await office.insert(
+            "contacts", account_id=office.account_id, name="Zoë", phone_number=CONTACT_NUMBER
+        )
+        endpoint = only_endpoint(await planner.plan(user_id=alice, contact_id=contact_id))
+        assert endpoint.from_.display_name == "Zoë"
+        assert str(endpoint.from_.uri) == f"sip:{CONTACT_NUMBER}@{OURS.host}"
+
+    async def test_without_a_name_it_shows_the_number(self, office, planner, trunk_id, alice):
+        await office.register(alice, "sip:alice@192.0.2.7")
+        endpoint = only_endpoint(await planner.plan(user_id=alice))
+        assert endpoint.from_.display_name == CONTACT_NUMBER
+
+    async def test_all_registered_phones_ring_together(self, office, planner, trunk_id, alice):
+        for port in (5060, 5061):
+            await office.register(alice, f"sip:alice@192.0.2.7:{port}")
+        [ring_round] = (await planner.plan(user_id=alice)).rounds
+        [agent] = ring_round.agents
+        assert {endpoint.target.port for endpoint in agent.endpoints} == {5060, 5061}
+        assert agent.user_id == alice
+
+    async def test_a_phone_behind_a_proxy_is_reached_through_it(
+        self, office, planner, trunk_id, alice
+    ):
+        path = ["<sip:192.0.2.99;lr>"]
+        flow = flow_to_json(ALICE_FLOW)
+        await office.register(alice, "sip:alice@10.0.0.5", path=path, flow=flow)
+        endpoint = only_endpoint(await planner.plan(user_id=alice))
+        assert [str(route) for route in endpoint.routes] == path
+        assert endpoint.flow is None
+
+    async def test_a_connection_to_another_engine_is_of_no_use(
+        self, office, planner, trunk_id, alice
+    ):
+        flow = flow_to_json(Flow(Transport.TCP, OURS, ALICE_FLOW.remote, 7))
+        contact = "sip:alice@192.0.2.7;transport=tcp"
+        await office.register(alice, contact, flow=flow, engine_id=4711)
+        assert only_endpoint(await planner.plan(user_id=alice)).flow is None
+
+    async def test_an_expired_registration_counts_for_nothing(
+        self, office, planner, trunk_id, alice
+    ):
+        await office.register(alice, "sip:alice@192.0.2.7", seconds=-1)
+        assert only_endpoint(await planner.plan(user_id=alice)).trunk_id == trunk_id
+
+    async def test_a_contact_that_cannot_be_read_counts_for_nothing(
+        self, office, planner, trunk_id, alice
+    ):
+        await office.register(alice, "not a uri")
+        assert only_endpoint(await planner.plan(user_id=alice)).trunk_id == trunk_id
+
+    async def test_without_a_phone_the_own_number_is_rung_over_the_trunk(
+        self, office, planner, trunk_id, alice
+    ):
+        endpoint = only_endpoint(await planner.plan(user_id=alice))
+        assert str(endpoint.target) == "sip:+41445550177@192.0.2.1:5060"
+        assert str(endpoint.from_.uri) == f"sip:{LINE_NUMBER}@{OURS.host}"
+        assert endpoint.trunk_id == trunk_id
+
+    async def test_the_number_asked_for_goes_before_the_phones(
+        self, office, planner, trunk_id, alice
+    ):
+        await office.register(alice, "sip:alice@192.0.2.7")
+        endpoint = only_endpoint(
+            await planner.plan(user_id=alice, user_phone_number="+41445550188")
+        )
+        assert endpoint.target.user == "+41445550188"
+        assert endpoint.trunk_id == trunk_id
+
+    async def test_who_has_neither_phone_nor_number_cannot_be_rung(self, office, planner, trunk_id):
+        plan = await planner.plan(user_id=await office.add_user("nobody"))
+        assert plan.rounds == ()
+        assert not plan.agents_busy
+
+    async def test_who_is_gone_is_not_rung(self, office, planner, trunk_id, alice):
+        await office.register(alice, "sip:alice@192.0.2.7")
+        await office.rows("UPDATE users SET deleted_at = now()")
+        assert (await planner.plan(user_id=alice)).rounds == ()
+
+    async def test_who_has_another_call_is_busy(self, office, planner, trunk_id, alice):
+        await planner.plan(user_id=alice)
+        plan = await planner.plan(user_id=alice)
+        assert (plan.rounds, plan.agents_busy) == ((), True)
+
+
+class TestRingGroups:
+    @pytest.fixture
+    async def users(self, office, trunk_id):
+        return [
+            await office.add_user(name, phone_number=f"+4144555020{number}")
+            for number, name in enumerate(("alice", "bob", "carol"))
+        ]
+
+    def rung(self, plan):
+        return [[agent.user_id for agent in each.agents] for each in plan.rounds]
+
+    async def test_all_ring_together(self, office, planner, users):
+        group = await office.add_group(*users, strategy="ring_all", ring_seconds=17)
+        plan = await planner.plan(ring_group_id=group)
+        assert self.rung(plan) == [users]
+        assert plan.rounds[0].ring_seconds == 17
+        assert plan.ring_group_id == group
+
+    async def test_in_order_one_after_another(self, office, planner, users):
+        group = await office.add_group(*reversed(users), strategy="in_order")
+        plan = await planner.plan(ring_group_id=group)
+        assert self.rung(plan) == [[user] for user in reversed(users)]
+
+    async def test_a_user_with_the_group_behind(self, office, planner, users):
+        group = await office.add_group(*users, strategy="ring_all")
+        plan = await planner.plan(user_id=users[1], ring_group_id=group)
+        assert self.rung(plan) == [[users[1]], [users[0], users[2]]]
+
+    async def test_the_number_asked_for_is_the_users_and_not_the_groups(
+        self, office, planner, users
+    ):
+        group = await office.add_group(*users)
+        plan = await planner.plan(
+            user_id=users[0], ring_group_id=group, user_phone_number="+41445550188"
+        )
+        numbers = [agent.endpoints[0].target.user for each in plan.rounds for agent in each.agents]
+        assert numbers == ["+41445550188", "+41445550201", "+41445550202"]
+
+    async def test_members_who_are_away_or_gone_are_not_rung(self, office, planner, users):
+        await office.rows("UPDATE users SET availability = 'away' WHERE id = %s", users[0])
+        await office.rows("UPDATE users SET deleted_at = now() WHERE id = %s", users[1])
+        group = await office.add_group(*users)
+        assert self.rung(await planner.plan(ring_group_id=group)) == [[users[2]]]
+
+    async def test_a_group_without_members_rings_nobody(self, office, planner, trunk_id):
+        plan = await planner.plan(ring_group_id=await office.add_group())
+        assert plan.rounds == ()
+
+
+class TestTheContact:
+    async def test_it_is_rung_over_the_lines_trunk_with_the_lines_number(self, planner, trunk_id):
+        [leg] = (await planner.plan()).contact.trunks
+        assert str(leg.target) == f"sip:{CONTACT_NUMBER}@192.0.2.1:5060"
+        assert str(leg.from_.uri) == f"sip:{LINE_NUMBER}@{OURS.host}"
+        [destination] = leg.destinations
+        assert (destination.host, destination.port) == ("192.0.2.1", 5060)
+        assert leg.credentials is None
+        assert leg.headers == ()
+
+    async def test_the_tones_are_those_of_the_lines_country(self, planner, trunk_id):
+        assert (await planner.plan()).contact.country == "CH"
+
+    async def test_options_say_how_long(self, planner, trunk_id):
+        options = {"ring_seconds": {"agent": 5, "contact": 9}, "max_seconds": 77}
+        plan = await planner.plan(options=options)
+        assert (plan.contact.ring_seconds, plan.max_seconds) == (9, 77)
+
+    async def test_trunks_are_tried_by_priority(self, office, planner):
+        second = await office.add_trunk(priority=2)
+        first = await office.add_trunk(priority=1)
+        plan = await planner.plan()
+        assert [leg.trunk_id for leg in plan.contact.trunks] == [first, second]
+
+    async def test_trunks_of_one_priority_share_by_weight(self, office, planner):
+        light = await office.add_trunk(weight=1)
+        heavy = await office.add_trunk(weight=100)
+        chances = iter([0.5, 0.5])
+        plan = await planner.plan(chance=lambda: next(chances))
+        assert [leg.trunk_id for leg in plan.contact.trunks] == [heavy, light]
+        chances = iter([0.999, 0.0])
+        plan = await planner.plan(chance=lambda: next(chances))
+        assert [leg.trunk_id for leg in plan.contact.trunks] == [light, heavy]
+
+    async def test_a_trunk_that_is_gone_is_not_used(self, office, planner, trunk_id):
+        await office.rows("UPDATE trunks SET deleted_at = now()")
+        assert (await planner.plan()).contact.trunks == ()
+
+    @pytest.mark.parametrize(
+        ("number_format", "number", "dialled"),
+        [
+            ("e164", "+41445550123", "+41445550123"),
+            ("e164_no_plus", "+41445550123", "41445550123"),
+            ("national", "+41445550123", "0445550123"),
+            ("national", "+18181276543", "18181276543"),
+        ],
+    )
+    async def test_numbers_are_written_as_the_trunk_wants_them(
+        self, office, planner, number_format, number, dialled
+    ):
+        await office.add_trunk(number_format=number_format)
+        [leg] = (await planner.plan(contact_phone_number=number)).contact.trunks
+        assert leg.target.user == dialled
+
+    async def test_credentials_go_with_the_leg_and_not_into_its_text(self, office, planner):
+        await office.add_trunk(username="line", password="secret")
+        [leg] = (await planner.plan()).contact.trunks
+        assert leg.credentials.username == "line"
+        assert "secret" not in repr(leg)
+
+    async def test_a_domain_of_the_trunks_own_is_put_into_from(self, office, planner):
+        await office.add_trunk(from_domain="carrier.example")
+        [leg] = (await planner.plan()).contact.trunks
+        assert leg.from_.uri.host == "carrier.example"
+
+    @pytest.mark.parametrize(
+        ("mode", "name"),
+        [
+            ("p_asserted_identity", "P-Asserted-Identity"),
+            ("remote_party_id", "Remote-Party-ID"),
+        ],
+    )
+    async def test_the_caller_id_is_where_the_trunk_wants_it(self, office, planner, mode, name):
+        await office.add_trunk(caller_id_mode=mode, username="line", password="secret")
+        [leg] = (await planner.plan()).contact.trunks
+        [(header, value)] = leg.headers
+        assert header == name
+        assert LINE_NUMBER in value
+        assert leg.from_.uri.user == "line"
+
+    async def test_transport_and_codecs_are_the_trunks(self, office, planner):
+        await office.add_trunk(
+            transport="tls", port=None, host="sip.carrier.example", codecs=["PCMA"]
+        )
+        [leg] = (await planner.plan()).contact.trunks
+        [destination] = leg.destinations
+        assert destination.transport is Transport.TLS
+        assert (destination.port, destination.domain) == (None, "sip.carrier.example")
+        assert leg.target.transport is Transport.TLS
+        assert leg.codecs == (Codec.PCMA,)
+
+    async def test_without_a_trunk_it_cannot_be_rung(self, planner):
+        assert (await planner.plan()).contact.trunks == ()
