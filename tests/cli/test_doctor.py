@@ -151,13 +151,14 @@ def test_a_key_of_another_certificate_fails(doctor, tmp_path) -> None:
 
 def test_the_trunks_of_the_running_service_are_looked_at(doctor, api) -> None:
     api.on("GET /health", {"status": "ok"})
+    api.on("GET /health/ready", {"status": "ok", "database": "ok", "engines": 1})
     api.on(
         "GET /trunks?limit=200",
         {
             "data": [
-                {"id": 1, "name": "Good", "host": "sip.good.example", "state": "up"},
+                {"id": 1, "name": "Good", "host": "sip.good.example", "state": "reachable"},
                 {
-                    "id": 2, "name": "Bad", "host": "sip.bad.example", "state": "down",
+                    "id": 2, "name": "Bad", "host": "sip.bad.example", "state": "unreachable",
                     "state_detail": "no answer to OPTIONS",
                 },
                 {"id": 3, "name": "New", "host": "sip.new.example", "state": "unknown"},
@@ -173,6 +174,17 @@ def test_the_trunks_of_the_running_service_are_looked_at(doctor, api) -> None:
     levels = [findings[f"trunk {name}"]["level"] for name in ("Good", "Bad", "New")]
     assert levels == ["ok", "fail", "warn"]
     assert "no answer to OPTIONS" in findings["trunk Bad"]["detail"]
+
+
+def test_a_service_without_an_engine_fails(doctor, api) -> None:
+    api.on("GET /health", {"status": "ok"})
+    unready = {"status": "unavailable", "database": "ok", "engines": 0}
+    api.on("GET /health/ready", unready, status=503)
+
+    exit_code, findings = doctor("--http", api.url.removeprefix("http://"))
+
+    assert exit_code == FAILED
+    assert "no engine runs" in findings["service"]["detail"]
 
 
 def test_people_get_a_line_for_each_finding(twoleg, free_port) -> None:

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
-from processes.watching import LOOPBACK, RTP_PORTS, Marked, Serve
+from processes.watching import LOOPBACK, RTP_PORTS, Marked, Serve, Serving
 
 
 @pytest.fixture
@@ -40,3 +40,14 @@ def taken_port() -> Iterator[int]:
         port: int = stream.getsockname()[1]
         datagrams.bind((LOOPBACK, port))
         yield port
+
+
+@pytest.fixture(scope="module")
+def serving(tmp_path_factory: pytest.TempPathFactory, rtp_ports: str) -> Iterator[Serving]:
+    """A service for the tests of a module that leave it as it was."""
+    marked = Marked(uuid.uuid4().hex)
+    try:
+        with Serve(marked, rtp_ports)(tmp_path_factory.mktemp("serving") / "data") as serving:
+            yield serving
+    finally:
+        marked.kill()

@@ -14,12 +14,6 @@ REFUSED = 65
 
 
 @pytest.fixture
-def serving(serve, tmp_path):
-    with serve(tmp_path / "data") as serving:
-        yield serving
-
-
-@pytest.fixture
 def twoleg(serving, marked):
     """Run a command of the client; its JSON, or how it ended where it was refused."""
 
@@ -60,11 +54,11 @@ def test_a_directory_is_kept_by_commands_alone(made, twoleg) -> None:
 
 def test_a_call_that_cannot_reach_anybody_ends_with_one_and_its_outcome(made, twoleg) -> None:
     trunk = made("trunks", "create", "name=Carrier", "host=127.0.0.1", "port:=5099")
-    made("lines", "create", "phone_number=+18552562001", f"trunk_ids:=[{trunk['id']}]")
-    user = made("users", "create", "name=Alice", "email=alice@example.com", "sip_username=alice")
+    made("lines", "create", "phone_number=+18552562002", f"trunk_ids:=[{trunk['id']}]")
+    user = made("users", "create", "name=Bob", "email=bob@example.com", "sip_username=bob")
 
     ended = twoleg(
-        "call", "+18181276543", "--line", "+18552562001", "--user", str(user["id"]), "--json"
+        "call", "+18181276543", "--line", "+18552562002", "--user", str(user["id"]), "--json"
     )
 
     assert ended.returncode == 1, ended.stderr
@@ -73,6 +67,21 @@ def test_a_call_that_cannot_reach_anybody_ends_with_one_and_its_outcome(made, tw
     assert made("calls", "show", str(call["id"])) == call
     assert [row["id"] for row in made("calls", "list", "outcome=agent_unreachable")] == [call["id"]]
     assert twoleg("calls", "hang-up", str(call["id"])).returncode == 0
+
+
+def test_the_doctor_finds_a_running_service_well(made, serving, marked) -> None:
+    trunk = made("trunks", "create", "name=Watched", "host=127.0.0.1", "port:=5099")
+    examined = marked.run(
+        "doctor", "--json", "--data-dir", str(serving.data_dir),
+        TWOLEG_HTTP=serving.url.removeprefix("http://"),
+        TWOLEG_SIP=serving.sip,
+        TWOLEG_TOKEN=serving.token,
+    )  # fmt: skip
+
+    findings = {finding["subject"]: finding for finding in json.loads(examined.stdout)}
+    for subject in ("data directory", "database", "tables", "clock", "http", "sip", "service"):
+        assert findings[subject]["level"] == "ok", findings[subject]
+    assert f"trunk {trunk['name']}" in findings
 
 
 def test_a_refusal_names_the_field(made, twoleg) -> None:

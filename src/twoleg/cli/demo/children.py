@@ -13,7 +13,8 @@ from pathlib import Path
 
 from twoleg.settings import PREFIX
 
-STOP_SECONDS = 15.0
+STOP_SECONDS = 60.0
+"""The service ends its parts within 10 s, and then its database; only a hung one is killed."""
 LOG_LINES = 20
 LOG_SUFFIX = ".log"
 

@@ -14,8 +14,8 @@ from twoleg.settings import ListenAddress, Settings
 
 HEALTH_SECONDS = 3.0
 MOST_TRUNKS = 200
-GOOD_STATES = frozenset({"up", "registered", "reachable"})
-NOT_YET_STATES = frozenset({"unknown", ""})
+GOOD_STATES = frozenset({"registered", "reachable"})
+NOT_YET_STATES = frozenset({"unknown", "registering"})
 
 
 def is_running(settings: Settings) -> bool:
@@ -33,7 +33,7 @@ def check_service(settings: Settings, *, running: bool) -> Iterator[Finding]:
     if not running:
         yield warn("service", f"nothing answers at {settings.http}", "start `twoleg serve`")
         return
-    yield ok("service", f"answers at {settings.http}")
+    yield _readiness(settings)
     if not os.environ.get("TWOLEG_TOKEN"):
         yield warn("trunks", "not looked at", "set TWOLEG_TOKEN to a token of the account")
         return
@@ -53,14 +53,28 @@ def check_service(settings: Settings, *, running: bool) -> Iterator[Finding]:
         yield _trunk(trunk)
 
 
+def _readiness(settings: Settings) -> Finding:
+    subject = "service"
+    try:
+        reply = httpx.get(f"{_url(settings.http)}/api/v1/health/ready", timeout=HEALTH_SECONDS)
+        state: Json = reply.json()
+    except (httpx.HTTPError, ValueError):
+        return fail(subject, f"does not say at {settings.http} how it is", "look at its log")
+    if state.get("database") != "ok":
+        return fail(subject, "its database does not answer it", "start the database")
+    if not state.get("engines"):
+        return fail(subject, "no engine runs: calls wait", "start `twoleg engine`, or `serve`")
+    return ok(subject, f"answers at {settings.http}, with {state['engines']} engine(s)")
+
+
 def _trunk(trunk: Json) -> Finding:
     subject = f"trunk {trunk['name']}"
-    state = trunk.get("state") or ""
-    detail = f"{state or 'unknown'} {trunk.get('state_detail') or ''}".strip()
+    state: str = trunk["state"]
+    detail = f"{state} {trunk.get('state_detail') or ''}".strip()
     if state in GOOD_STATES:
         return ok(subject, detail)
     if state in NOT_YET_STATES:
-        return warn(subject, "not probed yet", "look again in a minute")
+        return warn(subject, f"{detail}: no answer of it is known yet", "look again in a minute")
     return fail(
         subject,
         f"{detail}: {trunk['host']} does not answer as it should",
