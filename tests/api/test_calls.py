@@ -56,8 +56,19 @@ async def test_a_call_comes_back_as_it_was_stored(account, client):
 
 async def test_options_are_kept_for_the_engine(account, client, execute):
     options = {"ring_seconds": {"agent": 25, "contact": 45}, "max_seconds": 600, "screen": True}
+    options["max_wait_seconds"] = 30
     await place(client, **options)
     assert await execute("SELECT source, options FROM calls") == [("api", options)]
+
+
+async def test_a_call_that_may_wait_is_not_refused_because_everybody_is_away(
+    account, client, execute
+):
+    await execute("UPDATE users SET availability = 'away'")
+    group = {"ring_group_id": 1, "contact_id": 1234, "line_id": 1}
+    assert (await client.post(PATH, json=group)).json()["reason"] == "no_agent_available"
+    reply = await client.post(PATH, json=group | {"max_wait_seconds": 30})
+    assert reply.status_code == 202
 
 
 @pytest.mark.parametrize(

@@ -303,7 +303,32 @@ class TestRefusals:
     async def test_a_user_who_is_away_unless_a_group_stands_in(self, account, client, execute):
         await execute("UPDATE users SET availability = 'away'")
         assert await self.refused(client, ENOUGH) == ("user_id", "user_inactive")
+        await execute(
+            "WITH bob AS (INSERT INTO users (account_id, name, email, sip_username)"
+            " VALUES (%s, 'Bob', 'bob@example.com', 'bob') RETURNING id)"
+            " INSERT INTO ring_group_members (ring_group_id, user_id, position)"
+            " SELECT 1, id, 1 FROM bob",
+            account.id,
+        )
         assert (await client.post(PATH, json=ENOUGH | {"ring_group_id": 1})).status_code == 202
+
+    async def test_a_group_whose_users_are_all_away_unless_its_queue_is_on(
+        self, account, client, execute
+    ):
+        group = {"ring_group_id": 1, "contact_id": 1234, "line_id": 1}
+        await execute("UPDATE users SET availability = 'away'")
+        for body in (group, group | {"user_id": 1}):
+            refusal = await self.refused(client, body)
+            assert refusal == ("ring_group_id", "no_agent_available")
+        await execute("UPDATE ring_groups SET max_wait_seconds = 30")
+        assert (await client.post(PATH, json=group)).status_code == 202
+
+    async def test_a_group_without_users_is_an_outcome_and_no_refusal(
+        self, account, client, execute
+    ):
+        await execute("DELETE FROM ring_group_members")
+        body = {"ring_group_id": 1, "contact_id": 1234, "line_id": 1}
+        assert (await client.post(PATH, json=body)).status_code == 202
 
     async def test_a_line_without_a_trunk_cannot_dial(self, account, client, execute):
         await execute("DELETE FROM line_trunks")

@@ -40,6 +40,7 @@ class Found(NamedTuple):
     user_id: int | None
     user_availability: str | None
     ring_group_id: int | None
+    ring_group_is_away: bool
     contact_id: int | None
     contact_phone_number: str | None
     contact_opted_out: bool | None
@@ -154,9 +155,12 @@ def _check_allowed(
     if found.contact_opted_out or found.numbered_contact_opted_out:
         field = _contact_field(request)
         _refuse(field, "The contact has opted out of calls.", Refusal.CONTACT_OPTED_OUT)
-    away = found.user_id is not None and found.user_availability != _AVAILABLE
-    if away and found.ring_group_id is None:
-        _refuse("user_id", "The selected user_id is away.", Refusal.USER_INACTIVE)
+    if found.user_availability != _AVAILABLE:
+        if found.ring_group_id is None:
+            _refuse("user_id", "The selected user_id is away.", Refusal.USER_INACTIVE)
+        if found.ring_group_is_away and not request.options.get("max_wait_seconds"):
+            text = "Every user of the selected ring_group_id is away, and its queue is off."
+            _refuse("ring_group_id", text, Refusal.NO_AGENT_AVAILABLE)
     if not found.line_has_trunk:
         field = _line_field(request)
         raise AdmissionRefused({field: [f"The selected {field} has no trunk to dial over."]})

@@ -32,6 +32,7 @@ class Refusal(StrEnum):
     CONTACT_OPTED_OUT = "contact_opted_out"
     DESTINATION_NOT_ALLOWED = "destination_not_allowed"
     EMERGENCY_NUMBER = "emergency_number"
+    NO_AGENT_AVAILABLE = "no_agent_available"
     OWN_NUMBER = "own_number"
     USER_INACTIVE = "user_inactive"
 

@@ -9,12 +9,21 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import ConfigDict, Field, ValidationError
 
 from twoleg.api.errors import field_errors
-from twoleg.api.values import Id, Input, JsonObject, Output, Time, rfc3339
+from twoleg.api.values import Id, Input, JsonObject, Output, Time, Whole, rfc3339
 from twoleg.calls.records import CallRecord, EventRecord, LegRecord
 from twoleg.calls.requests import FIELDS, CallRequest, Errors, read_call_request
 
 MAX_RING_SECONDS: Final = 600
 MAX_CALL_SECONDS: Final = 4 * 60 * 60
+MAX_WAIT_SECONDS: Final = 60 * 60
+_STORED_OPTIONS: Final = {
+    "first",
+    "ring_seconds",
+    "max_seconds",
+    "max_wait_seconds",
+    "screen",
+    "record",
+}
 # Accepted only with the value that changes nothing, until their features are there.
 _LATER: Final = ("first", "record", "detect_machine", "whisper_prompt_id", "callback_url")
 
@@ -22,15 +31,16 @@ _LATER: Final = ("first", "record", "detect_machine", "whisper_prompt_id", "call
 class RingSeconds(Input):
     """How long each side is rung."""
 
-    agent: Annotated[int, Field(ge=1, le=MAX_RING_SECONDS, strict=True)] | None = None
-    contact: Annotated[int, Field(ge=1, le=MAX_RING_SECONDS, strict=True)] | None = None
+    agent: Annotated[Whole, Field(ge=1, le=MAX_RING_SECONDS)] | None = None
+    contact: Annotated[Whole, Field(ge=1, le=MAX_RING_SECONDS)] | None = None
 
 
 class CallOptions(Input):
     """What a native call may say beside the contract's fields."""
 
     ring_seconds: RingSeconds | None = None
-    max_seconds: Annotated[int, Field(ge=1, le=MAX_CALL_SECONDS, strict=True)] | None = None
+    max_seconds: Annotated[Whole, Field(ge=1, le=MAX_CALL_SECONDS)] | None = None
+    max_wait_seconds: Annotated[Whole, Field(ge=0, le=MAX_WAIT_SECONDS)] | None = None
     screen: bool | None = None
     first: Literal["agent"] | None = None
     record: Literal[False] | None = None
@@ -81,7 +91,7 @@ def read_place_call(fields: Mapping[str, Any]) -> CallRequest:
     request = read_call_request(
         fields,
         options=options.model_dump(
-            include={"first", "ring_seconds", "max_seconds", "screen", "record"},
+            include=_STORED_OPTIONS,
             exclude_none=True,
         ),
         metadata=options.metadata,
