@@ -156,7 +156,7 @@ def _parse_head(head: bytes) -> Request | Response:
             if name[:1] in _FOLDING:
                 # RFC 3261 7.3.1: the line before goes on.
                 if last:
-                    last[-1] = f"{last[-1]} {line.strip(_BLANKS)}"
+                    last[-1] = f"{last[-1]} {line.strip(_BLANKS)}".strip(_BLANKS)
                 else:
                     fault = fault or "Malformed Header"
                 continue
