@@ -19,10 +19,7 @@ from twoleg.sip import (
     Offered,
     OfferWanted,
     Reason,
-    RefusalCause,
     Refused,
-    Response,
-    parse_message,
 )
 
 RUNS = int(os.environ.get("TWOLEG_SIP_RUNS", "20000"))
@@ -69,7 +66,7 @@ class Story:
             self.later(0.2, self.caller, "acknowledge", event.leg)
             if self.draw.random() < 0.3:
                 self.offer(self.caller, event.leg)
-        if isinstance(event, Refused) and event.cause is RefusalCause.TIMEOUT:
+        if isinstance(event, Refused) and event.response is None:
             self.forgotten_at = self.network.now + SILENCE
         self.at_either(self.caller, event)
 
@@ -123,23 +120,27 @@ class Story:
     def check_acks(self) -> None:
         """Every final response to an INVITE that reached the caller was acknowledged.
 
-        But for one that comes when it has heard nothing for 128*T1 since it sent the INVITE.
+        But for one that comes when it has heard nothing for 64*T1 since it gave the INVITE up.
         """
         acked = {
-            parse_message(data).cseq.number
+            number_of(data)
             for _, source, _, data in self.network.sent
             if source == self.caller.address and data.startswith(b"ACK ")
         }
         for at, data in self.arrived:
-            message = parse_message(data)
-            final = isinstance(message, Response) and message.status >= 200
-            if final and at < self.forgotten_at and message.cseq.method == "INVITE":
-                assert message.cseq.number in acked, message
+            is_final = data.startswith(b"SIP/2.0 ") and not data.startswith(b"SIP/2.0 1")
+            if is_final and at < self.forgotten_at and data.count(b" INVITE\r\n"):
+                assert number_of(data) in acked, data
 
     def check_byes(self) -> None:
         """An answered call was ended by BYE, whoever sent it."""
         if self.caller.told_of(Answered) or self.callee.told_of(Established):
             assert any(data.startswith(b"BYE ") for _, _, _, data in self.network.sent)
+
+
+def number_of(data: bytes) -> bytes:
+    """The number in a message's CSeq, without reading all of it."""
+    return data.partition(b"\r\nCSeq: ")[2].partition(b" ")[0]
 
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))
