@@ -32,7 +32,11 @@ MAX_UDP_REQUEST: Final = 1300
 """A larger request goes by TCP, if we have it (RFC 3261 18.1.1)."""
 
 ALLOWED: Final = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "UPDATE", "PRACK")
-SUPPORTED: Final = frozenset({"100rel"})
+SUPPORTED: Final = ("100rel", "timer")
+"""Option tags for Supported: what we understand in the answers to our requests too."""
+
+REQUIRABLE: Final = frozenset({"timer"})
+"""Option tags that a request to us may require: we send nothing reliably (RFC 3262)."""
 
 
 class Endpoint:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from twoleg.sip.endpoint import SUPPORTED
+from twoleg.sip.endpoint import REQUIRABLE
 from twoleg.sip.errors import InvalidValue, LocalProtocolError
 from twoleg.sip.fields import Reason
 from twoleg.sip.interface import HeaderFields
@@ -49,7 +49,7 @@ def unsupported(message: Message) -> str:
         required = message.headers.get_all("Require")
     except InvalidValue:
         return ""
-    return ", ".join([tag for tag in required if tag and tag.lower() not in SUPPORTED])
+    return ", ".join([tag for tag in required if tag and tag.lower() not in REQUIRABLE])
 
 
 def retry_after(response: Response) -> float | None:

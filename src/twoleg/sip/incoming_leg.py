@@ -120,7 +120,12 @@ class IncomingLeg(Leg):
 
     def _reply(self, status: int, body: bytes) -> ServerTransaction:
         transaction = self._require_transaction()
-        self.legs.reply(transaction, status, self.legs.contact_header(transaction), body)
+        if status < 200:
+            headers = self.legs.contact_header(transaction)
+        else:
+            headers = self.success_headers(transaction)
+            self.offers.last_body = body
+        self.legs.reply(transaction, status, headers, body)
         return transaction
 
     def _tell_refusal(self, cause: RefusalCause) -> None:

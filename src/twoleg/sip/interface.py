@@ -21,6 +21,7 @@ class UserAgentConfig:
 
     `addresses`: the advertised address for each transport, for Via and Contact. The mapping may be
     filled in until the first message of that transport.
+    `session_seconds`: after how long without a refresh a dialog is over (RFC 4028); 0: never.
     `handled_methods`: requests passed to the user as `RequestReceived` (REGISTER, REFER, ...).
     INVITE, ACK, CANCEL, BYE, PRACK, UPDATE, INFO and OPTIONS are the core's own.
     """
@@ -30,6 +31,7 @@ class UserAgentConfig:
     contact_user: str = "twoleg"
     accept_invites: bool = True
     handled_methods: frozenset[str] = frozenset()
+    session_seconds: int = 1800
     t1: float = 0.5
     t2: float = 4.0
     t4: float = 5.0

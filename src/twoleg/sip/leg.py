@@ -16,6 +16,7 @@ from twoleg.sip.leg_states import LegAction, LegInput, LegMachine, LegState
 from twoleg.sip.message import Request, Response, reason_phrase
 from twoleg.sip.offers import OfferExchange
 from twoleg.sip.server_transaction import ServerTransaction
+from twoleg.sip.session_timer import SessionTimer
 from twoleg.sip.timers import Deadline, Timer
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class Leg:
         "number",
         "offers",
         "reason",
+        "session",
         "state",
     )
 
@@ -78,6 +80,7 @@ class Leg:
         self.dialog: Dialog | None = None
         self.digest = None if credentials is None else DigestClient(credentials, endpoint.tokens)
         self.offers = OfferExchange(self)
+        self.session = SessionTimer(self)
         self.reason: Reason | None = None
         """Why we hung up."""
 
@@ -180,6 +183,11 @@ class Leg:
         self.receive_ack(ack)
 
     @property
+    def is_confirmed(self) -> bool:
+        """Whether there is a session: the 2xx has its ACK, and nothing has ended it."""
+        return self.state is LegState.CONFIRMED
+
+    @property
     def awaits_ack(self) -> bool:
         """Whether a 2xx of ours has no ACK yet."""
         return self._awaiting is not None
@@ -216,6 +224,10 @@ class Leg:
             self._repeat_success()
         elif timer is Timer.SUCCESS_TIMEOUT:
             self._never_acknowledged()
+        elif timer is Timer.SESSION_REFRESH:
+            self.session.refresh()
+        elif timer is Timer.SESSION_EXPIRY:
+            self._session_expired()
         else:
             self.step(LegInput.GIVE_UP)
 
@@ -276,6 +288,11 @@ class Leg:
         self.start_timer(Timer.SUCCESS_RETRANSMIT, self._repeat)
         self.start_timer(Timer.SUCCESS_TIMEOUT, self.endpoint.intervals.patience)
 
+    def success_headers(self, transaction: ServerTransaction) -> HeaderFields:
+        """Give the headers of a 2xx to INVITE or UPDATE."""
+        session = self.session.taken(transaction.request)
+        return (*self.legs.contact_header(transaction), *session)
+
     def _repeat_success(self) -> None:
         if self._awaiting is not None:
             self._awaiting.repeat()
@@ -288,6 +305,12 @@ class Leg:
         self._awaiting = None
         self._ending = self._ending or Ended(self.number, by_remote=True, status=408)
         self.step(LegInput.HANG_UP if self.state is LegState.CONFIRMED else LegInput.GIVE_UP)
+
+    def _session_expired(self) -> None:
+        """Nobody refreshed the session: the far end is gone (RFC 4028 10)."""
+        if self.state in (LegState.ANSWERED, LegState.CONFIRMED):
+            self._ending = Ended(self.number, True, 408, None, "Session Expired")
+            self.step(LegInput.HANG_UP)
 
     # Deadlines.
 

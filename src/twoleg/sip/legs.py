@@ -58,7 +58,7 @@ class Legs:
         return (
             ("Allow", self.endpoint.allow),
             ("Accept", SDP),
-            ("Supported", ", ".join(sorted(SUPPORTED))),
+            ("Supported", ", ".join(SUPPORTED)),
         )
 
     def contact_header(self, transaction: ServerTransaction) -> HeaderFields:

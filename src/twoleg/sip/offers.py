@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from twoleg.sip.dialog_request import DialogRequest
+from twoleg.sip.dialog_request import DialogRequest, Done
 from twoleg.sip.errors import LocalProtocolError
 from twoleg.sip.events import (
     OfferAnswered,
@@ -16,6 +16,7 @@ from twoleg.sip.events import (
 from twoleg.sip.header_lines import SDP
 from twoleg.sip.message import Request, Response
 from twoleg.sip.server_transaction import ServerTransaction
+from twoleg.sip.session_timer import MIN_SECONDS, is_too_short
 from twoleg.sip.timers import Timer
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ _BUSY_SECONDS: Final = 2
 class OfferExchange:
     """At most one offer of each side, and never both at once."""
 
-    __slots__ = ("_glares", "_leg", "_offered", "_ours", "_request", "_wanted")
+    __slots__ = ("_glares", "_leg", "_offered", "_ours", "_request", "_wanted", "last_body")
 
     def __init__(self, leg: Leg) -> None:
         self._leg = leg
@@ -48,6 +49,8 @@ class OfferExchange:
         """Our offer, while it is under way; None between attempts."""
 
         self._glares = 0
+        self.last_body = b""
+        """The last description of our side that we sent."""
 
     # Ours.
 
@@ -57,7 +60,8 @@ class OfferExchange:
             raise LocalProtocolError("another offer has no answer yet")
         self._ours = (method, body)
         self._glares = 0
-        self._send()
+        if self._request is None:
+            self._send()
 
     def try_again(self) -> None:
         """Make the offer again that met one of the peer's."""
@@ -73,8 +77,12 @@ class OfferExchange:
         dialog = leg.require_dialog()
         assert self._ours is not None
         method, body = self._ours
+        self.last_body = body or self.last_body
         endpoint = leg.endpoint
-        lines = f"Contact: {endpoint.contact(dialog.transport)}\r\nAllow: {endpoint.allow}\r\n"
+        lines = (
+            f"Contact: {endpoint.contact(dialog.transport)}\r\nAllow: {endpoint.allow}\r\n"
+            f"{leg.session.request_lines()}"
+        )
         if body:
             lines += f"Content-Type: {SDP}\r\n"
         self._request = DialogRequest(dialog, leg.digest, method, lines, body, self._done)
@@ -91,6 +99,7 @@ class OfferExchange:
         leg = self._leg
         self._ours = None
         if response is not None and status < 300:
+            leg.session.accepted(response)
             leg.endpoint.emit(OfferAnswered(leg.number, response.body))
             return
         leg.endpoint.emit(OfferRefused(leg.number, status))
@@ -101,6 +110,33 @@ class OfferExchange:
         leg = self._leg
         part = int(leg.endpoint.tokens(4)[:6], 16) % _GLARE_STEPS / _GLARE_STEPS
         leg.start_timer(Timer.GLARE, 2.1 + 1.9 * part if leg.made_call_id else 2.0 * part)
+
+    # Session refresh.
+
+    def refresh(self, done: Done) -> bool:
+        """Send a re-INVITE that changes nothing; False where another offer is open."""
+        if self._request is not None or self._ours is not None or self._offered is not None:
+            return False
+        if self._wanted or not self.last_body:
+            return False
+        leg = self._leg
+        dialog = leg.require_dialog()
+
+        def refreshed(response: Response | None, cause: RefusalCause) -> None:
+            self._request = None
+            done(response, cause)
+            if self._ours is not None and leg.is_confirmed:
+                self._send()
+
+        lines = (
+            f"Contact: {leg.endpoint.contact(dialog.transport)}\r\n"
+            f"{leg.session.request_lines()}Content-Type: {SDP}\r\n"
+        )
+        self._request = DialogRequest(
+            dialog, leg.digest, "INVITE", lines, self.last_body, refreshed
+        )
+        self._request.send()
+        return True
 
     # The peer's.
 
@@ -114,6 +150,8 @@ class OfferExchange:
             legs.reply(transaction, 491)
         elif request.body and request.content_type not in ("", SDP):
             legs.reply(transaction, 415, (("Accept", SDP),))
+        elif is_too_short(request):
+            legs.reply(transaction, 422, (("Min-SE", str(MIN_SECONDS)),))
         else:
             self._leg.require_dialog().refresh_target(request)
             self._take(transaction, request)
@@ -122,7 +160,7 @@ class OfferExchange:
         leg = self._leg
         if request.method == "UPDATE" and not request.body:
             # A session refresh (RFC 3311 5.2).
-            leg.legs.reply(transaction, 200, leg.legs.contact_header(transaction))
+            leg.legs.reply(transaction, 200, leg.success_headers(transaction))
             return
         self._offered = transaction
         if request.method == "INVITE":
@@ -138,7 +176,8 @@ class OfferExchange:
         """Answer the peer's offer; or make ours, where it asked for one."""
         offered = self._take_offered()
         leg = self._leg
-        leg.legs.reply(offered, 200, leg.legs.contact_header(offered), body)
+        self.last_body = body
+        leg.legs.reply(offered, 200, leg.success_headers(offered), body)
         if offered.request.method == "INVITE":
             leg.await_ack(offered)
 

@@ -21,6 +21,7 @@ from twoleg.sip.legs import Legs
 from twoleg.sip.message import Request, Response, reason_phrase
 from twoleg.sip.redirects import Redirects, usable_contacts
 from twoleg.sip.server_transaction import ServerTransaction
+from twoleg.sip.session_timer import least_interval
 from twoleg.sip.timers import Timer
 from twoleg.sip.transport import Destination, Flow, Transport
 from twoleg.sip.uri import SipUri
@@ -50,6 +51,7 @@ class OutgoingLeg(Leg):
         "_rang",
         "_redirects",
         "_response",
+        "_session_seconds",
         "_stopped",
         "_target",
         "_transaction",
@@ -74,6 +76,7 @@ class OutgoingLeg(Leg):
         if invitation.follow_redirects:
             self._redirects = Redirects(invitation.target, invitation.follow_redirects)
         self._authorization = ""
+        self._session_seconds = endpoint.config.session_seconds
         self._draft: Draft | None = None
         self._transaction: ClientTransaction | None = None
         self._response: Response | None = None
@@ -172,6 +175,9 @@ class OutgoingLeg(Leg):
         if self.dialog is None:
             self.dialog = self._early.confirmed(response, draft, self._target)
             self._early.clear()
+            self.offers.last_body = self._invitation.body
+            if self._session_seconds:
+                self.session.accepted(response)
         elif (response.to.tag or "") != self.dialog.remote_tag:
             self._end_fork(draft, response)
             return
@@ -197,6 +203,9 @@ class OutgoingLeg(Leg):
             if self.digest.challenged(response.headers):
                 self._cseq += 1
                 return True
+        elif status == 422:
+            if self._lengthen_session(response):
+                return True
         elif status < 400 and self._redirects is not None:
             self._redirects.add(response, self._is_reachable)
         elif status == 503 and not self._rang and self._next_destination():
@@ -206,6 +215,15 @@ class OutgoingLeg(Leg):
         if status < 400 and self._redirects is not None and self._redirects.met_any:
             self._cause = RefusalCause.REDIRECTS
         return False
+
+    def _lengthen_session(self, response: Response) -> bool:
+        """Take the longer interval that a 422 asks for (RFC 4028 7.4)."""
+        seconds = least_interval(response)
+        if seconds is None or not self._session_seconds or seconds <= self._session_seconds:
+            return False
+        self._session_seconds = seconds
+        self._cseq += 1
+        return True
 
     def _next_destination(self) -> bool:
         """Turn to the next destination (RFC 3263 4.3)."""
@@ -275,6 +293,10 @@ class OutgoingLeg(Leg):
             f"Contact: {endpoint.contact(transport, invitation.contact_parameters)}\r\n"
             f"{endpoint.capability_lines}"
         )
+        if self._session_seconds:
+            lines += f"Session-Expires: {self._session_seconds}\r\n"
+            if self._session_seconds != endpoint.config.session_seconds:
+                lines += f"Min-SE: {self._session_seconds}\r\n"
         self._authorization = ""
         if self.digest is not None:
             self._authorization = header_lines(self.digest.headers("INVITE", uri))

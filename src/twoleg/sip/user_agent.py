@@ -37,6 +37,7 @@ from twoleg.sip.server_transaction import (
     response_path,
     transaction_key,
 )
+from twoleg.sip.session_timer import MIN_SECONDS, is_too_short
 from twoleg.sip.transport import Flow
 from twoleg.sip.uri import SipUri, TelUri
 
@@ -361,6 +362,8 @@ class UserAgent:
             self._legs.reply(transaction, 503, (("Retry-After", str(RETRY_AFTER_SECONDS)),))
         elif request.body and request.content_type not in ("", SDP):
             self._legs.reply(transaction, 415, (("Accept", SDP),))
+        elif is_too_short(request):
+            self._legs.reply(transaction, 422, (("Min-SE", str(MIN_SECONDS)),))
         else:
             self._legs.reply(transaction, 100)
             leg = IncomingLeg.of_invite(self._legs, transaction, request, flow)
