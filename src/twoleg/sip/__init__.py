@@ -51,7 +51,7 @@ from twoleg.sip.offer_answer import (
     LocalAudio,
     SessionRejected,
 )
-from twoleg.sip.parser import KeepAlive, StreamParser, parse_message
+from twoleg.sip.parser import parse_message
 from twoleg.sip.registrar import (
     Binding,
     RegistrarResult,
@@ -67,6 +67,7 @@ from twoleg.sip.registration import (
     RegistrationState,
 )
 from twoleg.sip.sdp import Direction, MalformedDescription, SessionDescription
+from twoleg.sip.stream import KeepAlive, StreamParser
 from twoleg.sip.transport import Address, Destination, Flow, Transport
 from twoleg.sip.uri import OtherUri, SipUri, TelUri, parse_uri
 from twoleg.sip.user_agent import UserAgent

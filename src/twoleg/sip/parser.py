@@ -1,4 +1,4 @@
-"""From bytes to messages: whole datagrams, and streams (RFC 3261 7, 18.3).
+"""From the bytes of a datagram to a message (RFC 3261 7, 18.3).
 
 Whatever comes in, the result is a message whose mandatory headers are sound, or an error that says
 what to answer. Sizes are bounded, and so is the time.
@@ -6,7 +6,6 @@ what to answer. Sizes are bounded, and so is the time.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Final
 
 from twoleg.sip.errors import InvalidValue, RemoteProtocolError
@@ -22,19 +21,12 @@ MAX_HEAD: Final = 65_536
 MAX_LINES: Final = 512
 MAX_BODY: Final = 1_048_576
 MAX_STATUS: Final = 699
-_MAX_DIGITS: Final = 10
 
-_END_OF_HEAD = b"\r\n\r\n"
-_LINE_ENDS = b"\r\n"
-_PING: Final = b"\r\n\r\n"
+END_OF_HEAD = b"\r\n\r\n"
 _BLANKS = " \t"
 _FOLDING = (" ", "\t")
 _CONTENT_LENGTH = "Content-Length"
 _SINGLE: Final = ("From", "To", "Call-ID", "CSeq")
-
-
-class KeepAlive:
-    """A double CRLF on a stream, to be answered with one (RFC 5626 3.5.1)."""
 
 
 def parse_message(data: bytes) -> Request | Response:
@@ -46,107 +38,30 @@ def parse_message(data: bytes) -> Request | Response:
     """
     if len(data) > MAX_DATAGRAM:
         raise RemoteProtocolError(513, "Message Too Large")
-    data = data.lstrip(_LINE_ENDS)
-    head, blank, body = data.partition(_END_OF_HEAD)
-    message = _parse_head(head)
+    data = data.lstrip(b"\r\n")
+    head, blank, body = data.partition(END_OF_HEAD)
+    message = parse_head(head)
     if not blank:
-        raise _refused(message, 400, "Missing Empty Line")
+        raise refused(message, 400, "Missing Empty Line")
     length = _content_length(message)
     if length is not None:
         if length > len(body):
-            raise _refused(message, 400, "Body Shorter Than Content-Length")
+            raise refused(message, 400, "Body Shorter Than Content-Length")
         body = body[:length]
     message.body = body
-    _check(message)
+    check(message)
     return message
 
 
-class StreamParser:
-    """Takes a stream apart into messages.
-
-    One that is framed well but not sound comes as the RemoteProtocolError that says what to
-    answer; the stream goes on after it.
-    """
-
-    def __init__(self) -> None:
-        self._buffer = bytearray()
-        self._searched = 0
-        self._head = b""
-        self._end = 0
-        """Where the message ends whose head has come; 0 as long as it has not."""
-
-    def feed(self, data: bytes) -> Iterator[Request | Response | KeepAlive | RemoteProtocolError]:
-        """Take what came, and give what is complete by now.
-
-        Raises RemoteProtocolError where the framing is lost, and with it all that follows: a head
-        or body that is too large, a Content-Length that is missing or cannot be read. One that can
-        be answered is given first, before it is raised.
-        """
-        self._buffer += data
-        while True:
-            try:
-                item = self._next()
-            except RemoteProtocolError as error:
-                self._buffer.clear()
-                if error.request is not None:
-                    yield error
-                raise
-            if item is None:
-                return
-            yield item
-
-    def _next(self) -> Request | Response | KeepAlive | RemoteProtocolError | None:
-        buffer = self._buffer
-        if not self._end:
-            if buffer.startswith(_LINE_ENDS):
-                if buffer.startswith(_PING):
-                    self._drop(len(_PING))
-                    return KeepAlive()
-                if len(buffer) < len(_PING) and _PING.startswith(buffer):
-                    return None
-                self._drop(len(_LINE_ENDS))
-            if not self._find_head():
-                return None
-        if len(buffer) < self._end:
-            return None
-        head, body = self._head, bytes(buffer[len(self._head) + len(_END_OF_HEAD) : self._end])
-        self._drop(self._end)
-        try:
-            message = _parse_head(head)
-            message.body = body
-            _check(message)
-        except RemoteProtocolError as error:
-            return error
-        return message
-
-    def _find_head(self) -> bool:
-        """Look for the end of the head, and take from it how long the message is."""
-        buffer = self._buffer
-        end = buffer.find(_END_OF_HEAD, max(0, self._searched - len(_END_OF_HEAD)))
-        if end > MAX_HEAD or (end < 0 and len(buffer) > MAX_HEAD):
-            raise RemoteProtocolError(513, "Message Too Large")
-        if end < 0:
-            self._searched = len(buffer)
-            return False
-        self._head = bytes(buffer[:end])
-        self._end = end + len(_END_OF_HEAD) + _framing_length(self._head)
-        return True
-
-    def _drop(self, length: int) -> None:
-        del self._buffer[:length]
-        self._searched = self._end = 0
-        self._head = b""
-
-
-def _parse_head(head: bytes) -> Request | Response:
+def parse_head(head: bytes) -> Request | Response:
     """Read start line and headers. Raises RemoteProtocolError."""
-    if len(head) > MAX_HEAD:
-        raise RemoteProtocolError(513, "Message Too Large")
-    text = head.decode("utf-8", "surrogateescape")
-    lines = text.split("\r\n")
+    lines = _lines_of(head)
+    fault = ""
+    if len(lines) > MAX_LINES + 1:
+        del lines[MAX_LINES + 1 :]
+        fault = "Too Many Headers"
     start_line = lines[0]
     by_name: dict[str, list[str]] = {}
-    fault = _fault_of_lines(text, lines)
     last: list[str] = []
     known_name = KNOWN_NAMES.get
     for line in lines[1:]:
@@ -180,19 +95,29 @@ def _parse_head(head: bytes) -> Request | Response:
     return _request(start_line, headers, fault)
 
 
-def _fault_of_lines(text: str, lines: list[str]) -> str:
-    """Say what is wrong with the lines as such; cut off what is too many."""
+def _lines_of(head: bytes) -> list[str]:
+    """Split a head. Raises RemoteProtocolError for what must not even be echoed."""
+    if len(head) > MAX_HEAD:
+        raise RemoteProtocolError(513, "Message Too Large")
+    text = head.decode("utf-8", "surrogateescape")
+    if "\0" in text:
+        text = _without_nulls(text)
+    lines = text.split("\r\n")
     ends = len(lines) - 1
-    fault = ""
-    if ends > MAX_LINES:
-        del lines[MAX_LINES + 1 :]
-        fault = "Too Many Headers"
     if text.count("\n") != ends or text.count("\r") != ends:
         # Either would be a line end to some, and would break out of what we echo.
-        fault = fault or "Stray Line End"
-    if "\0" in text and not all(_nulls_are_quoted(line) for line in lines if "\0" in line):
-        fault = fault or "Stray Null"
-    return fault
+        raise RemoteProtocolError(400, "Stray Line End")
+    return lines
+
+
+def _without_nulls(text: str) -> str:
+    """Put blanks in the place of nulls where these are allowed, for the good of all who read on.
+
+    Raises RemoteProtocolError if they are where they may not be.
+    """
+    if not all(_nulls_are_quoted(line) for line in text.split("\r\n") if "\0" in line):
+        raise RemoteProtocolError(400, "Stray Null")
+    return text.replace("\0", " ")
 
 
 def _nulls_are_quoted(line: str) -> bool:
@@ -236,13 +161,13 @@ def _request(start_line: str, headers: Headers, fault: str) -> Request:
             fault = fault or f"Malformed Request-URI: {error.problem}"
     request = Request(method, uri, headers)
     if not fault and version.upper() != SIP_VERSION:
-        raise _refused(request, 505, "Version Not Supported")
+        raise refused(request, 505, "Version Not Supported")
     if fault:
-        raise _refused(request, 400, fault)
+        raise refused(request, 400, fault)
     return request
 
 
-def _check(message: Request | Response) -> None:
+def check(message: Request | Response) -> None:
     """Read the headers that every message has. Raises RemoteProtocolError."""
     try:
         message.via  # noqa: B018  each is read, and kept, here
@@ -252,9 +177,9 @@ def _check(message: Request | Response) -> None:
         cseq = message.cseq
         _check_single(message)
     except InvalidValue as error:
-        raise _refused(message, 400, f"Malformed {error}") from error
+        raise refused(message, 400, f"Malformed {error}") from error
     if isinstance(message, Request) and cseq.method != message.method:
-        raise _refused(message, 400, "CSeq Method Does Not Match")
+        raise refused(message, 400, "CSeq Method Does Not Match")
 
 
 def _check_single(message: Message) -> None:
@@ -273,45 +198,13 @@ def _content_length(message: Request | Response) -> int | None:
     try:
         values = {parse_integer(length, MAX_BODY, _CONTENT_LENGTH) for length in lengths}
     except InvalidValue as error:
-        raise _refused(message, 400, "Malformed Content-Length") from error
+        raise refused(message, 400, "Malformed Content-Length") from error
     if len(values) > 1:
-        raise _refused(message, 400, "Several Content-Lengths")
+        raise refused(message, 400, "Several Content-Lengths")
     return values.pop()
 
 
-def _framing_length(head: bytes) -> int:
-    """Find the Content-Length in a head as cheaply as may be. Raises RemoteProtocolError."""
-    lowered = head.lower()
-    if b"\r\n " in lowered or b"\r\n\t" in lowered:
-        lowered = lowered.replace(b"\r\n ", b" ").replace(b"\r\n\t", b" ")
-    found: set[int] = set()
-    for name in (b"\r\ncontent-length", b"\r\nl"):
-        at = lowered.find(name)
-        while at >= 0:
-            line_end = lowered.find(_LINE_ENDS, at + 2)
-            line = lowered[at + len(name) : line_end if line_end >= 0 else None].lstrip(b" \t")
-            if line.startswith(b":"):
-                digits = line[1:].strip()
-                if not digits.isdigit() or len(digits) > _MAX_DIGITS:
-                    raise _unframed(head, "Malformed Content-Length")
-                found.add(int(digits))
-            at = lowered.find(name, at + len(name))
-    if len(found) != 1:
-        raise _unframed(head, "Several Content-Lengths" if found else "Missing Content-Length")
-    length = found.pop()
-    if length > MAX_BODY:
-        raise _unframed(head, "Message Too Large", 513)
-    return length
-
-
-def _unframed(head: bytes, reason: str, status: int = 400) -> RemoteProtocolError:
-    try:
-        return _refused(_parse_head(head), status, reason)
-    except RemoteProtocolError as error:
-        return error
-
-
-def _refused(message: Request | Response, status: int, reason: str) -> RemoteProtocolError:
+def refused(message: Request | Response, status: int, reason: str) -> RemoteProtocolError:
     """Give the error, with the request where it can be answered."""
     if isinstance(message, Response) or message.method == "ACK":
         return RemoteProtocolError(status, reason)

@@ -95,7 +95,7 @@ TREATMENTS: list[tuple[str, str, Accepted | Refused | Dropped]] = [
                 "method": "!interesting-Method0123456789_*+`.%indeed'~",
                 "uri.user": "1_unusual.URI~(to-be!sure)&isn't+it$/crazy?,/;;*",
                 "uri.password": "&it+has=1,weird!*pas$wo~d_too.(doesn't-it)",
-                "to.display_name": "BEL:\a NUL:\0 DEL:\x7f",
+                "to.display_name": "BEL:\a NUL:  DEL:\x7f",  # we keep no null
                 "to.uri.user": "1_unusual.URI~(to-be!sure)&isn't+it$/crazy?,/;;*",
                 "from_.display_name": "token1~` token2'+_ token3*%!.-",
                 "from_.parameters": (
