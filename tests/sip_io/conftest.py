@@ -10,7 +10,10 @@ import dns.rcode
 import dns.rdatatype
 import dns.rrset
 import pytest
+import trustme
 import uvloop
+
+from twoleg.sip_io import TlsConfig
 
 
 class WatchedLoop(uvloop.Loop):
@@ -35,6 +38,38 @@ class WatchedLoop(uvloop.Loop):
 
 def pytest_asyncio_loop_factories(config, item):
     return {"uvloop": WatchedLoop}
+
+
+@pytest.fixture(scope="session")
+def authority():
+    """Who signs the certificates that phones of a test trust."""
+    return trustme.CA()
+
+
+@pytest.fixture(scope="session")
+def issue(authority, tmp_path_factory):
+    """Give the TLS settings of a phone whose certificate names these hosts or addresses."""
+
+    def issue(*identities, authority=authority):
+        folder = tmp_path_factory.mktemp("tls")
+        certificate = authority.issue_cert(*identities)
+        authority.cert_pem.write_to_path(folder / "authorities.pem")
+        certificate.private_key_pem.write_to_path(folder / "key.pem")
+        for blob in certificate.cert_chain_pems:
+            blob.write_to_path(folder / "certificate.pem", append=True)
+        return TlsConfig(
+            certificate=folder / "certificate.pem",
+            key=folder / "key.pem",
+            authorities=folder / "authorities.pem",
+        )
+
+    return issue
+
+
+@pytest.fixture(scope="session")
+def tls(issue):
+    """TLS settings of a phone on loopback."""
+    return issue("127.0.0.1")
 
 
 def open_sockets():

@@ -2,8 +2,7 @@
 
 import asyncio
 import itertools
-import ssl
-from collections import Counter, OrderedDict
+from collections import Counter, OrderedDict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
@@ -28,6 +27,9 @@ MAX_UNSENT = 256 * 1024
 
 MAX_WAITING = 1024
 """Messages that may wait for one connection to be opened."""
+
+MAX_UNHEARD = 64
+"""Requests written to one connection that are told of when it breaks before anything came back."""
 
 MAX_IDENTITIES = 4096
 CONNECT_SECONDS = 8.0
@@ -72,10 +74,14 @@ class Connection(asyncio.Protocol):
         self._kind = transport
         self._stream: asyncio.Transport | None = None
         self._loop = asyncio.get_running_loop()
+        self._unheard: deque[Outgoing] = deque(maxlen=MAX_UNHEARD)
         self.number = number
         self.peer = peer
         self.proven = peer is not None
+        self.heard = False
+        """Whether anything ever came by it."""
         self.last_used = self._loop.time()
+        """An accepted connection that has brought no message is as old as itself."""
         self.flow: Flow | None = None
         self.closed: asyncio.Future[None] = self._loop.create_future()
 
@@ -83,8 +89,15 @@ class Connection(asyncio.Protocol):
     def usable(self) -> bool:
         return self._stream is not None and not self._stream.is_closing()
 
-    def write(self, data: bytes) -> bool:
-        """Send; False when the connection is of no use any more."""
+    def send(self, sent: Outgoing) -> bool:
+        """Send a message; False when the connection is of no use any more."""
+        if not self._write(sent.data):
+            return False
+        if sent.token and not sent.data.startswith(b"ACK "):
+            self._unheard.append(sent)
+        return True
+
+    def _write(self, data: bytes) -> bool:
         stream = self._stream
         if stream is None or stream.is_closing():
             return False
@@ -124,17 +137,25 @@ class Connection(asyncio.Protocol):
         flow = self.flow
         if flow is None:
             return
-        self.last_used = self._loop.time()
+        table = self._table
+        if not table.inbox.admits(flow.remote.host):
+            table.counters.dropped_sources += 1
+            self.abort()
+            return
+        self.heard = True
+        self._unheard.clear()
         try:
             for item in self._parser.feed(data):
                 if isinstance(item, KeepAlive):
-                    self.write(PONG)
+                    self._write(PONG)
                 else:
                     self.proven = True
-                    self._table.inbox.message(item, flow)
+                    table.inbox.message(item, flow)
+            if self.proven:
+                self.last_used = self._loop.time()
         except RemoteProtocolError:
             # The framing is lost, and with it all that follows (RFC 3261 18.3).
-            self._table.counters.stream_errors += 1
+            table.counters.stream_errors += 1
             self.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -142,6 +163,9 @@ class Connection(asyncio.Protocol):
         self._table.forget(self)
         if not self.closed.done():
             self.closed.set_result(None)
+        unheard, self._unheard = self._unheard, deque()
+        for sent in unheard:
+            self._table.resend(self, sent)
 
 
 class Connections:
@@ -219,25 +243,36 @@ class Connections:
         bound = server.sockets[0].getsockname()
         return Address(bound[0], bound[1])
 
-    def send(self, sent: Outgoing) -> None:
-        """Send by the message's flow, or by a connection to its destination.
+    def send_by(self, flow: Flow, sent: Outgoing) -> bool:
+        """Send by the very connection that a flow names; False when it is gone."""
+        connection = self._connections.get(flow.connection or 0)
+        # Numbers begin anew with each process, and a flow may have been stored by another.
+        return connection is not None and connection.flow == flow and connection.send(sent)
 
-        A flow whose connection is gone gives way to the destination: a reply then goes to
-        where the Via says (RFC 3261 18.2.2). What cannot be sent is told to the inbox.
+    def send(self, sent: Outgoing) -> None:
+        """Send by a connection to the destination, whose host is an address and has a port.
+
+        What cannot be sent is told to the inbox.
         """
-        if sent.flow is not None and sent.flow.connection is not None:
-            connection = self._connections.get(sent.flow.connection)
-            if connection is not None and connection.write(sent.data):
-                return
-        destination = sent.destination
-        if destination.port is None or self._closing:
+        port = sent.destination.port
+        if port is None or self._closing:
             self._failed(sent)
             return
-        peer = self._peer(destination, destination.port)
+        peer = self._peer(sent.destination, port)
         connection = self._by_peer.get(peer)
-        if connection is not None and connection.write(sent.data):
-            return
-        self._wait_for_connection(peer, sent)
+        if connection is None or not connection.send(sent):
+            self._wait_for_connection(peer, sent)
+
+    def resend(self, connection: Connection, sent: Outgoing) -> None:
+        """See to a request that a connection may have broken under before it was read.
+
+        Over a new connection, if this one was of use before; its branch tells the peer if it
+        has read it after all. Otherwise the sender is told (RFC 3261 18.4).
+        """
+        if connection.peer is not None and connection.heard and not self._closing:
+            self._wait_for_connection(connection.peer, sent)
+        else:
+            self._failed(sent)
 
     def admit(self, connection: Connection, certificate: Mapping[str, Any]) -> bool:
         """Take in a connection before anything is read from it, or refuse it."""
@@ -327,16 +362,16 @@ class Connections:
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
                 connection = await self._connect(peer)
-        except (OSError, ssl.SSLError, TimeoutError):
+        except (OSError, ValueError):  # a host that TLS cannot name is a ValueError
             self.counters.connections_failed += 1
         finally:
             del self._opening[peer]
             for sent in waiting:
-                if connection is None or not connection.write(sent.data):
+                if connection is None or not connection.send(sent):
                     self._failed(sent)
 
     async def _connect(self, peer: _Peer) -> Connection:
-        """Open one connection. Raises OSError, SSLError."""
+        """Open one connection. Raises OSError (SSLError and TimeoutError are such), ValueError."""
         connection = Connection(self, next(self._numbers), peer.transport, peer)
         secure: dict[str, Any] = {}
         if peer.transport.secure:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
 from twoleg.sip import (
+    Authorization,
     Binding,
     DigestVerdict,
     DigestVerifier,
@@ -73,12 +74,22 @@ class Registrar:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def receive(self, event: RequestReceived) -> None:
-        """Take a REGISTER."""
+        """Take a REGISTER. One without credentials is challenged at once, and costs no task."""
+        try:
+            authorization = self._verifier.find(event.request.headers)
+        except InvalidValue:
+            self._respond(event.transaction, ResponseSpec(400, "Malformed Authorization"))
+            return
+        if authorization is None:
+            self._counters.registrations_challenged += 1
+            challenge = self._verifier.challenge(time.time())
+            self._respond(event.transaction, ResponseSpec(401, headers=challenge))
+            return
         if len(self._tasks) >= self._most:
             self._counters.registrations_overflowed += 1
             self._respond(event.transaction, _unavailable())
             return
-        task = asyncio.get_running_loop().create_task(self._serve(event))
+        task = asyncio.get_running_loop().create_task(self._serve(event, authorization))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -89,10 +100,10 @@ class Registrar:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _serve(self, event: RequestReceived) -> None:
+    async def _serve(self, event: RequestReceived, authorization: Authorization) -> None:
         try:
             async with asyncio.timeout(STORE_SECONDS):
-                response = await self._answer(event)
+                response = await self._answer(event, authorization)
         except (OSError, TimeoutError):
             response = _unavailable()
         except Exception:  # noqa: BLE001
@@ -101,15 +112,8 @@ class Registrar:
             response = ResponseSpec(500)
         self._respond(event.transaction, response)
 
-    async def _answer(self, event: RequestReceived) -> ResponseSpec:
+    async def _answer(self, event: RequestReceived, authorization: Authorization) -> ResponseSpec:
         request, now = event.request, time.time()
-        try:
-            authorization = self._verifier.find(request.headers)
-        except InvalidValue:
-            return ResponseSpec(400, "Malformed Authorization")
-        if authorization is None:
-            self._counters.registrations_challenged += 1
-            return ResponseSpec(401, headers=self._verifier.challenge(now))
         ha1s = await self._store.ha1s(authorization.username)
         verdict = self._verifier.verify("REGISTER", str(request.uri), authorization, ha1s, now)
         if verdict is not DigestVerdict.OK:

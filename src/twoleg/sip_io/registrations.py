@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import secrets
 from collections.abc import AsyncIterator, Callable
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 DEREGISTER_SECONDS: Final = 2.0
 """How long the end waits for the registrar."""
 
+CALL_ID_BYTES: Final = 12
+
+_log = logging.getLogger(__name__)
+
 
 @asynccontextmanager
 async def registered(
@@ -30,32 +35,38 @@ async def registered(
 
     `on_change` is called whenever the state, or the failure, may have changed.
     """
-    registration = Registration(config, secrets.token_hex(12), random.random)
+    registration = Registration(config, secrets.token_hex(CALL_ID_BYTES), random.random)
     loop = asyncio.get_running_loop()
+    stopping = asyncio.Event()
     registration.start(loop.time())
-    keeping = loop.create_task(_keep(phone, registration, on_change))
+    keeping = loop.create_task(_keep(phone, registration, on_change, stopping))
     try:
         yield registration
     finally:
-        keeping.cancel()
-        await asyncio.wait((keeping,))
         registration.stop(loop.time())
-        request = registration.next_request()
-        if request is not None:
-            try:
-                async with asyncio.timeout(DEREGISTER_SECONDS):
-                    await phone.request(request)
-            except (TimeoutError, RequestFailed, UnresolvedHost, PhoneClosed):
-                pass
+        stopping.set()
+        try:
+            await asyncio.wait((keeping,), timeout=DEREGISTER_SECONDS)
+        finally:
+            keeping.cancel()
+            await asyncio.gather(keeping, return_exceptions=True)
 
 
 async def _keep(
-    phone: Phone, registration: Registration, on_change: Callable[[Registration], None]
+    phone: Phone,
+    registration: Registration,
+    on_change: Callable[[Registration], None],
+    stopping: asyncio.Event,
 ) -> None:
-    loop = asyncio.get_running_loop()
-    while True:
+    """Send what the registration wants sent, when it wants it, until it has stopped."""
+    now = asyncio.get_running_loop().time
+    while not registration.stopped:
         request = registration.next_request()
-        if request is not None:
+        if request is None:
+            if await _wait_until(registration.next_deadline(), stopping):
+                continue
+            registration.handle_timeout(now())
+        else:
             response: Response | None = None
             cause = RefusalCause.RESPONSE
             try:
@@ -64,12 +75,21 @@ async def _keep(
                 cause = RefusalCause.TRANSPORT
             except RequestFailed as failed:
                 cause = failed.cause
-            registration.complete(response, cause, loop.time())
+            except PhoneClosed:
+                return
+            registration.complete(response, cause, now())
+        try:
             on_change(registration)
-            continue
-        deadline = registration.next_deadline()
-        if deadline is None:
-            return
-        await asyncio.sleep(max(0.0, deadline - loop.time()))
-        registration.handle_timeout(loop.time())
-        on_change(registration)
+        except Exception:  # noqa: BLE001
+            phone.counters.callback_errors += 1
+            _log.exception("registration callback failed")
+
+
+async def _wait_until(deadline: float | None, stopping: asyncio.Event) -> bool:
+    """Wait for a time of the loop's clock; True if `stopping` came before it."""
+    try:
+        async with asyncio.timeout_at(deadline):
+            await stopping.wait()
+    except TimeoutError:
+        return False
+    return True

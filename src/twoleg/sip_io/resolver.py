@@ -218,7 +218,10 @@ class Resolver:
         if task is None:
             task = asyncio.get_running_loop().create_task(self._ask(question))
             self._asking[question] = task
-        return await asyncio.shield(task)
+        await asyncio.wait((task,))
+        if task.cancelled():
+            raise UnresolvedHost(question.host, "the resolver is closed", temporary=True)
+        return task.result()
 
     async def _ask(self, question: _Question) -> _Found:
         loop = asyncio.get_running_loop()

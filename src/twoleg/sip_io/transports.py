@@ -1,12 +1,13 @@
 """All transports of a phone behind one `send`."""
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
-from typing import Self
+from typing import Final, Self
 
-from twoleg.sip import Address, Outgoing, Transport
+from twoleg.sip import Address, Destination, Outgoing, Transport
 from twoleg.sip_io.config import Listen, PhoneConfig
 from twoleg.sip_io.connections import Connections
 from twoleg.sip_io.counters import Counters
@@ -15,6 +16,9 @@ from twoleg.sip_io.inbox import Inbox
 from twoleg.sip_io.resolver import Resolver, UnresolvedHost, is_address
 from twoleg.sip_io.tls import TlsContexts
 from twoleg.sip_io.udp import UdpEndpoint
+
+MAX_CHOSEN: Final = 4096
+"""Requests whose server is remembered: one sent again goes where it went (RFC 3263 4)."""
 
 
 class Transports:
@@ -32,6 +36,7 @@ class Transports:
             inbox, TlsContexts(config.tls), config.connections, counters
         )
         self._resolving: set[asyncio.Task[None]] = set()
+        self._chosen: OrderedDict[int, Destination] = OrderedDict()
         self.bound: list[tuple[Transport, Address]] = []
 
     @classmethod
@@ -68,31 +73,56 @@ class Transports:
         return len(self._connections)
 
     def send(self, sent: Outgoing) -> None:
-        """Send by flow or destination; what cannot be sent is told to the inbox."""
+        """Send by flow, else to the destination; what cannot be sent is told to the inbox.
+
+        A flow whose connection is gone gives way to the destination: a reply then goes to
+        where the Via says (RFC 3261 18.2.2).
+        """
         self._counters.sent += 1
+        flow = sent.flow
+        if flow is not None:
+            if flow.transport is Transport.UDP:
+                self._send_datagram(sent, flow.remote, flow.local)
+                return
+            if self._connections.send_by(flow, sent):
+                return
+        self._send_to(sent)
+
+    def _send_to(self, sent: Outgoing) -> None:
         destination = sent.destination
-        if sent.flow is not None and sent.flow.connection is not None:
-            self._connections.send(sent)
-        elif destination.port is None or not is_address(destination.host):
+        if not is_address(destination.host):
             self._send_when_resolved(sent)
-        elif destination.transport is not Transport.UDP:
+            return
+        port = destination.port
+        if port is None:
+            port = destination.transport.default_port
+            sent = replace(sent, destination=replace(destination, port=port))
+        if destination.transport is Transport.UDP:
+            self._send_datagram(sent, Address(destination.host, port), None)
+        else:
             self._connections.send(sent)
-        elif not self._send_datagram(sent, destination.host, destination.port):
+
+    def _send_datagram(self, sent: Outgoing, there: Address, local: Address | None) -> None:
+        endpoint = self._endpoint(there.host, local)
+        if endpoint is None or not endpoint.send(sent.data, there.host, there.port):
             self._counters.send_failures += 1
             self._inbox.send_failed(sent)
 
-    def _send_datagram(self, sent: Outgoing, host: str, port: int) -> bool:
-        endpoints = self._udp
-        if sent.flow is not None:
-            for endpoint in endpoints:
-                if endpoint.local == sent.flow.local:
-                    return endpoint.send(sent.data, host, port)
-        for endpoint in endpoints:
+    def _endpoint(self, host: str, local: Address | None) -> UdpEndpoint | None:
+        """Find the socket that a flow came by, else the first that can reach the host."""
+        for endpoint in self._udp:
+            if endpoint.local == local:
+                return endpoint
+        for endpoint in self._udp:
             if (":" in host) == (":" in endpoint.local.host):
-                return endpoint.send(sent.data, host, port)
-        return False
+                return endpoint
+        return None
 
     def _send_when_resolved(self, sent: Outgoing) -> None:
+        chosen = self._chosen.get(sent.token)
+        if chosen is not None:
+            self._send_to(replace(sent, destination=chosen))
+            return
         if len(self._resolving) >= self._config.max_resolving:
             self._counters.send_failures += 1
             self._inbox.send_failed(sent)
@@ -108,7 +138,12 @@ class Transports:
             self._counters.send_failures += 1
             self._inbox.send_failed(sent)
             return
-        self.send(replace(sent, destination=destinations[0]))
+        chosen = destinations[0]
+        if sent.token:
+            chosen = self._chosen.setdefault(sent.token, chosen)
+            if len(self._chosen) > MAX_CHOSEN:
+                self._chosen.popitem(last=False)
+        self._send_to(replace(sent, destination=chosen))
 
     async def _stop_resolving(self) -> None:
         resolving = list(self._resolving)
