@@ -43,8 +43,9 @@ def test_each_side_hears_the_other_and_nothing_is_left(marked, taken_port) -> No
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_it_ends_with_all_that_it_started_whenever_it_is_told_to(marked, number) -> None:
-    with marked.start("demo") as demo:
+def test_it_ends_with_all_that_it_started_whenever_it_is_told_to(marked, tmp_path, number) -> None:
+    # One that is killed cannot remove its directory.
+    with marked.start("demo", TMPDIR=str(tmp_path)) as demo:
         assert demo.stdout is not None
         for line in demo.stdout:
             if "agent   rings" in line:
