@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass
 
 import httpx
+import psycopg
 import pytest
 
 from twoleg.api import create_app
@@ -27,6 +28,45 @@ class Account:
     line_id: int = 1
     line_phone_number: str = LINE_NUMBER
     trunk_id: int = 1
+
+
+@pytest.fixture(scope="session")
+def emptied_database(postgres):
+    """One migrated database for every test here, and how to empty it: far faster than a new one."""
+    with psycopg.connect(postgres.url_of("postgres"), autocommit=True) as connection:
+        connection.execute("CREATE DATABASE api TEMPLATE migrated")
+        url = postgres.url_of("api")
+        tables = tables_of(url)
+
+        def empty():
+            with psycopg.connect(url, autocommit=True) as emptying:
+                # Without triggers the order of the tables does not matter.
+                emptying.execute("SET session_replication_role = replica")
+                emptying.execute(" ".join(f"DELETE FROM {name};" for name in tables))
+                emptying.execute(
+                    "SELECT setval(oid, 1, false) FROM pg_class WHERE relkind = 'S'"
+                    " AND relnamespace = 'public'::regnamespace"
+                )
+            return url
+
+        yield empty
+        connection.execute("DROP DATABASE api WITH (FORCE)")
+
+
+def tables_of(url):
+    with psycopg.connect(url) as connection:
+        rows = connection.execute(
+            "SELECT relname FROM pg_class WHERE relkind = 'r'"
+            " AND relnamespace = 'public'::regnamespace AND NOT starts_with(relname, 'procrast')"
+            " AND relname NOT IN ('alembic_version', 'call_transitions')"
+        )
+        return [name for (name,) in rows]
+
+
+@pytest.fixture
+def database_url(emptied_database):
+    """The URL of a migrated database without a row; ids begin at 1."""
+    return emptied_database()
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ WITHOUT_DATABASE = {"/api/v1/health", "/api/v1/metrics", "/api/v1/health/ready"}
 @pytest.fixture
 async def app(database_url):
     """The app on a database that gives up on a connection quickly."""
-    async with Database.open(database_url, wait=0.3) as database:
+    async with Database.open(database_url, wait=0.1) as database:
         app = create_app(Settings(), database)
         async with app.router.lifespan_context(app):
             yield app
@@ -37,7 +37,8 @@ def away(postgres, database_url):
                     (name,),
                 )
 
-    return switch
+    yield switch
+    switch(False)
 
 
 async def test_every_route_is_503_that_says_when_to_come_back(app, account, client, away):

@@ -4,12 +4,14 @@ import re
 
 import pytest
 
+from twoleg.api import create_app
 from twoleg.api.documentation.schemas import describe
+from twoleg.settings import Settings
 
 
-@pytest.fixture
-def description(app):
-    return describe(app)
+@pytest.fixture(scope="module")
+def description():
+    return describe(create_app(Settings(), None))
 
 
 def every(value, key):

@@ -6,7 +6,9 @@ import re
 import httpx
 import pytest
 
+from twoleg.api import create_app
 from twoleg.api.documentation.schemas import describe
+from twoleg.settings import Settings
 
 UNKNOWN_ID = 10**12
 # Nobody else has these: what is not in a reply was not told.
@@ -35,11 +37,16 @@ async def victim(account, client):
     return account
 
 
-def operations(app, parameter):
+@pytest.fixture(scope="module")
+def description():
+    return describe(create_app(Settings(), None))
+
+
+def operations(description, parameter):
     """Return (method, path) of every operation; those with a path parameter, or those without."""
     return [
         (method.upper(), path)
-        for path, methods in describe(app)["paths"].items()
+        for path, methods in description["paths"].items()
         for method in methods
         if ("{" in path) is parameter
     ]
@@ -61,9 +68,11 @@ async def ask(client, method, path):
     return await client.request(method, path, json=body)
 
 
-async def test_no_route_knows_another_accounts_thing(app, client, stranger, snapshot, victim):
+async def test_no_route_knows_another_accounts_thing(
+    description, client, stranger, snapshot, victim
+):
     before = await snapshot()
-    for method, path in operations(app, parameter=True):
+    for method, path in operations(description, parameter=True):
         id_ = await first_id_in(client, path)
         theirs = await ask(stranger, method, fill(path, id_))
         nobodys = await ask(stranger, method, fill(path, UNKNOWN_ID))
@@ -72,19 +81,20 @@ async def test_no_route_knows_another_accounts_thing(app, client, stranger, snap
     assert await snapshot() == before
 
 
-async def test_no_list_and_no_settings_tell_of_another_account(app, stranger, victim):
-    for method, path in operations(app, parameter=False):
+async def test_no_list_and_no_settings_tell_of_another_account(description, stranger, victim):
+    for method, path in operations(description, parameter=False):
         if method == "GET":
             reply = await stranger.get(path)
             assert reply.status_code in (200, 503), path
             assert not [mark for mark in MARKS if mark in reply.text], path
 
 
-async def test_no_body_can_name_another_accounts_thing(app, stranger, client, snapshot, victim):
-    description = describe(app)
+async def test_no_body_can_name_another_accounts_thing(
+    description, stranger, client, snapshot, victim
+):
     before = await snapshot()
     tried = 0
-    for method, path in operations(app, parameter=False):
+    for method, path in operations(description, parameter=False):
         operation = description["paths"][path][method.lower()]
         if "requestBody" not in operation:
             continue
@@ -103,11 +113,11 @@ async def test_no_body_can_name_another_accounts_thing(app, stranger, client, sn
     assert await snapshot() == before
 
 
-async def test_no_route_is_open_without_a_token(app, anonymous, snapshot, victim):
+async def test_no_route_is_open_without_a_token(description, anonymous, snapshot, victim):
     before = await snapshot()
     for parameter in (False, True):
-        for method, path in operations(app, parameter=parameter):
-            operation = describe(app)["paths"][path][method.lower()]
+        for method, path in operations(description, parameter=parameter):
+            operation = description["paths"][path][method.lower()]
             if "security" not in operation:
                 assert path in ("/api/v1/health", "/api/v1/health/ready", "/api/v1/metrics")
                 continue
