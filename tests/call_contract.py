@@ -1,14 +1,10 @@
-"""The contract's vectors, as they stand in the shared file beside the repository."""
+"""The contract's vectors, as `contract/two_legged_call.json` has them."""
 
 import json
 from pathlib import Path
 
 CONTRACT = json.loads(
-    Path(__file__)
-    .resolve()
-    .parents[2]
-    .joinpath("shared", "contract", "two_legged_call.json")
-    .read_text()
+    Path(__file__).with_name("contract").joinpath("two_legged_call.json").read_text()
 )
 PATH = CONTRACT["path"]
 REQUESTS = CONTRACT["accepted"]["requests"]

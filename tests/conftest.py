@@ -10,12 +10,17 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import settings
 
 from twoleg.store import Database, EmbeddedServer, schema
 
 # Nothing here must survive a crash of the machine.
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off"}
 TEMPLATE = "migrated"
+
+# How long an example takes is the machine's affair, and no test's.
+settings.register_profile("twoleg", deadline=None)
+settings.load_profile("twoleg")
 
 
 @pytest.fixture(scope="session")
