@@ -36,6 +36,10 @@ class ContactChange(Input):
     `attributes` are merged, null removes one; `phone_numbers` replaces all numbers.
     """
 
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"opted_out": True, "attributes": {"customer": None}}]}
+    )
+
     name: Name | None = absent()
     phone_number: PhoneNumber = absent()
     phone_numbers: Annotated[

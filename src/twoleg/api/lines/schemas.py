@@ -13,6 +13,8 @@ from twoleg.directory.lines import MAX_TRUNKS
 class LineChange(Input):
     """What of a line changes; `trunk_ids` replaces all of its trunks."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"trunk_ids": [2, 1]}]})
+
     phone_number: Word = absent()
     name: Name | None = absent()
     country: Country = absent()

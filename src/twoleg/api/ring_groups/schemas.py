@@ -29,6 +29,10 @@ class Fallback(Input):
 class RingGroupChange(Input):
     """What of a ring group changes; `user_ids` replaces all of its users."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"strategy": "in_order", "user_ids": [2, 1]}]}
+    )
+
     name: Name = absent()
     strategy: Strategy = absent()
     user_ids: Annotated[list[Id], Field(max_length=MAX_MEMBERS)] = absent()

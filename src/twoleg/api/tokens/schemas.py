@@ -21,6 +21,8 @@ def _later(at: datetime) -> datetime:
 class TokenChange(Input):
     """What of a token changes; without scopes it may do everything."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"scopes": ["calls:read"]}]})
+
     name: Name = absent()
     scopes: Annotated[list[Scope], Field(max_length=len(Scope))] = absent()
     expires_at: Annotated[WantedTime, AfterValidator(_later)] | None = absent()

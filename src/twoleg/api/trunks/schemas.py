@@ -45,6 +45,10 @@ Codecs = Annotated[list[TrunkCodec], Field(min_length=1), AfterValidator(_distin
 class TrunkChange(Input):
     """What of a trunk changes; `password` can be written, never read."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"host": "sip.example.com", "port": 5060}]}
+    )
+
     name: Name = absent()
     host: Host = absent()
     port: Annotated[Whole, Field(ge=1, le=MAX_PORT)] | None = absent()

@@ -32,6 +32,8 @@ SipPassword = Annotated[Name, Field(max_length=MAX_PASSWORD)]
 class UserChange(Input):
     """What of a user changes; a `sip_password` of null is made up anew."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"availability": "away"}]})
+
     name: Name = absent()
     email: Email = absent()
     phone_number: PhoneNumber | None = absent()
