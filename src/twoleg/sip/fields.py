@@ -6,10 +6,21 @@ import re
 from dataclasses import dataclass
 
 from twoleg.sip.errors import InvalidValue
-from twoleg.sip.uri import Parameters, SipUri, Uri, format_host, parse_host_port, parse_uri
+from twoleg.sip.uri import (
+    MAX_PARAMETERS,
+    Parameters,
+    SipUri,
+    Uri,
+    format_host,
+    parse_host_port,
+    parse_uri,
+)
 
 MAX_CSEQ = 2**31 - 1
 """RFC 3261 8.1.1.5."""
+
+MAX_VALUES = 256
+"""Values in one line of a header."""
 
 TOKEN = re.compile(r"[A-Za-z0-9.!%*_+`'~-]+").fullmatch
 """Matches a token (RFC 3261 25.1)."""
@@ -17,11 +28,12 @@ TOKEN = re.compile(r"[A-Za-z0-9.!%*_+`'~-]+").fullmatch
 _BLANKS = " \t"
 _QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
 _NEEDS_ESCAPE = re.compile(r'(["\\\x01-\x08\x0b\x0c\x0e-\x1f\x7f])')
+_NEXT_OF = {",": re.compile('[",<]').search, ";": re.compile('[";<]').search}
 _NEVER_IN_QUOTES = re.compile(r"[\r\n\0]")
 
 # What nearly all values look like, read in one go; all others take the long way to the same end.
 _PLAIN_HOST = r"([A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)(?::([1-9][0-9]{0,4}))?"
-_PLAIN_PARAMETERS = r"((?:;[A-Za-z0-9-]+(?:=[A-Za-z0-9.*_+~-]+)?)*)"
+_PLAIN_PARAMETERS = r"((?:;[A-Za-z0-9-]+(?:=[A-Za-z0-9.*_+~-]+)?){0,32})"
 _PLAIN_VIA = re.compile(rf"SIP/2\.0/([A-Z]+) {_PLAIN_HOST}{_PLAIN_PARAMETERS}").fullmatch
 _PLAIN_ADDRESS = re.compile(
     r'(?:"([^"\\]*)"[ \t]*|([A-Za-z0-9 .!*_+~-]*))'
@@ -268,6 +280,8 @@ def parse_parameters(text: str, kind: str) -> Parameters:
     Raises InvalidValue of the given kind.
     """
     items = text.split(";") if '"' not in text else split_outside_quotes(text, ";")
+    if len(items) > MAX_PARAMETERS:
+        raise InvalidValue(kind, "it has too many parameters")
     if items and not items[-1].strip(_BLANKS):
         del items[-1]
     parameters: list[tuple[str, str | None]] = []
@@ -351,36 +365,35 @@ def end_of_quoted(text: str, start: int) -> int:
 def split_values(text: str) -> list[str]:
     """Split a header value at the commas outside quotes and angle brackets.
 
-    Raises InvalidValue if a quote is left open.
+    Raises InvalidValue if a quote is left open, or there are more than MAX_VALUES.
     """
     if "," not in text:
         return [text]
-    if '"' not in text and "<" not in text:
-        return [value.strip(_BLANKS) for value in text.split(",")]
-    return [value.strip(_BLANKS) for value in split_outside_quotes(text, ",")]
+    plain = '"' not in text and "<" not in text
+    values = text.split(",") if plain else split_outside_quotes(text, ",")
+    if len(values) > MAX_VALUES:
+        raise InvalidValue("list", "it has too many values")
+    return [value.strip(_BLANKS) for value in values]
 
 
 def split_outside_quotes(text: str, separator: str) -> list[str]:
-    """Split at `separator` where it stands outside quoted strings and angle brackets.
+    """Split at "," or ";" where it stands outside quoted strings and angle brackets.
 
     Raises InvalidValue if a quote is left open.
     """
+    next_of = _NEXT_OF[separator]
     values: list[str] = []
     start = position = 0
-    length = len(text)
-    while position < length:
-        character = text[position]
+    while (found := next_of(text, position)) is not None:
+        place = found.start()
+        character = text[place]
         if character == '"':
-            position = end_of_quoted(text, position)
-            continue
-        if character == "<":
-            end = text.find(">", position)
-            position = length if end < 0 else end + 1
-            continue
-        if character == separator:
-            values.append(text[start:position])
-            start = position + 1
-        position += 1
+            position = end_of_quoted(text, place)
+        elif character == "<":
+            position = text.find(">", place) + 1 or len(text)
+        else:
+            values.append(text[start:place])
+            start = position = place + 1
     values.append(text[start:])
     return values
 

@@ -13,6 +13,9 @@ from twoleg.sip.transport import Transport
 Parameters = tuple[tuple[str, str | None], ...]
 """Names in lower case with their values; None for a parameter that has no `=`."""
 
+MAX_PARAMETERS = 128
+"""Parameters of one URI or header value, and headers of one URI."""
+
 # Never part of a URI unescaped, in whatever place (RFC 3261 25.1).
 _FORBIDDEN = re.compile(r'[\x00-\x20\x7f<>"]').search
 # hostname and IPv4address; the underscore is no host name by the letter, but is in use.
@@ -25,6 +28,8 @@ _USER_SAFE = "!*'()&=+$,;?/"
 _PASSWORD_SAFE = "!*'()&=+$,"  # noqa: S105
 _PARAMETER_SAFE = "!*'()[]/:&+$"
 _HEADER_SAFE = "!*'()[]/?:+$"
+# What needs none in any place: most of what is written.
+_PLAIN = re.compile(r"[A-Za-z0-9_.~!*'()+$-]*").fullmatch
 
 # RFC 3261 19.1.4: these parameters never match their absence. The rules there leave transport out,
 # its examples do not.
@@ -227,6 +232,8 @@ def _parse_sip_uri(scheme: str, rest: str) -> SipUri:
 
 
 def _parse_uri_parameters(text: str) -> Parameters:
+    if text.count(";") >= MAX_PARAMETERS:
+        raise InvalidValue("URI", "it has too many parameters")
     parameters: list[tuple[str, str | None]] = []
     for item in text.split(";"):
         name, equals, value = item.partition("=")
@@ -239,6 +246,8 @@ def _parse_uri_parameters(text: str) -> Parameters:
 
 
 def _parse_uri_headers(text: str) -> tuple[tuple[str, str], ...]:
+    if text.count("&") >= MAX_PARAMETERS:
+        raise InvalidValue("SIP URI", "it has too many headers")
     headers: list[tuple[str, str]] = []
     for item in text.split("&"):
         name, equals, value = item.partition("=")
@@ -262,6 +271,4 @@ def _unescape(text: str) -> str:
 
 
 def _escape(text: str, safe: str) -> str:
-    return (
-        text if text.isalnum() and text.isascii() else quote(text, safe, errors="surrogateescape")
-    )
+    return text if _PLAIN(text) else quote(text, safe, errors="surrogateescape")
