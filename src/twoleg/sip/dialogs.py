@@ -89,6 +89,7 @@ class Dialog:
 
     __slots__ = (
         "_first_hop",
+        "_target_text",
         "_way",
         "call_id",
         "endpoint",
@@ -134,6 +135,7 @@ class Dialog:
         self.transport = transport
         self.flow = flow
         self._first_hop = first_hop
+        self._target_text = str(remote_target)
         self._way: tuple[str, str, Destination, Flow | None] | None = None
 
     @classmethod
@@ -220,7 +222,7 @@ class Dialog:
             remote_cseq=self.remote_cseq,
             local_uri=self.local_uri,
             remote_uri=self.remote_uri,
-            remote_target=str(self.remote_target),
+            remote_target=self._target_text,
             route_set=self.route_set,
             transport=self.transport,
             destination=self._first_hop,
@@ -244,6 +246,7 @@ class Dialog:
         uri = contact_uri(message)
         if uri is not None:
             self.remote_target = uri
+            self._target_text = str(uri)
             self._way = None
 
     def draft(
@@ -275,16 +278,16 @@ class Dialog:
         target = self.remote_target
         routes = self.route_set
         if not routes:
-            return str(target), "", *self._next_hop(target)
+            return self._target_text, "", *self._next_hop(target)
         first = NameAddr.parse(routes[0]).uri
         if isinstance(first, SipUri) and not first.loose:
             # A strict router takes the Request-URI for itself.
-            rest = (*routes[1:], f"<{target}>")
+            rest = (*routes[1:], f"<{self._target_text}>")
             uri = replace(first, headers=())
             lines = "".join([f"Route: {route}\r\n" for route in rest])
             return str(uri), lines, *self._next_hop(first)
         lines = "".join([f"Route: {route}\r\n" for route in routes])
-        return str(target), lines, *self._next_hop(first)
+        return self._target_text, lines, *self._next_hop(first)
 
     def _next_hop(self, hop: Uri) -> tuple[Destination, Flow | None]:
         there = destination_of(hop, self.transport)

@@ -47,6 +47,7 @@ class OutgoingLeg(Leg):
         "_early",
         "_flow",
         "_forks",
+        "_from",
         "_invitation",
         "_rang",
         "_redirects",
@@ -85,7 +86,8 @@ class OutgoingLeg(Leg):
         self._rang = False
         self._ack = b""
         self._ack_way: Draft | None = None
-        self._early = EarlyDialogs(endpoint, str(invitation.from_), local_tag)
+        self._from = str(invitation.from_)
+        self._early = EarlyDialogs(endpoint, self._from, local_tag)
         self._stopped: tuple[str, ...] = ()
         self._forks: dict[str, tuple[bytes, Draft]] = {}
 
@@ -308,7 +310,7 @@ class OutgoingLeg(Leg):
             uri=uri,
             via=endpoint.via(transport),
             branch=endpoint.branch(),
-            from_=f"{invitation.from_};tag={self.local_tag}",
+            from_=f"{self._from};tag={self.local_tag}",
             to=str(invitation.to),
             call_id=self.call_id,
             cseq=self._cseq,
