@@ -46,8 +46,8 @@ class Endpoint:
         self.config = config
         self.tokens = tokens
         self.now = 0.0
-        self.deadlines = Deadlines()
         self.intervals = Intervals(config.t1, config.t2, config.t4)
+        self.deadlines = Deadlines(self.intervals.usual())
         self.durations = {
             True: self.intervals.durations(reliable=True),
             False: self.intervals.durations(reliable=False),
@@ -90,7 +90,7 @@ class Endpoint:
 
     def timer(self, seconds: float, owner: TimerOwner, timer: Timer) -> Deadline:
         """Have `owner` told once `seconds` have passed."""
-        return self.deadlines.set(self.now + seconds, owner, timer)
+        return self.deadlines.set(self.now, seconds, owner, timer)
 
     def address(self, transport: Transport) -> Address:
         """Give what Via and Contact name. Raises LocalProtocolError without that transport."""

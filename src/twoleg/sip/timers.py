@@ -1,13 +1,14 @@
 """Time as data: RFC 3261's timers, and the one list of deadlines that the user agent keeps."""
 
 import heapq
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
 COMPACT_ABOVE = 256
-"""A heap with more cancelled entries than this, and than live ones, is rebuilt."""
+"""With more cancelled deadlines than this, and than live ones, the list is made anew."""
 
 
 class Timer(Enum):
@@ -50,6 +51,12 @@ class Intervals:
         """64*T1: how long anything is waited for."""
         return 64 * self.t1
 
+    def usual(self) -> frozenset[float]:
+        """Return the durations that nearly all deadlines have."""
+        doublings = {self.t1 * 2**step for step in range(7)}
+        fixed = {seconds for seconds in self.durations(reliable=False).values() if seconds}
+        return frozenset(doublings | fixed | {0.0, self.t2, self.t4, self.patience})
+
     def durations(self, *, reliable: bool) -> dict[Timer, float | None]:
         """First duration of each transaction timer; None: it does not run, 0: fires at once."""
         patience = self.patience
@@ -77,35 +84,50 @@ class TimerOwner(Protocol):
 
 
 class Deadline:
-    """One entry of the heap. Cancelling only marks it; the heap drops it later."""
+    """One entry of the list. Cancelling only marks it; the list drops it later."""
 
-    __slots__ = ("owner", "sequence", "timer", "when")
+    __slots__ = ("owner", "timer", "when")
 
-    def __init__(self, when: float, sequence: int, owner: TimerOwner, timer: Timer) -> None:
+    def __init__(self, when: float, owner: TimerOwner, timer: Timer) -> None:
         self.when = when
-        self.sequence = sequence
         self.owner: TimerOwner | None = owner
         self.timer = timer
 
 
 class Deadlines:
-    """A heap with lazy deletion. Amortised O(log n) to set, O(1) to cancel and to ask."""
+    """All deadlines, in queues: one for each usual duration, a heap for what is unusual.
 
-    __slots__ = ("_cancelled", "_heap", "_sequence")
+    Time never goes back, so that of two deadlines with the same duration the later set is the
+    later due: setting, cancelling and asking are O(1), amortised, however many there are.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_cancelled", "_earliest", "_heap", "_length", "_queues", "_sequence")
+
+    def __init__(self, usual: Iterable[float] = ()) -> None:
+        self._queues: dict[float, deque[Deadline]] = {seconds: deque() for seconds in usual}
         self._heap: list[tuple[float, int, Deadline]] = []
         self._sequence = 0
+        self._length = 0
         self._cancelled = 0
+        self._earliest: float | None = None
+        """When the first one is due, as far as it is known; None: it must be looked for."""
 
     def __len__(self) -> int:
-        return len(self._heap) - self._cancelled
+        return self._length - self._cancelled
 
-    def set(self, when: float, owner: TimerOwner, timer: Timer) -> Deadline:
-        """Have `owner.timer_fired(timer)` called once `when` has come."""
-        self._sequence = sequence = self._sequence + 1
-        deadline = Deadline(when, sequence, owner, timer)
-        heapq.heappush(self._heap, (when, sequence, deadline))
+    def set(self, now: float, seconds: float, owner: TimerOwner, timer: Timer) -> Deadline:
+        """Have `owner.timer_fired(timer)` called once `seconds` have passed."""
+        when = now + seconds
+        deadline = Deadline(when, owner, timer)
+        queue = self._queues.get(seconds)
+        if queue is None or (queue and queue[-1].when > when):
+            self._sequence = sequence = self._sequence + 1
+            heapq.heappush(self._heap, (when, sequence, deadline))
+        else:
+            queue.append(deadline)
+        self._length += 1
+        if self._earliest is not None and when < self._earliest:
+            self._earliest = when
         return deadline
 
     def cancel(self, deadline: Deadline) -> None:
@@ -114,28 +136,56 @@ class Deadlines:
             return
         deadline.owner = None
         self._cancelled += 1
-        if self._cancelled > COMPACT_ABOVE and self._cancelled * 2 > len(self._heap):
-            self._heap = [entry for entry in self._heap if entry[2].owner is not None]
-            heapq.heapify(self._heap)
-            self._cancelled = 0
+        if deadline.when == self._earliest:
+            self._earliest = None
+        if self._cancelled > COMPACT_ABOVE and self._cancelled * 2 > self._length:
+            self._compact()
 
     def next(self) -> float | None:
         """Return the earliest deadline, None if there is none."""
-        heap = self._heap
-        while heap and heap[0][2].owner is None:
-            heapq.heappop(heap)
-            self._cancelled -= 1
-        return heap[0][0] if heap else None
+        if self._earliest is None:
+            first = self._first()
+            self._earliest = None if first is None else first[0]
+        return self._earliest
 
     def due(self, now: float) -> Iterator[tuple[TimerOwner, Timer]]:
         """Take out, in order, what is due; what is set meanwhile and due is taken out too."""
-        heap = self._heap
-        while heap and heap[0][0] <= now:
-            deadline = heapq.heappop(heap)[2]
+        while True:
+            first = self._first()
+            if first is None or first[0] > now:
+                self._earliest = None if first is None else first[0]
+                return
+            when, queue = first
+            deadline = heapq.heappop(self._heap)[2] if queue is None else queue.popleft()
+            self._length -= 1
+            self._earliest = when
             owner = deadline.owner
-            if owner is None:
-                self._cancelled -= 1
-                continue
+            assert owner is not None
             deadline.owner = None
             yield owner, deadline.timer
-            heap = self._heap
+
+    def _first(self) -> tuple[float, deque[Deadline] | None] | None:
+        """Find the earliest deadline and its queue, None for the heap; drop cancelled ones."""
+        heap = self._heap
+        while heap and heap[0][2].owner is None:
+            heapq.heappop(heap)
+            self._length -= 1
+            self._cancelled -= 1
+        first: tuple[float, deque[Deadline] | None] | None = (heap[0][0], None) if heap else None
+        for queue in self._queues.values():
+            while queue and queue[0].owner is None:
+                queue.popleft()
+                self._length -= 1
+                self._cancelled -= 1
+            if queue and (first is None or queue[0].when < first[0]):
+                first = (queue[0].when, queue)
+        return first
+
+    def _compact(self) -> None:
+        """Drop all that were cancelled."""
+        self._heap = [entry for entry in self._heap if entry[2].owner is not None]
+        heapq.heapify(self._heap)
+        for seconds, queue in self._queues.items():
+            self._queues[seconds] = deque([each for each in queue if each.owner is not None])
+        self._length -= self._cancelled
+        self._cancelled = 0

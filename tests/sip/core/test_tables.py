@@ -7,6 +7,8 @@ from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from twoleg.sip.leg_states import LEG_MACHINES, LegAction, LegInput, LegState
 from twoleg.sip.timers import Deadlines, Intervals, Timer
@@ -120,25 +122,51 @@ class Owner:
 
 
 def test_deadlines_come_in_order_and_cancelled_ones_never():
-    deadlines, owner = Deadlines(), Owner()
-    deadlines.set(3.0, owner, Timer.A)
-    second = deadlines.set(2.0, owner, Timer.B)
-    deadlines.set(1.0, owner, Timer.D)
-    deadlines.cancel(second)
-    deadlines.cancel(second)
+    deadlines, owner = Deadlines(usual=[2.0, 3.0]), Owner()
+    deadlines.set(0.0, 3.0, owner, Timer.A)
+    second = deadlines.set(0.0, 2.0, owner, Timer.B)
+    deadlines.set(0.0, 1.0, owner, Timer.D)
     assert deadlines.next() == 1.0
+    deadlines.cancel(second)
+    deadlines.cancel(second)
     assert [timer for _, timer in deadlines.due(5.0)] == [Timer.D, Timer.A]
     assert deadlines.next() is None
     assert len(deadlines) == 0
 
 
-def test_cancelled_deadlines_leave_no_heap_behind():
-    deadlines, owner = Deadlines(), Owner()
-    deadlines.set(1000.0, owner, Timer.A)
+def test_cancelled_deadlines_leave_nothing_behind():
+    deadlines, owner = Deadlines(usual=[2000.0]), Owner()
+    deadlines.set(0.0, 1000.0, owner, Timer.A)
     for number in range(100_000):
-        deadlines.cancel(deadlines.set(2000.0 + number, owner, Timer.B))
+        seconds = 2000.0 if number % 2 else 2000.0 + number
+        deadlines.cancel(deadlines.set(float(number) / 1e6, seconds, owner, Timer.B))
     assert len(deadlines) == 1
-    assert len(deadlines._heap) < 1000
+    assert len(deadlines._heap) + len(deadlines._queues[2000.0]) < 1000
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["set", "set", "set", "cancel", "due"]),
+            st.sampled_from([0.0, 0.5, 1.0, 0.7, 3.0]),
+        )
+    )
+)
+def test_deadlines_are_a_sorted_list_made_fast(steps):
+    deadlines, owner = Deadlines(usual=[0.0, 0.5, 1.0]), Owner()
+    expected, now = [], 0.0
+    for step, seconds in steps:
+        if step == "set":
+            expected.append((now + seconds, deadlines.set(now, seconds, owner, Timer.A)))
+        elif step == "cancel" and expected:
+            deadlines.cancel(expected.pop(len(expected) // 2)[1])
+        elif step == "due":
+            now += seconds
+            count = sum(1 for _ in deadlines.due(now))
+            assert count == sum(when <= now for when, _ in expected)
+            expected = [entry for entry in expected if entry[0] > now]
+        assert deadlines.next() == min((when for when, _ in expected), default=None)
+        assert len(deadlines) == len(expected)
 
 
 def test_the_diagrams_are_drawn_from_the_tables_as_they_are():
