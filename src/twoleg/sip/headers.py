@@ -105,6 +105,18 @@ class Headers:
         lines = self._lines.get(name) or self._lines.get(canonical_name(name))
         return lines[0] if lines else None
 
+    def single(self, name: str) -> str:
+        """The one line of the header `name` (canonical).
+
+        Raises InvalidValue if it is missing, empty or there more than once.
+        """
+        lines = self._lines.get(name)
+        if not lines or not lines[0]:
+            raise InvalidValue(name, "it is missing")
+        if len(lines) > 1:
+            raise InvalidValue(name, "it is there more than once")
+        return lines[0]
+
     def lines(self, name: str) -> tuple[str, ...]:
         """The lines of the header, as they came."""
         return tuple(self._lines.get(name) or self._lines.get(canonical_name(name)) or ())
@@ -114,8 +126,10 @@ class Headers:
 
         Raises InvalidValue if a quote is left open.
         """
-        name = canonical_name(name)
-        lines = self._lines.get(name, [])
+        lines = self._lines.get(name)
+        if lines is None:
+            name = canonical_name(name)
+            lines = self._lines.get(name, [])
         if name not in _LISTS:
             return list(lines)
         if len(lines) == 1:
@@ -209,10 +223,3 @@ def _checked(name: str, value: str) -> str:
     if not TOKEN(name):
         raise LocalProtocolError("the name of a header is no token")
     return canonical_name(name)
-
-
-def require(value: T | None, name: str) -> T:
-    """`value`, or InvalidValue if the header is not there."""
-    if value is None:
-        raise InvalidValue(name, "it is missing")
-    return value

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Final, TypeVar
 
 from twoleg.sip.errors import InvalidValue
 from twoleg.sip.fields import CSeq, NameAddr, Reason, Via, parse_integer
-from twoleg.sip.headers import Headers, require
+from twoleg.sip.headers import Headers
+from twoleg.sip.remembered import remembered
 from twoleg.sip.uri import Uri
 
 T = TypeVar("T")
@@ -76,11 +76,6 @@ REASON_PHRASES: Final = {
 MAX_NUMBER: Final = 2**32 - 1
 """Of Expires, Max-Forwards and the like (RFC 3261 20)."""
 
-REMEMBERED: Final = 4096
-MAX_REMEMBERED_LENGTH: Final = 256
-"""Values of From, To, Contact and the like come again in every message of a dialog. They are
-immutable, so that the same text need not be read twice; long ones are not worth their memory."""
-
 
 def reason_phrase(status: int) -> str:
     """Give the standard reason phrase, or that of its class for a status without one."""
@@ -123,10 +118,7 @@ class Message:
 
     @property
     def call_id(self) -> str:
-        call_id = self.headers.get("Call-ID")
-        if not call_id:
-            raise InvalidValue("Call-ID", "it is missing")
-        return call_id
+        return self.headers.single("Call-ID")
 
     @property
     def contacts(self) -> tuple[NameAddr, ...]:
@@ -267,13 +259,8 @@ class Response(Message):
         return f"Response({self.status}, {self.headers!r}, {len(self.body)} bytes)"
 
 
-@lru_cache(REMEMBERED)
-def _remembered_address(text: str) -> NameAddr:
-    return NameAddr.parse(text)
-
-
-def _address(text: str) -> NameAddr:
-    return NameAddr.parse(text) if len(text) > MAX_REMEMBERED_LENGTH else _remembered_address(text)
+_address = remembered(NameAddr.parse)
+_cseq = remembered(CSeq.parse)
 
 
 def _has_tag(line: str) -> bool:
@@ -291,15 +278,15 @@ def _parse_vias(headers: Headers) -> tuple[Via, ...]:
 
 
 def _parse_from(headers: Headers) -> NameAddr:
-    return _address(require(headers.get("From"), "From"))
+    return _address(headers.single("From"))
 
 
 def _parse_to(headers: Headers) -> NameAddr:
-    return _address(require(headers.get("To"), "To"))
+    return _address(headers.single("To"))
 
 
 def _parse_cseq(headers: Headers) -> CSeq:
-    return CSeq.parse(require(headers.get("CSeq"), "CSeq"))
+    return _cseq(headers.single("CSeq"))
 
 
 def _addresses(headers: Headers, name: str) -> tuple[NameAddr, ...]:

@@ -11,7 +11,8 @@ from typing import Final
 from twoleg.sip.errors import InvalidValue, RemoteProtocolError
 from twoleg.sip.fields import TOKEN, Via, end_of_quoted, parse_integer, split_values
 from twoleg.sip.headers import KNOWN_NAMES, Headers, canonical_name
-from twoleg.sip.message import SIP_VERSION, Message, Request, Response
+from twoleg.sip.message import SIP_VERSION, Request, Response
+from twoleg.sip.remembered import remembered
 from twoleg.sip.uri import OtherUri, Uri, parse_uri
 
 MAX_DATAGRAM: Final = 65_535
@@ -26,7 +27,7 @@ END_OF_HEAD = b"\r\n\r\n"
 _BLANKS = " \t"
 _FOLDING = (" ", "\t")
 _CONTENT_LENGTH = "Content-Length"
-_SINGLE: Final = ("From", "To", "Call-ID", "CSeq")
+_request_uri = remembered(parse_uri)
 
 
 def parse_message(data: bytes) -> Request | Response:
@@ -71,7 +72,7 @@ def parse_head(head: bytes) -> Request | Response:
             if name[:1] in _FOLDING:
                 # RFC 3261 7.3.1: the line before goes on.
                 if last:
-                    last[-1] = f"{last[-1]} {line.strip(_BLANKS)}".strip(_BLANKS)
+                    last[-1] = f"{last[-1]} {line.strip()}".strip()
                 else:
                     fault = fault or "Malformed Header"
                 continue
@@ -81,12 +82,11 @@ def parse_head(head: bytes) -> Request | Response:
                 last = []
                 continue
             known = canonical_name(name)
-        there = by_name.get(known)
-        if there is None:
-            last = by_name[known] = [value.strip(_BLANKS)]
+        if known in by_name:
+            last = by_name[known]
+            last.append(value.strip())
         else:
-            there.append(value.strip(_BLANKS))
-            last = there
+            last = by_name[known] = [value.strip()]
     headers = Headers.of_lines(by_name)
     if start_line.startswith("SIP/"):
         if fault:
@@ -156,7 +156,7 @@ def _request(start_line: str, headers: Headers, fault: str) -> Request:
         fault = fault or "Malformed Request Line"
     else:
         try:
-            uri = parse_uri(parts[1])
+            uri = _request_uri(parts[1])
         except InvalidValue as error:
             fault = fault or f"Malformed Request-URI: {error.problem}"
     request = Request(method, uri, headers)
@@ -175,18 +175,10 @@ def check(message: Request | Response) -> None:
         message.to  # noqa: B018
         message.call_id  # noqa: B018
         cseq = message.cseq
-        _check_single(message)
     except InvalidValue as error:
         raise refused(message, 400, f"Malformed {error}") from error
     if isinstance(message, Request) and cseq.method != message.method:
         raise refused(message, 400, "CSeq Method Does Not Match")
-
-
-def _check_single(message: Message) -> None:
-    lines = message.headers.lines
-    for name in _SINGLE:
-        if len(lines(name)) > 1:
-            raise InvalidValue(name, "it is there more than once")
 
 
 def _content_length(message: Request | Response) -> int | None:
