@@ -14,14 +14,19 @@ _COLUMNS: Final = """
   c.contact_phone_number, c.line_phone_number, c.options, c.sequence, c.hangup_requested_at,
   c.created_at
 """
+# OFFSET 0 has each row looked up by its key, whatever the planner believes of the tables' sizes.
 _WANTED: Final = """
-  SELECT c.id AS call_id, u.id AS user_id, 0 AS place
-  FROM claimed c JOIN users u ON u.id = c.user_id WHERE u.deleted_at IS NULL
+  SELECT c.id AS call_id, c.user_id, 0 AS place
+  FROM claimed c
+  WHERE (SELECT u.deleted_at IS NULL FROM users u WHERE u.id = c.user_id)
   UNION ALL
-  SELECT c.id, u.id, m.position + 1
-  FROM claimed c JOIN ring_group_members m ON m.ring_group_id = c.ring_group_id
-    JOIN users u ON u.id = m.user_id
-  WHERE u.deleted_at IS NULL AND u.availability = 'available' AND u.id IS DISTINCT FROM c.user_id
+  SELECT c.id, m.user_id, m.position + 1
+  FROM claimed c, LATERAL (
+    SELECT user_id, position FROM ring_group_members WHERE ring_group_id = c.ring_group_id OFFSET 0
+  ) m
+  WHERE c.ring_group_id IS NOT NULL AND m.user_id IS DISTINCT FROM c.user_id
+    AND (SELECT u.deleted_at IS NULL AND u.availability = 'available'
+         FROM users u WHERE u.id = m.user_id)
 """
 _LOAD: Final = """
 SELECT c.id, c.account_id, c.ring_group_id, c.user_phone_number, c.contact_phone_number,

@@ -16,6 +16,15 @@ LONGEST_PAUSE_SECONDS: Final = 2.0
 
 Connection = psycopg.AsyncConnection[Any]
 
+# What an engine asks for is a few rows by their keys. Plans that were made while the tables were
+# small must not read them whole when they are large, and planning anew costs more than it gains.
+_PLANNER: Final = """
+SELECT set_config(name, setting, false) FROM (VALUES
+  ('plan_cache_mode', 'force_generic_plan'), ('jit', 'off'), ('enable_seqscan', 'off'),
+  ('enable_hashjoin', 'off'), ('enable_mergejoin', 'off'), ('enable_bitmapscan', 'off')
+) AS settings(name, setting)
+"""
+
 log = structlog.get_logger(__name__)
 
 
@@ -32,6 +41,7 @@ async def stay_connected(
         began_at = loop.time()
         try:
             async with await database.connect() as connection:
+                await connection.execute(_PLANNER)
                 await work(connection)
         except (OSError, psycopg.Error) as error:
             log.warning(without, error=type(error).__name__)

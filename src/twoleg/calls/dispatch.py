@@ -30,6 +30,9 @@ MAX_WAITING: Final = 1000
 POLL_SECONDS: Final = 2.0
 """How often the queue is looked at without having been told: a notification may be lost."""
 
+PACE_SECONDS: Final = 0.004
+"""From one claim to the next, at least: under load several calls share a statement's cost."""
+
 WAITING_POLL_SECONDS: Final = 0.5
 """How often calls that wait for an agent are looked at."""
 
@@ -155,12 +158,17 @@ class Dispatcher:
 
     async def _take(self, connection: Connection) -> None:
         self._look.set()
+        loop = asyncio.get_running_loop()
+        claimed_at = 0.0
         while True:
             try:
                 async with asyncio.timeout(WAITING_POLL_SECONDS if self._waiting else POLL_SECONDS):
                     await self._look.wait()
             except TimeoutError:
                 pass
+            if (too_early := claimed_at + PACE_SECONDS - loop.time()) > 0:
+                await asyncio.sleep(too_early)
+            claimed_at = loop.time()
             self._look.clear()
             if self._asked_anew:
                 await self._find_hang_ups(connection)

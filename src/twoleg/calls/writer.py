@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -24,7 +24,13 @@ from twoleg.calls.journal import CallChange, ClaimLost, LegRecord
 from twoleg.store import Database
 
 MAX_BATCH: Final = 256
-"""Changes in one transaction."""
+"""Changes in one statement."""
+
+PACE_SECONDS: Final = 0.01
+"""From one batch to the next, at least: changes of many calls share a statement's cost.
+
+An ACK waits that long, which no far end notices.
+"""
 
 MAX_PENDING: Final = 100_000
 """Changes that are kept while the database is away, beside the ends of calls.
@@ -47,56 +53,57 @@ REFUSALS: Final = (
 )
 """What a change is refused with that no waiting will have taken."""
 
-# One round: one change of each call. The guard is the engine: a call that another engine took
+# One change of each call. The guard is the engine: a call that another engine took
 # over, or that was ended, is left alone. The sequence makes a second writing of the same change,
-# after a connection was lost at the commit, change nothing.
+# after a connection was lost at the commit, change nothing. The conditions are written so that only
+# the primary key serves them: a plan made while the table was small must not read all of it later.
 _WRITE: Final = """
-WITH change AS MATERIALIZED (
-  SELECT * FROM jsonb_to_recordset(%(changes)s::jsonb) AS x(
-    call_id bigint, account_id bigint, status text, sequence integer, type text, at timestamptz,
-    data jsonb, contact_attempt_at timestamptz, winner bigint, outcome text, ended_by text,
-    failure text, ended_at timestamptz, agent_ring_seconds numeric, contact_ring_seconds numeric,
-    talk_seconds numeric, total_seconds numeric, legs jsonb)
-), updated AS (
+WITH written AS (
   UPDATE calls c SET status = x.status, sequence = x.sequence,
     contact_attempt_at = coalesce(c.contact_attempt_at, x.contact_attempt_at),
     outcome = x.outcome, ended_by = x.ended_by, failure = x.failure, ended_at = x.ended_at,
     agent_ring_seconds = x.agent_ring_seconds, contact_ring_seconds = x.contact_ring_seconds,
     talk_seconds = x.talk_seconds, total_seconds = x.total_seconds
-  FROM change x
-  WHERE c.id = x.call_id AND c.engine_id = %(engine)s AND c.ended_at IS NULL
+  FROM jsonb_to_recordset(%(changes)s::jsonb) AS x(
+    call_id bigint, status text, sequence integer, type text, at timestamptz,
+    data jsonb, contact_attempt_at timestamptz, winner bigint, outcome text, ended_by text,
+    failure text, ended_at timestamptz, agent_ring_seconds numeric, contact_ring_seconds numeric,
+    talk_seconds numeric, total_seconds numeric, legs jsonb)
+  WHERE c.id = ANY (ARRAY[x.call_id]) AND c.engine_id + 0 = %(engine)s AND c.status <> 'ended'
     AND c.sequence < x.sequence
     AND (x.contact_attempt_at IS NULL OR c.contact_attempt_at IS NULL)
-  RETURNING c.id
+  RETURNING c.id, c.account_id, x.sequence, x.type, x.at, x.data, x.legs, x.winner, x.ended_at
 ), events AS (
   INSERT INTO call_events (account_id, call_id, sequence, type, at, data)
-  SELECT x.account_id, x.call_id, x.sequence, x.type, x.at, x.data
-  FROM change x JOIN updated u ON u.id = x.call_id
+  SELECT account_id, id, sequence, type, at, data FROM written
 ), legs AS (
   INSERT INTO legs (call_id, position, role, user_id, to_uri, trunk_id, started_at, answered_at,
     ended_at, sip_status, q850_cause, reason, codec, quality, dialog)
-  SELECT x.call_id, l.* FROM change x JOIN updated u ON u.id = x.call_id,
-    jsonb_to_recordset(x.legs) AS l(position smallint, role text, user_id bigint, to_uri text,
-      trunk_id bigint, started_at timestamptz, answered_at timestamptz, ended_at timestamptz,
-      sip_status smallint, q850_cause smallint, reason text, codec text, quality jsonb,
-      dialog jsonb)
+  SELECT w.id, l.* FROM written w, jsonb_to_recordset(w.legs) AS l(
+    position smallint, role text, user_id bigint, to_uri text, trunk_id bigint,
+    started_at timestamptz, answered_at timestamptz, ended_at timestamptz, sip_status smallint,
+    q850_cause smallint, reason text, codec text, quality jsonb, dialog jsonb)
   ON CONFLICT (call_id, position) DO UPDATE SET answered_at = excluded.answered_at,
     ended_at = excluded.ended_at, sip_status = excluded.sip_status,
     q850_cause = excluded.q850_cause, reason = excluded.reason, codec = excluded.codec,
     quality = excluded.quality, dialog = excluded.dialog
 ), freed AS (
-  DELETE FROM reservations r USING change x, updated u
-  WHERE u.id = x.call_id AND r.call_id = x.call_id
-    AND (x.ended_at IS NOT NULL OR r.user_id <> x.winner)
-  RETURNING r.user_id, x.ended_at
+  DELETE FROM reservations r USING written w
+  WHERE r.call_id = w.id AND (w.ended_at IS NOT NULL OR r.user_id <> w.winner)
+  RETURNING r.user_id, w.ended_at
 ), idle AS (
   UPDATE users SET last_call_ended_at = f.ended_at
   FROM freed f WHERE users.id = f.user_id AND f.ended_at IS NOT NULL
 )
-SELECT x.call_id, u.id IS NOT NULL OR EXISTS (
-  SELECT FROM calls c JOIN call_events v ON v.call_id = c.id AND v.sequence = x.sequence
-  WHERE c.id = x.call_id AND c.engine_id = %(engine)s AND v.type = x.type AND v.at = x.at)
-FROM change x LEFT JOIN updated u ON u.id = x.call_id
+SELECT id FROM written
+"""
+# Of changes that changed nothing: which were written before.
+_WRITTEN_BEFORE: Final = """
+SELECT x.call_id FROM jsonb_to_recordset(%(changes)s::jsonb) AS x(
+    call_id bigint, sequence integer, type text, at timestamptz)
+WHERE (SELECT c.engine_id = %(engine)s FROM calls c WHERE c.id = x.call_id)
+  AND (SELECT v.type = x.type AND v.at = x.at FROM call_events v
+       WHERE v.call_id = x.call_id AND v.sequence = x.sequence)
 """
 
 log = structlog.get_logger(__name__)
@@ -108,7 +115,6 @@ def _row(change: CallChange) -> dict[str, Any]:
         raise ValueError("a change without an event has no sequence to be guarded by")
     row: dict[str, Any] = {
         "call_id": change.call_id,
-        "account_id": change.account_id,
         "status": change.status,
         "sequence": event.sequence,
         "type": event.type,
@@ -170,6 +176,17 @@ class _Pending:
     change: CallChange
     stored: asyncio.Future[None] | None
 
+    def tell(self, *, written: bool) -> None:
+        """Tell whoever waits for the change."""
+        stored = self.stored
+        if stored is None or stored.done():
+            return
+        if written:
+            stored.set_result(None)
+        else:
+            stored.set_exception(ClaimLost(self.change.call_id))
+            stored.exception()
+
 
 class Writer:
     """The `RecordWriter` of one engine. Made by `Writer.open`."""
@@ -177,10 +194,15 @@ class Writer:
     def __init__(self, database: Database, engine_id: int) -> None:
         self._database = database
         self._engine_id = engine_id
-        self._pending: deque[_Pending] = deque()
+        self._waiting: dict[int, deque[_Pending]] = {}
+        """What is to be written, by call; who waits longest stands first."""
+
         self._cut_short: set[int] = set()
         self._arrived = asyncio.Event()
         self._written = asyncio.Event()
+        self.pending = 0
+        """Changes that wait for the database."""
+
         self.lost = 0
         """Changes that were dropped: there were too many, or the database would never take them."""
 
@@ -200,14 +222,9 @@ class Writer:
             finally:
                 await writer._finish()
 
-    @property
-    def pending(self) -> int:
-        """How many changes wait for the database."""
-        return len(self._pending)
-
     async def flushed(self) -> None:
         """Wait until nothing is pending."""
-        while self._pending:
+        while self.pending:
             self._written.clear()
             await self._written.wait()
 
@@ -227,11 +244,15 @@ class Writer:
         call_id, ends = pending.change.call_id, pending.change.ending is not None
         if ends:
             self._cut_short.discard(call_id)
-        elif len(self._pending) >= MAX_PENDING or call_id in self._cut_short:
+        elif self.pending >= MAX_PENDING or call_id in self._cut_short:
             self._cut_short.add(call_id)
             self.lost += 1
             return
-        self._pending.append(pending)
+        queue = self._waiting.get(call_id)
+        if queue is None:
+            self._waiting[call_id] = queue = deque()
+        queue.append(pending)
+        self.pending += 1
         self._arrived.set()
 
     async def _finish(self) -> None:
@@ -239,88 +260,76 @@ class Writer:
             async with asyncio.timeout(CLOSE_SECONDS):
                 await self.flushed()
         except TimeoutError:
-            log.error("changes of calls were not written", pending=len(self._pending))
+            log.error("changes of calls were not written", pending=self.pending)
 
     async def _serve(self, connection: Connection) -> None:
-        """Write batch after batch; ends by an exception once the connection is of no use."""
+        """Write batch after batch; ends by an exception once the connection is of no use.
+
+        One change of a call goes into each, since the database checks every step of its status.
+        """
+        loop = asyncio.get_running_loop()
         while True:
             await self._arrived.wait()
-            while self._pending:
-                batch = list(islice(self._pending, MAX_BATCH))
-                await self._write(connection, batch)
-                for _ in batch:
-                    self._pending.popleft()
-                self.batches += 1
-                self.changes += len(batch)
-            self._arrived.clear()
-            self._written.set()
+            began_at = loop.time()
+            batch = [queue[0] for queue in islice(self._waiting.values(), MAX_BATCH)]
+            await self._write(connection, batch)
+            self._forget(batch)
+            if not self.pending:
+                self._arrived.clear()
+                self._written.set()
+            if len(batch) < MAX_BATCH:
+                await asyncio.sleep(began_at + PACE_SECONDS - loop.time())
+
+    def _forget(self, batch: Sequence[_Pending]) -> None:
+        for written in batch:
+            call_id = written.change.call_id
+            queue = self._waiting.pop(call_id)
+            queue.popleft()
+            if queue:
+                self._waiting[call_id] = queue
+        self.pending -= len(batch)
+        self.changes += len(batch)
+        self.batches += 1
 
     async def _write(self, connection: Connection, batch: Sequence[_Pending]) -> None:
-        rounds = _rounds(batch)
         try:
-            if len(rounds) == 1:
-                done = await self._write_round(connection, rounds[0])
-            else:
-                async with connection.transaction():
-                    done = []
-                    for one_round in rounds:
-                        done += await self._write_round(connection, one_round)
+            await self._write_rows(connection, batch, _row)
         except REFUSALS as error:
             log.warning("a batch was refused", error=type(error).__name__)
             for pending in batch:
                 await self._write_alone(connection, pending)
-            return
-        for pending, written in done:
-            _tell(pending, written=written)
 
     async def _write_alone(self, connection: Connection, pending: _Pending) -> None:
         """Write what the database takes of a change: all of it, or what the call's state needs."""
-        for write in (_row, _bare_row):
+        for row in (_row, _bare_row):
             try:
-                [(_, written)] = await self._write_round(connection, [pending], write)
+                await self._write_rows(connection, (pending,), row)
             except REFUSALS:
                 log.exception("a change was refused", call_id=pending.change.call_id)
             else:
-                _tell(pending, written=written)
                 return
         self.lost += 1
-        _tell(pending, written=False)
+        pending.tell(written=False)
 
-    async def _write_round(
+    async def _write_rows(
         self,
         connection: Connection,
-        one_round: Sequence[_Pending],
-        row: Callable[[CallChange], dict[str, Any]] = _row,
-    ) -> list[tuple[_Pending, bool]]:
-        changes = _json([row(pending.change) for pending in one_round])
+        batch: Sequence[_Pending],
+        row: Callable[[CallChange], dict[str, Any]],
+    ) -> None:
+        """Write one change of each call, and tell whoever waits. Raises REFUSALS."""
+        rows = {pending.change.call_id: row(pending.change) for pending in batch}
+        written = await self._ids(connection, _WRITE, rows.values())
+        if len(written) < len(rows):
+            missed = [rows[call_id] for call_id in rows.keys() - written]
+            written |= await self._ids(connection, _WRITTEN_BEFORE, missed)
+        for pending in batch:
+            pending.tell(written=pending.change.call_id in written)
+
+    async def _ids(
+        self, connection: Connection, statement: str, rows: Iterable[dict[str, Any]]
+    ) -> set[int]:
+        parameters = {"changes": _json(list(rows)), "engine": self._engine_id}
         async with connection.cursor() as cursor:
-            await cursor.execute(
-                _WRITE, {"changes": changes, "engine": self._engine_id}, prepare=True
-            )
-            written = dict(await cursor.fetchall())
-        return [(pending, bool(written[pending.change.call_id])) for pending in one_round]
-
-
-def _rounds(batch: Sequence[_Pending]) -> list[list[_Pending]]:
-    """Put the first change of each call in the first round, the second in the second..."""
-    turns: dict[int, int] = {}
-    rounds: list[list[_Pending]] = []
-    for pending in batch:
-        call_id = pending.change.call_id
-        turn = turns.get(call_id, 0)
-        turns[call_id] = turn + 1
-        if turn == len(rounds):
-            rounds.append([])
-        rounds[turn].append(pending)
-    return rounds
-
-
-def _tell(pending: _Pending, *, written: bool) -> None:
-    stored = pending.stored
-    if stored is None or stored.done():
-        return
-    if written:
-        stored.set_result(None)
-    else:
-        stored.set_exception(ClaimLost(pending.change.call_id))
-        stored.exception()
+            await cursor.execute(statement, parameters, prepare=True)
+            return {call_id for (call_id,) in await cursor.fetchall()}
