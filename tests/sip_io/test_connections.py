@@ -270,6 +270,7 @@ async def test_requests_within_a_call_prove_the_same_domain_again(issue):
             pass
         assert (await call.ended()).by_remote
         assert alice.counters.wrong_certificates == 0
+        assert alice.counters.connections_opened == 1
 
 
 async def test_a_certificate_of_an_unknown_authority_will_do_only_where_none_is_checked(issue, tls):

@@ -335,12 +335,12 @@ class Connections:
     def _peer(self, destination: Destination, port: int) -> _Peer:
         if not destination.transport.secure:
             return _Peer(destination.transport, destination.host, port, None, False)
-        domain, verify = destination.domain, destination.verify
+        host, domain, verify = destination.host, destination.domain, destination.verify
         if domain is None and verify:
             # A request within a dialog knows its peer's address only (from the Contact); the
             # domain that was proved there before must be proved again.
-            domain = self._proved_domains.get((destination.host, port))
-        return _Peer(destination.transport, destination.host, port, domain, verify)
+            domain = self._proved_domains.get((host, port), host)
+        return _Peer(destination.transport, host, port, domain, verify)
 
     def _wait_for_connection(self, peer: _Peer, sent: Outgoing) -> None:
         opening = self._opening.get(peer)

@@ -1,0 +1,139 @@
+"""A SIPp that is called, and says whether all went as its scenario has it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from foreign_peers.ports import LOOPBACK, free_port
+
+from twoleg.sip import (
+    PCMA,
+    PCMU,
+    TELEPHONE_EVENT,
+    AudioSession,
+    Destination,
+    LocalAudio,
+    NameAddr,
+    SipUri,
+    Transport,
+)
+from twoleg.sip_io import KnownAddresses, Listen, Phone, PhoneConfig, RingRequest
+
+SCENARIOS = Path(__file__).with_name("scenarios")
+OWN_CONTACT = "[local_ip]:[local_port];transport=[transport]"
+MODES = {Transport.UDP: "u1", Transport.TCP: "t1"}
+RUN_SECONDS = 40
+
+
+class Sipp:
+    """One SIPp process; it ends by itself once it has had its calls."""
+
+    def __init__(self, port, transport):
+        self.transport = transport
+        self.port = port
+
+    @classmethod
+    @asynccontextmanager
+    async def run(
+        cls, scenario, folder, *, transport=Transport.UDP, contact=None, calls=1, keys=None
+    ):
+        """Play a scenario; leaving waits until it is over, and asserts that it went well.
+
+        `contact` is what SIPp's Contact names, if not itself: HOST:PORT and parameters.
+        """
+        port = free_port()
+        folder = folder / f"{scenario}-{port}"
+        folder.mkdir()
+        text = (SCENARIOS / f"{scenario}.xml").read_text()
+        file, log, statistics = folder / "scenario.xml", folder / "log", folder / "statistics"
+        file.write_text(text.replace(OWN_CONTACT, contact or OWN_CONTACT))
+        os.mkfifo(statistics)
+        arguments = [
+            "sipp", "-sf", file, "-i", LOOPBACK, "-p", port, "-t", MODES[transport], "-m", calls,
+            "-nostdin", "-timeout", f"{RUN_SECONDS}s", "-timeout_error",
+            "-trace_err", "-error_file", folder / "errors", "-trace_stat", "-stf", statistics,
+        ]  # fmt: skip
+        for name, value in (keys or {}).items():
+            arguments += ["-key", name, value]
+        async with lines_of(statistics) as reader:
+            with log.open("wb") as output:
+                process = await asyncio.create_subprocess_exec(
+                    *map(str, arguments),
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=asyncio.subprocess.STDOUT,
+                    cwd=folder,
+                )
+            ending = asyncio.create_task(process.wait())
+            # Its sockets are bound by then.
+            reporting = asyncio.create_task(reader.readline())
+            try:
+                await asyncio.wait((ending, reporting), return_when=asyncio.FIRST_COMPLETED)
+                assert not ending.done(), log.read_text()
+                yield cls(port, transport)
+                assert await ending == 0, (folder / "errors").read_text() + log.read_text()
+            finally:
+                reporting.cancel()
+                if process.returncode is None:
+                    process.kill()
+                await ending
+
+    @property
+    def uri(self):
+        return SipUri("sip", "bob", None, LOOPBACK, self.port)
+
+    @property
+    def destination(self):
+        return Destination(self.transport, LOOPBACK, self.port)
+
+
+@asynccontextmanager
+async def lines_of(pipe):
+    """Read a named pipe that somebody will write to."""
+    reader = asyncio.StreamReader()
+    file = os.fdopen(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK), "rb", 0)
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), file
+    )
+    try:
+        yield reader
+    finally:
+        transport.close()
+
+
+class Caller:
+    """A phone of ours, and what its calls agree on."""
+
+    def __init__(self, phone):
+        self.phone = phone
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, *transports, **config):
+        listen = tuple(Listen(transport, LOOPBACK) for transport in transports or (Transport.UDP,))
+        async with Phone.open(
+            PhoneConfig(listen=listen, **config), KnownAddresses({LOOPBACK})
+        ) as phone:
+            yield cls(phone)
+
+    def ring(self, target, *destinations, session=None, **changes):
+        """Ring with a real offer; `session` answers what the far end offers later."""
+        session = session or audio_session()
+        fields = {
+            "target": target,
+            "from_": NameAddr(SipUri("sip", "alice", None, LOOPBACK)),
+            "to": NameAddr(target),
+            "offer": session.create_offer(),
+            "answer_offer": lambda offer: session.answer_offer(offer)[0],
+            "make_offer": session.create_offer,
+            "destinations": destinations,
+            **changes,
+        }
+        return self.phone.ring(RingRequest(**fields))
+
+
+def audio_session():
+    return AudioSession(LocalAudio(LOOPBACK, 40000, (PCMA, PCMU, TELEPHONE_EVENT)), 1)
