@@ -276,6 +276,17 @@ async def test_a_transport_that_the_phone_has_not_is_a_failure_not_an_error():
             assert refused.value.cause is RefusalCause.TRANSPORT
 
 
+@pytest.mark.parametrize("host", ["255.255.255.255", "2001:db8::1"])
+async def test_a_datagram_that_the_system_refuses_is_a_failure_at_once(host):
+    async with phone() as alice:
+        there = (Destination(Transport.UDP, host, 5060),)
+        async with alice.ring(request_to(uri_of(alice), destinations=there)) as leg:
+            with pytest.raises(LegRefused) as refused:
+                await leg.answered()
+            assert refused.value.cause is RefusalCause.TRANSPORT
+        assert alice.counters.send_failures == 1
+
+
 async def test_a_stranger_is_forbidden_and_shut_out_if_it_goes_on():
     rules = ShutOutRules(strikes=2, shut_seconds=600)
     listen = (Listen(Transport.UDP, LOOPBACK), Listen(Transport.TCP, LOOPBACK))
