@@ -6,7 +6,6 @@ begin on schedule whatever the others do. A call counts as good if its outcome i
 
 import argparse
 import asyncio
-import gc
 import resource
 import time
 from collections import Counter
@@ -19,6 +18,7 @@ from twoleg.calls.journal import CallChange
 from twoleg.calls.plan import AgentPlan, AgentRound, CallPlan, ContactPlan, LegPlan
 from twoleg.calls.ports import Equipment
 from twoleg.calls.story import Story
+from twoleg.cli.collector import spare_what_is_loaded
 from twoleg.media import EmbeddedPlane, ToneBook
 from twoleg.sip import Destination, NameAddr, SipUri, Transport
 from twoleg.sip_io import Listen, Phone, PhoneConfig
@@ -77,8 +77,7 @@ async def _run(
         EmbeddedPlane.open(host=LOOPBACK, ports=PORTS) as plane,
     ):
         equipment = Equipment(phone, plane, ToneBook())
-        gc.collect()
-        gc.freeze()
+        spare_what_is_loaded()
         return {
             rate: await _measure(equipment, agent_port, contact_port, rate, arguments.seconds)
             for rate in arguments.rates

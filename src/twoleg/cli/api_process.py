@@ -10,6 +10,7 @@ from collections.abc import Generator
 import uvicorn
 
 from twoleg.api import create_app
+from twoleg.cli.collector import spare_what_is_loaded
 from twoleg.cli.exit_codes import ExitCode
 from twoleg.cli.listening import AddressUnusable
 from twoleg.cli.stopping import stop_requested
@@ -47,6 +48,7 @@ async def _serve(server: _Server, listener: socket.socket, stop: asyncio.Event) 
         await asyncio.wait({serving, up}, return_when=asyncio.FIRST_COMPLETED)
         if up.done():
             host, port = listener.getsockname()[:2]
+            spare_what_is_loaded()
             print(f"ready http://{ListenAddress(host, port)}", flush=True)  # noqa: T201
         await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if not stop.is_set():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from twoleg.calls.engine import Engine, EngineConfig
+from twoleg.cli.collector import spare_what_is_loaded
 from twoleg.cli.listening import AddressUnusable
 from twoleg.cli.stopping import stop_requested
 from twoleg.settings import Settings
@@ -14,6 +15,7 @@ async def run(settings: Settings, url: str, *, supervised: bool) -> None:
     async with stop_requested(supervised=supervised) as stop:
         try:
             async with Engine.open(_config(settings), url) as engine:
+                spare_what_is_loaded()
                 print(f"ready sip:{engine.sip_address}", flush=True)  # noqa: T201
                 await stop.wait()
                 await engine.drain(settings.drain_seconds)
