@@ -2,40 +2,25 @@
 
 import asyncio
 import itertools
-from collections import Counter, OrderedDict, deque
+from collections import Counter, OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, Self
 
-from twoleg.sip import (
-    Address,
-    Destination,
-    Flow,
-    KeepAlive,
-    Outgoing,
-    RemoteProtocolError,
-    StreamParser,
-    Transport,
-)
+from twoleg.sip import Address, Destination, Flow, Outgoing, Transport
+from twoleg.sip_io.connection import Connection, Peer
 from twoleg.sip_io.counters import Counters
 from twoleg.sip_io.inbox import Inbox
 from twoleg.sip_io.tls import TlsContexts, WrongCertificate, require_identity
 
-MAX_UNSENT = 256 * 1024
-"""Bytes that may wait for a peer that does not read; beyond it the connection is broken off."""
-
 MAX_WAITING = 1024
 """Messages that may wait for one connection to be opened."""
-
-MAX_UNHEARD = 64
-"""Requests written to one connection that are told of when it breaks before anything came back."""
 
 MAX_IDENTITIES = 4096
 CONNECT_SECONDS = 8.0
 CLOSE_SECONDS = 1.0
 SWEEP_SECONDS = 10.0
-PONG = b"\r\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,122 +35,6 @@ class ConnectionLimits:
     accepted_of_one_host: int = 256
     idle_seconds: float = 900.0
     unproven_seconds: float = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Peer:
-    """What makes a connection fit for a destination: where it leads, and who was proved."""
-
-    transport: Transport
-    host: str
-    port: int
-    domain: str | None
-    verify: bool
-
-
-class Connection(asyncio.Protocol):
-    """One TCP or TLS connection, whichever side opened it."""
-
-    def __init__(
-        self, table: "Connections", number: int, transport: Transport, peer: _Peer | None
-    ) -> None:
-        self._table = table
-        self._parser = StreamParser()
-        self._kind = transport
-        self._stream: asyncio.Transport | None = None
-        self._loop = asyncio.get_running_loop()
-        self._unheard: deque[Outgoing] = deque(maxlen=MAX_UNHEARD)
-        self.number = number
-        self.peer = peer
-        self.proven = peer is not None
-        self.heard = False
-        """Whether anything ever came by it."""
-        self.last_used = self._loop.time()
-        """An accepted connection that has brought no message is as old as itself."""
-        self.flow: Flow | None = None
-        self.closed: asyncio.Future[None] = self._loop.create_future()
-
-    @property
-    def usable(self) -> bool:
-        return self._stream is not None and not self._stream.is_closing()
-
-    def send(self, sent: Outgoing) -> bool:
-        """Send a message; False when the connection is of no use any more."""
-        if not self._write(sent.data):
-            return False
-        if sent.token and not sent.data.startswith(b"ACK "):
-            self._unheard.append(sent)
-        return True
-
-    def _write(self, data: bytes) -> bool:
-        stream = self._stream
-        if stream is None or stream.is_closing():
-            return False
-        if stream.get_write_buffer_size() > MAX_UNSENT:
-            stream.abort()
-            return False
-        self.last_used = self._loop.time()
-        stream.write(data)
-        return True
-
-    def close(self) -> None:
-        if self._stream is not None:
-            self._stream.close()
-
-    def abort(self) -> None:
-        if self._stream is not None:
-            self._stream.abort()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._stream = cast(asyncio.Transport, transport)
-        local = transport.get_extra_info("sockname")
-        remote = transport.get_extra_info("peername")
-        if not local or not remote:  # it broke before we came to look
-            self.abort()
-            return
-        self.flow = Flow(
-            self._kind,
-            Address(local[0], local[1]),
-            Address(remote[0], remote[1]),
-            self.number,
-        )
-        if not self._table.admit(self, transport.get_extra_info("peercert") or {}):
-            self.abort()
-            self.flow = None
-
-    def data_received(self, data: bytes) -> None:
-        flow = self.flow
-        if flow is None:
-            return
-        table = self._table
-        if not table.inbox.admits(flow.remote.host):
-            table.counters.dropped_sources += 1
-            self.abort()
-            return
-        self.heard = True
-        self._unheard.clear()
-        try:
-            for item in self._parser.feed(data):
-                if isinstance(item, KeepAlive):
-                    self._write(PONG)
-                else:
-                    self.proven = True
-                    table.inbox.message(item, flow)
-            if self.proven:
-                self.last_used = self._loop.time()
-        except RemoteProtocolError:
-            # The framing is lost, and with it all that follows (RFC 3261 18.3).
-            table.counters.stream_errors += 1
-            self.close()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        del exc
-        self._table.forget(self)
-        if not self.closed.done():
-            self.closed.set_result(None)
-        unheard, self._unheard = self._unheard, deque()
-        for sent in unheard:
-            self._table.resend(self, sent)
 
 
 class Connections:
@@ -184,15 +53,12 @@ class Connections:
         self._numbers = itertools.count(1)
         self._servers: list[asyncio.Server] = []
         self._connections: dict[int, Connection] = {}
-        self._by_peer: dict[_Peer, Connection] = {}
+        self._by_peer: dict[Peer, Connection] = {}
         self._accepted_of: Counter[str] = Counter()
-        self._opening: dict[_Peer, tuple[asyncio.Task[None], list[Outgoing]]] = {}
+        self._opening: dict[Peer, tuple[asyncio.Task[None], list[Outgoing]]] = {}
         self._proved_domains: OrderedDict[tuple[str, int], str] = OrderedDict()
         self._sweeper: asyncio.TimerHandle | None = None
         self._closing = False
-
-    def __len__(self) -> int:
-        return len(self._connections)
 
     async def __aenter__(self) -> Self:
         return self
@@ -304,7 +170,7 @@ class Connections:
         self._accepted_of[host] += 1
         return True
 
-    def _prove(self, peer: _Peer, certificate: Mapping[str, Any]) -> bool:
+    def _prove(self, peer: Peer, certificate: Mapping[str, Any]) -> bool:
         """Check that the far end is who the request is for (RFC 5922 7.3)."""
         if not peer.transport.secure or not peer.verify:
             return True
@@ -332,17 +198,17 @@ class Connections:
         elif self._by_peer.get(connection.peer) is connection:
             del self._by_peer[connection.peer]
 
-    def _peer(self, destination: Destination, port: int) -> _Peer:
+    def _peer(self, destination: Destination, port: int) -> Peer:
         if not destination.transport.secure:
-            return _Peer(destination.transport, destination.host, port, None, False)
+            return Peer(destination.transport, destination.host, port, None, False)
         host, domain, verify = destination.host, destination.domain, destination.verify
         if domain is None and verify:
             # A request within a dialog knows its peer's address only (from the Contact); the
             # domain that was proved there before must be proved again.
             domain = self._proved_domains.get((host, port), host)
-        return _Peer(destination.transport, host, port, domain, verify)
+        return Peer(destination.transport, host, port, domain, verify)
 
-    def _wait_for_connection(self, peer: _Peer, sent: Outgoing) -> None:
+    def _wait_for_connection(self, peer: Peer, sent: Outgoing) -> None:
         opening = self._opening.get(peer)
         if opening is None:
             if len(self._connections) + len(self._opening) >= self._limits.connections:
@@ -357,7 +223,7 @@ class Connections:
         else:
             self._failed(sent)
 
-    async def _open(self, peer: _Peer, waiting: list[Outgoing]) -> None:
+    async def _open(self, peer: Peer, waiting: list[Outgoing]) -> None:
         connection: Connection | None = None
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
@@ -370,7 +236,7 @@ class Connections:
                 if connection is None or not connection.send(sent):
                     self._failed(sent)
 
-    async def _connect(self, peer: _Peer) -> Connection:
+    async def _connect(self, peer: Peer) -> Connection:
         """Open one connection. Raises OSError (SSLError and TimeoutError are such), ValueError."""
         connection = Connection(self, next(self._numbers), peer.transport, peer)
         secure: dict[str, Any] = {}

@@ -65,9 +65,6 @@ class ShutOuts:
         self._strikes: OrderedDict[str, tuple[int, float]] = OrderedDict()
         self._shut: OrderedDict[str, float] = OrderedDict()
 
-    def __contains__(self, host: str) -> bool:
-        return host in self._shut
-
     def is_shut(self, host: str, now: float) -> bool:
         until = self._shut.get(host)
         if until is None:

@@ -68,10 +68,6 @@ class Transports:
         self._udp.append(endpoint)
         return endpoint.local
 
-    @property
-    def connections(self) -> int:
-        return len(self._connections)
-
     def send(self, sent: Outgoing) -> None:
         """Send by flow, else to the destination; what cannot be sent is told to the inbox.
 

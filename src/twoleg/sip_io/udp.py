@@ -48,10 +48,6 @@ class UdpEndpoint(asyncio.DatagramProtocol):
             raise
         return endpoint
 
-    @property
-    def family(self) -> int:
-        return socket.AF_INET6 if ":" in self.local.host else socket.AF_INET
-
     def send(self, data: bytes, host: str, port: int) -> bool:
         """Send one datagram; False when it certainly did not leave."""
         transport = self._transport
