@@ -34,6 +34,7 @@ _NEVER_IN_QUOTES = re.compile(r"[\r\n\0]")
 # What nearly all values look like, read in one go; all others take the long way to the same end.
 _PLAIN_HOST = r"([A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)(?::([1-9][0-9]{0,4}))?"
 _PLAIN_PARAMETERS = r"((?:;[A-Za-z0-9-]+(?:=[A-Za-z0-9.*_+~-]+)?){0,32})"
+_PLAIN_PARAMETER = re.compile(r";([^;=]+)=?([^;]*)").findall
 _PLAIN_VIA = re.compile(rf"SIP/2\.0/([A-Z]+) {_PLAIN_HOST}{_PLAIN_PARAMETERS}").fullmatch
 _PLAIN_ADDRESS = re.compile(
     r'(?:"([^"\\]*)"[ \t]*|([A-Za-z0-9 .!*_+~-]*))'
@@ -76,7 +77,7 @@ class Via:
         sent_by, semicolon, tail = rest.partition(";")
         sent_by = sent_by.strip(_BLANKS)
         if " " in sent_by or "\t" in sent_by:
-            sent_by = "".join(sent_by.split())
+            sent_by = ":".join([part.strip(_BLANKS) for part in sent_by.split(":")])
         host, port = parse_host_port(sent_by, "Via")
         return cls(
             parts[2].upper(),
@@ -305,12 +306,8 @@ def parse_parameters(text: str, kind: str) -> Parameters:
 
 
 def _plain_parameters(tail: str) -> Parameters:
-    """Read `;name[=value]...` that is known to be sound."""
-    parameters: list[tuple[str, str | None]] = []
-    for item in tail[1:].split(";"):
-        name, equals, value = item.partition("=")
-        parameters.append((name.lower(), value if equals else None))
-    return tuple(parameters)
+    """Read `;name[=value]...` that is known to be sound, with no value that is empty."""
+    return tuple([(name.lower(), value or None) for name, value in _PLAIN_PARAMETER(tail)])
 
 
 def format_parameters(parameters: Parameters) -> str:

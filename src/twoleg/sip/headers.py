@@ -94,10 +94,14 @@ class Headers:
             self.add(name, value)
 
     @classmethod
-    def of_lines(cls, lines: dict[str, list[str]]) -> Headers:
-        """Headers of lines by canonical name, which the parser has checked already."""
+    def of_lines(
+        cls, lines: dict[str, list[str]], typed: dict[str, object] | None = None
+    ) -> Headers:
+        """Headers of sound lines by canonical name, and what `typed` would make of some."""
         headers = cls()
         headers._lines = lines
+        if typed:
+            headers._typed = typed
         return headers
 
     def get(self, name: str) -> str | None:

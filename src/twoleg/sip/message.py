@@ -15,6 +15,7 @@ T = TypeVar("T")
 SIP_VERSION: Final = "SIP/2.0"
 
 _CONTENT_LENGTH: Final = "Content-Length"
+_STAR: Final = ["*"]
 _ALWAYS_ACCEPTED: Final = "application/sdp"
 
 REASON_PHRASES: Final = {
@@ -270,6 +271,23 @@ def _has_tag(line: str) -> bool:
         return ";tag=" in line.lower()
 
 
+def read_mandatory(lines: dict[str, list[str]]) -> dict[str, object]:
+    """Read the headers that every message has, in one go; nothing if one of them is not sound.
+
+    The result is for `Headers.of_lines`. Reading each header on its own tells what is wrong.
+    """
+    try:
+        (from_,), (to,), (cseq,) = lines["From"], lines["To"], lines["CSeq"]
+        return {
+            "Via": tuple([Via.parse(value) for value in lines["Via"]]),
+            "From": _address(from_),
+            "To": _address(to),
+            "CSeq": _cseq(cseq),
+        }
+    except (KeyError, ValueError):
+        return {}
+
+
 def _parse_vias(headers: Headers) -> tuple[Via, ...]:
     values = headers.get_all("Via")
     if not values:
@@ -294,7 +312,8 @@ def _addresses(headers: Headers, name: str) -> tuple[NameAddr, ...]:
 
 
 def _parse_contacts(headers: Headers) -> tuple[NameAddr, ...]:
-    return () if headers.get("Contact") == "*" else _addresses(headers, "Contact")
+    values = headers.get_all("Contact")
+    return () if values == _STAR else tuple([_address(value) for value in values])
 
 
 def _parse_record_routes(headers: Headers) -> tuple[NameAddr, ...]:

@@ -11,7 +11,7 @@ from typing import Final
 from twoleg.sip.errors import InvalidValue, RemoteProtocolError
 from twoleg.sip.fields import TOKEN, Via, end_of_quoted, parse_integer, split_values
 from twoleg.sip.headers import KNOWN_NAMES, Headers, canonical_name
-from twoleg.sip.message import SIP_VERSION, Request, Response
+from twoleg.sip.message import SIP_VERSION, Request, Response, read_mandatory
 from twoleg.sip.remembered import remembered
 from twoleg.sip.uri import OtherUri, Uri, parse_uri
 
@@ -87,7 +87,7 @@ def parse_head(head: bytes) -> Request | Response:
             last.append(value.strip())
         else:
             last = by_name[known] = [value.strip()]
-    headers = Headers.of_lines(by_name)
+    headers = Headers.of_lines(by_name, read_mandatory(by_name))
     if start_line.startswith("SIP/"):
         if fault:
             raise RemoteProtocolError(400, fault)
@@ -182,18 +182,18 @@ def check(message: Request | Response) -> None:
 
 
 def _content_length(message: Request | Response) -> int | None:
-    lengths = message.headers.lines(_CONTENT_LENGTH)
-    if not lengths:
+    value = message.headers.get(_CONTENT_LENGTH)
+    if value is None:
         return None
-    if len(lengths) == 1 and lengths[0].isdigit() and len(lengths[0]) < 6 and lengths[0].isascii():
-        return int(lengths[0])
     try:
-        values = {parse_integer(length, MAX_BODY, _CONTENT_LENGTH) for length in lengths}
+        length = parse_integer(value, MAX_BODY, _CONTENT_LENGTH)
+        lines = message.headers.lines(_CONTENT_LENGTH)
+        others = {parse_integer(line, MAX_BODY, _CONTENT_LENGTH) for line in lines[1:]}
     except InvalidValue as error:
         raise refused(message, 400, "Malformed Content-Length") from error
-    if len(values) > 1:
+    if others - {length}:
         raise refused(message, 400, "Several Content-Lengths")
-    return values.pop()
+    return length
 
 
 def refused(message: Request | Response, status: int, reason: str) -> RemoteProtocolError:
