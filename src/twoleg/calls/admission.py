@@ -19,6 +19,7 @@ import structlog
 
 from twoleg.calls import admission_queries as queries
 from twoleg.calls.admission_rules import AdmissionRefused, Candidate, Found, examine
+from twoleg.calls.background import cancelled
 from twoleg.calls.destinations import destination
 from twoleg.calls.requests import CallRequest
 from twoleg.directory.phone_numbers import looks_like_e164
@@ -155,8 +156,7 @@ class Admission:
         try:
             yield self
         finally:
-            worker.cancel()
-            await asyncio.wait([worker])
+            await cancelled([worker])
             self._refuse_waiting()
 
     async def accept(

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Iterable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Final
+
+CANCEL_AGAIN_SECONDS: Final = 3.0
+"""Longer than a trunk may take to take note that we deregister."""
 
 
 @asynccontextmanager
@@ -19,5 +22,17 @@ async def background(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
         try:
             yield
         finally:
-            for task in tasks:
-                task.cancel()
+            await cancelled(tasks)
+
+
+async def cancelled(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancel tasks and wait until they are gone; what they raised stays theirs to tell.
+
+    One that goes on is cancelled again: before Python 3.12 `asyncio.wait_for`, which the
+    connection pool waits by, loses a cancellation that comes together with the result.
+    """
+    running = {task for task in tasks if not task.done()}
+    while running:
+        for task in running:
+            task.cancel()
+        _, running = await asyncio.wait(running, timeout=CANCEL_AGAIN_SECONDS)

@@ -13,6 +13,7 @@ from typing import Any, Final
 import psycopg
 import structlog
 
+from twoleg.calls.background import cancelled
 from twoleg.calls.known_peers import KnownPeers
 from twoleg.sip import (
     Credentials,
@@ -99,10 +100,7 @@ class TrunkWatch:
         self._publish()
 
     async def _leave(self, trunks: set[WatchedTrunk]) -> None:
-        tasks = [self._watching.pop(trunk) for trunk in trunks]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancelled([self._watching.pop(trunk) for trunk in trunks])
         for trunk in trunks:
             self._addresses.pop(trunk.id, None)
 
