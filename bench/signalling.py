@@ -15,6 +15,7 @@ from _answerers import answerer, free_port
 from _figures import figure, machine
 
 from twoleg.calls.journal import CallChange
+from twoleg.calls.phrases import AttentionTone
 from twoleg.calls.plan import AgentPlan, AgentRound, CallPlan, ContactPlan, LegPlan
 from twoleg.calls.ports import Equipment
 from twoleg.calls.story import Story
@@ -76,7 +77,8 @@ async def _run(
         Phone.open(config) as phone,
         EmbeddedPlane.open(host=LOOPBACK, ports=PORTS) as plane,
     ):
-        equipment = Equipment(phone, plane, ToneBook())
+        tones = ToneBook()
+        equipment = Equipment(phone, plane, tones, AttentionTone(tones))
         spare_what_is_loaded()
         return {
             rate: await _measure(equipment, agent_port, contact_port, rate, arguments.seconds)

@@ -358,6 +358,16 @@ class NamedTones:
     def special_information(self):
         return "special information"
 
+    def attention(self):
+        return "attention"
+
+
+class NamedPhrases:
+    """Phrases that say which they are."""
+
+    def phrase(self, phrase, language):
+        return f"{phrase} {language}"
+
 
 class MemoryWriter:
     """Keeps the changes, and holds them to what the database would."""
@@ -375,10 +385,10 @@ class MemoryWriter:
         self._commits = []
 
     def write(self, change):
-        assert (self.status, change.status) in TRANSITIONS
+        assert change.status is None or (self.status, change.status) in TRANSITIONS
         assert change.event.sequence == self.sequence + 1
         assert (change.status is Status.ENDED) == (change.ending is not None)
-        self.status = change.status
+        self.status = change.status or self.status
         self.sequence += 1
         change = change._replace(legs=tuple(copy(leg) for leg in change.legs))
         self.legs.update({leg.position: leg for leg in change.legs})
@@ -408,7 +418,16 @@ class MemoryWriter:
 
     @property
     def statuses(self):
-        return [str(change.status) for change in self.changes]
+        return [str(change.status) for change in self.changes if change.status is not None]
+
+    @property
+    def notes(self):
+        """The events without a change of status: their type and data."""
+        return [
+            (change.event.type, dict(change.event.data))
+            for change in self.changes
+            if change.status is None
+        ]
 
     @property
     def ending(self):
@@ -503,7 +522,7 @@ def prepare(behaviours, plan=None, *, settings=None, ports=100, **writer):
     record = MemoryWriter(**writer)
     story = Story(
         plan or call_plan(),
-        Equipment(phone, plane, NamedTones()),
+        Equipment(phone, plane, NamedTones(), NamedPhrases()),
         record,
         clock=LoopClock(phone.loop),
         settings=settings,

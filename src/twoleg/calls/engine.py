@@ -17,6 +17,7 @@ from twoleg.calls.bindings import StoredBindings
 from twoleg.calls.claims import Claim
 from twoleg.calls.dispatch import Dispatcher, RunningCall
 from twoleg.calls.known_peers import KnownPeers
+from twoleg.calls.phrases import AttentionTone
 from twoleg.calls.planning import Surroundings, plan_of
 from twoleg.calls.ports import Equipment
 from twoleg.calls.recovery import Recovery, join
@@ -110,7 +111,8 @@ class Engine:
             media = EmbeddedPlane.open(
                 host=config.sip[0], advertised=ours.host, ports=config.rtp_ports
             )
-            equipment = Equipment(phone, await enter(media), ToneBook())
+            tones = ToneBook()
+            equipment = Equipment(phone, await enter(media), tones, AttentionTone(tones))
             here = Surroundings(engine_id, ours, random.random)
 
             def begin(claimed: Claim) -> RunningCall:

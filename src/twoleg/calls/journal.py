@@ -12,6 +12,9 @@ from twoleg.calls.outcomes import EndedBy, Outcome
 from twoleg.calls.plan import CallPlan, LegPlan
 from twoleg.calls.states import TRANSITIONS, ForbiddenTransition, Status
 
+MAX_NOTES: Final = 500
+"""Events of one call beside those of its status."""
+
 _EVENT_TYPES: Final = {status: f"call.{status}" for status in Status}
 
 
@@ -23,7 +26,7 @@ class Role(StrEnum):
 
 
 class CallEvent(NamedTuple):
-    """One row of `call_events`: `type` is "call." and the status that was entered."""
+    """One row of `call_events`: `type` is "call." and the status that was entered, or a note's."""
 
     sequence: int
     type: str
@@ -81,7 +84,7 @@ class Ending:
 class CallChange(NamedTuple):
     """What one moment changes in a call's record; all of it is written, or nothing.
 
-    `status` None: the status stays. With a status comes its `event`, whose sequence the row takes
+    `status` None: the status stays, and the event is a note. The row takes the `event`'s sequence
     too. `legs` are whole rows, to be inserted or to replace those of their position, and stay the
     journal's: they are written as they stand by then. `ending` comes with `Status.ENDED`, and is
     the call's last change.
@@ -89,8 +92,8 @@ class CallChange(NamedTuple):
 
     call_id: int
     account_id: int
-    status: Status | None = None
-    event: CallEvent | None = None
+    status: Status | None
+    event: CallEvent
     legs: tuple[LegRecord, ...] = ()
     contact_attempt_at: datetime | None = None
     ending: Ending | None = None
@@ -179,6 +182,7 @@ class Journal:
     """
 
     _sequence: int = field(init=False)
+    _notes: int = field(init=False, default=0)
     _legs: list[LegRecord] = field(init=False, default_factory=list)
     _unwritten: list[LegRecord] = field(init=False, default_factory=list)
     _claimed: float = field(init=False)
@@ -241,6 +245,15 @@ class Journal:
         self._talk.begin(now)
         return self.writer.store(self._enter(Status.BRIDGED, {"leg": record.position}))
 
+    def note(self, event_type: str, data: Mapping[str, Any] | None = None) -> None:
+        """Tell of something that leaves the status as it is; `event_type` is "call." and a word.
+
+        Of `MAX_NOTES` and more nothing is told: far ends cause them as often as they like.
+        """
+        if self._notes < MAX_NOTES and self.status is not Status.ENDED:
+            self._notes += 1
+            self.writer.write(self._change(event_type, data))
+
     def decided(self) -> None:
         """Note that it is known how the call ends: whatever rang or talked stops now."""
         now = self.clock.monotonic()
@@ -285,6 +298,23 @@ class Journal:
         if (self.status, status) not in TRANSITIONS:
             raise ForbiddenTransition(self.plan.call_id, self.status, status)
         self.status = status
+        return self._change(
+            _EVENT_TYPES[status],
+            data,
+            status=status,
+            contact_attempt_at=contact_attempt_at,
+            ending=ending,
+        )
+
+    def _change(
+        self,
+        event_type: str,
+        data: Mapping[str, Any] | None,
+        *,
+        status: Status | None = None,
+        contact_attempt_at: datetime | None = None,
+        ending: Ending | None = None,
+    ) -> CallChange:
         self._sequence += 1
         legs = tuple(self._unwritten)
         self._unwritten.clear()
@@ -294,7 +324,7 @@ class Journal:
             status=status,
             event=CallEvent(
                 sequence=self._sequence,
-                type=_EVENT_TYPES[status],
+                type=event_type,
                 at=self.clock.now() if ending is None else ending.ended_at,
                 data=data or {},
             ),

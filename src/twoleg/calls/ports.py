@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from twoleg.calls.phrases import Phrase
 from twoleg.media import Codec, Quality, RemoteStream
 from twoleg.sip import Progress, Reason
 from twoleg.sip_io import Answer, Info, LegEnd, RingRequest
@@ -87,6 +88,24 @@ class Tones(Protocol):
 
     def special_information(self) -> Playable: ...
 
+    def attention(self) -> Playable: ...
+
+
+class Phrases(Protocol):
+    """What the product itself says."""
+
+    def phrase(self, phrase: Phrase, language: str | None) -> Playable:
+        """Return a phrase in a language, or in the nearest that there is. Never raises."""
+        ...
+
+
+class Prompts(Protocol):
+    """What the accounts have recorded, or had spoken."""
+
+    async def audio(self, account_id: int, prompt_id: int) -> Playable | None:
+        """Return a prompt; None: the account has none such, or it cannot be had now."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Equipment:
@@ -95,3 +114,6 @@ class Equipment:
     phone: Phone
     plane: MediaPlane
     tones: Tones
+    phrases: Phrases
+    prompts: Prompts | None = None
+    """None: no account has any."""

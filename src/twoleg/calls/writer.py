@@ -21,6 +21,7 @@ import structlog
 from twoleg.calls.background import background
 from twoleg.calls.connected import Connection, stay_connected
 from twoleg.calls.journal import CallChange, ClaimLost, LegRecord
+from twoleg.calls.states import Status
 from twoleg.store import Database
 
 MAX_BATCH: Final = 256
@@ -53,13 +54,16 @@ REFUSALS: Final = (
 )
 """What a change is refused with that no waiting will have taken."""
 
+_WON: Final = frozenset({Status.AGENT_CONNECTED, Status.BRIDGED})
+"""What says, by the event's user, whose reservation stays."""
+
 # One change of each call. The guard is the engine: a call that another engine took
 # over, or that was ended, is left alone. The sequence makes a second writing of the same change,
 # after a connection was lost at the commit, change nothing. The conditions are written so that only
 # the primary key serves them: a plan made while the table was small must not read all of it later.
 _WRITE: Final = """
 WITH written AS (
-  UPDATE calls c SET status = x.status, sequence = x.sequence,
+  UPDATE calls c SET status = coalesce(x.status, c.status), sequence = x.sequence,
     contact_attempt_at = coalesce(c.contact_attempt_at, x.contact_attempt_at),
     outcome = x.outcome, ended_by = x.ended_by, failure = x.failure, ended_at = x.ended_at,
     agent_ring_seconds = x.agent_ring_seconds, contact_ring_seconds = x.contact_ring_seconds,
@@ -111,8 +115,6 @@ log = structlog.get_logger(__name__)
 
 def _row(change: CallChange) -> dict[str, Any]:
     event, ending = change.event, change.ending
-    if event is None:
-        raise ValueError("a change without an event has no sequence to be guarded by")
     row: dict[str, Any] = {
         "call_id": change.call_id,
         "status": change.status,
@@ -121,7 +123,7 @@ def _row(change: CallChange) -> dict[str, Any]:
         "at": event.at.isoformat(),
         "data": event.data,
         "legs": [_leg(leg) for leg in change.legs],
-        "winner": event.data.get("user_id"),
+        "winner": event.data.get("user_id") if change.status in _WON else None,
     }
     if change.contact_attempt_at is not None:
         row["contact_attempt_at"] = change.contact_attempt_at.isoformat()

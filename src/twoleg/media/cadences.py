@@ -145,6 +145,14 @@ SPECIAL_INFORMATION: Final[Cadence] = (
 )
 """Three rising tones: the number cannot be reached at all (ITU-T E.180 section 3.8)."""
 
+ATTENTION: Final[Cadence] = (
+    Burst(150, (660,)),
+    Burst(50),
+    Burst(150, (880,)),
+    Burst(1650),
+)
+"""Two short rising tones: something is expected of the listener."""
+
 
 def call_progress(country: str | None) -> CallProgress:
     """Return the tones of a country, by its ISO 3166 code, or the ones that E.180 recommends."""

@@ -202,6 +202,12 @@ def change(call_id, account_id, sequence, status, **values):
     return CallChange(call_id, account_id, status, event, ending=ending, **values)
 
 
+def note(call_id, account_id, sequence, event_type, data):
+    """An event that leaves a call's status as it is."""
+    event = CallEvent(sequence, event_type, datetime.now(UTC), data)
+    return CallChange(call_id, account_id, None, event)
+
+
 @asynccontextmanager
 async def listening(database, channel):
     """Give a coroutine that waits for the next notification."""

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import psycopg
 import pytest
-from calls.engine.conftest import change
+from calls.engine.conftest import change, note
 
 from twoleg.calls import writer as writer_module
 from twoleg.calls.journal import ClaimLost, LegRecord, Role
@@ -264,6 +264,23 @@ async def test_whoever_lost_the_race_for_a_call_is_free_once_an_agent_has_it(
     idle_since = "SELECT last_call_ended_at FROM users WHERE id = %s"
     assert await office.value(idle_since, users[1]) == ended.ending.ended_at
     assert await office.value(idle_since, users[0]) is None
+
+
+async def test_a_note_is_an_event_and_changes_neither_status_nor_reservations(
+    office, database, engine_id
+):
+    users = [await office.add_user(name) for name in ("alice", "bob")]
+    group = await office.add_group(*users)
+    call_id = await office.queue(ring_group_id=group)
+    await office.claim(engine_id)
+    async with Writer.open(database, engine_id) as writer:
+        writer.write(change(call_id, office.account_id, 2, "agent_ringing"))
+        answered = {"user_id": users[0], "leg": 1}
+        writer.write(note(call_id, office.account_id, 3, "call.agent_answered", answered))
+        await writer.flushed()
+    assert await office.call(call_id, "status, sequence") == ("agent_ringing", 3)
+    assert await office.events(call_id) == ["queued", "agent_ringing", "agent_answered"]
+    assert await office.reserved() == dict.fromkeys(users, call_id)
 
 
 async def test_the_database_itself_refuses_a_forbidden_step(office, call_id):

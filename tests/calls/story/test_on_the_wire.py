@@ -8,6 +8,7 @@ import pytest
 from calls.in_memory import MemoryWriter, call_plan, leg_plan
 
 from twoleg.calls.leg_media import LegMedia
+from twoleg.calls.phrases import AttentionTone
 from twoleg.calls.plan import AgentPlan
 from twoleg.calls.ports import Equipment
 from twoleg.calls.story import Story, StorySettings
@@ -95,7 +96,9 @@ def story_of(stage):
     writer = MemoryWriter()
     plan = call_plan((AgentPlan(endpoints=(agent.plan(),)),), trunks=(contact.plan(),))
     settings = StorySettings(tone_seconds=0.05)
-    return Story(plan, Equipment(phone, plane, ToneBook()), writer, settings=settings), writer
+    tones = ToneBook()
+    equipment = Equipment(phone, plane, tones, AttentionTone(tones))
+    return Story(plan, equipment, writer, settings=settings), writer
 
 
 async def test_two_real_phones_hear_each_other_until_the_contact_hangs_up(stage):

@@ -3,7 +3,7 @@
 import pytest
 from calls.in_memory import MemoryWriter, call_plan, leg_plan
 
-from twoleg.calls.journal import Journal, Role, SystemClock, Verdict
+from twoleg.calls.journal import MAX_NOTES, Journal, Role, SystemClock, Verdict
 from twoleg.calls.outcomes import EndedBy, Outcome
 from twoleg.calls.states import TRANSITIONS, ForbiddenTransition, Status
 
@@ -41,3 +41,26 @@ async def test_events_go_on_from_the_sequence_of_the_claim_and_the_end_counts_th
     assert change.event.type == "call.ended"
     assert change.event.data["outcome"] == "canceled"
     assert 1.25 <= change.ending.total_seconds < 60
+
+
+async def test_a_note_is_an_event_that_leaves_the_status_as_it_is():
+    writer = MemoryWriter()
+    journal = Journal(call_plan(), writer, SystemClock())
+    journal.agent_ringing()
+    journal.note("call.held", {"role": "agent"})
+    noted = writer.changes[-1]
+    assert (noted.status, noted.event.type, noted.event.sequence) == (None, "call.held", 3)
+    assert noted.event.data == {"role": "agent"}
+    assert journal.status is Status.AGENT_RINGING
+
+
+async def test_far_ends_cannot_fill_a_record_with_notes_and_the_end_is_told_all_the_same():
+    writer = MemoryWriter()
+    journal = Journal(call_plan(), writer, SystemClock())
+    for _ in range(MAX_NOTES + 5):
+        journal.note("call.held")
+    assert len(writer.changes) == MAX_NOTES
+    journal.end(Verdict(outcome=Outcome.CANCELED, ended_by=EndedBy.API))
+    journal.note("call.resumed")
+    assert len(writer.changes) == MAX_NOTES + 1
+    assert writer.changes[-1].event.type == "call.ended"

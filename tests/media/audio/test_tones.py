@@ -5,7 +5,14 @@ from itertools import pairwise
 
 import pytest
 
-from twoleg.media.cadences import BY_COUNTRY, DEFAULT, SPECIAL_INFORMATION, Burst, call_progress
+from twoleg.media.cadences import (
+    ATTENTION,
+    BY_COUNTRY,
+    DEFAULT,
+    SPECIAL_INFORMATION,
+    Burst,
+    call_progress,
+)
 from twoleg.media.codec import Codec
 from twoleg.media.g711 import decode_alaw, decode_ulaw
 from twoleg.media.goertzel import dominant_tone, tone_levels
@@ -26,7 +33,7 @@ EVERY_CADENCE = {
     (country, name): getattr(tones, name)
     for country, tones in {**BY_COUNTRY, "default": DEFAULT}.items()
     for name in ("ringback", "busy", "congestion")
-} | {("any", "special information"): SPECIAL_INFORMATION}
+} | {("any", "special information"): SPECIAL_INFORMATION, ("any", "attention"): ATTENTION}
 
 TONE_DBFS = TONE_DBM0 - 3.14
 
