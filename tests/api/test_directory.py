@@ -248,7 +248,12 @@ class TestRingGroups:
             ({"fallback": {"user_id": 1, "ring_group_id": 1}}, "fallback"),
             ({"strategy": "loudest"}, "strategy"),
             ({"ring_seconds": 0}, "ring_seconds"),
+            ({"fallback": {"phone_number": "nowhere"}}, "fallback.phone_number"),
+            ({"fallback": {"phone_number": "+1 900 555 0100"}}, "fallback.phone_number"),
+            ({"fallback": {"phone_number": "+18181276543", "user_id": 1}}, "fallback"),
             ({"max_wait_seconds": -1}, "max_wait_seconds"),
+            ({"max_waiting": -1}, "max_waiting"),
+            ({"wrap_up_seconds": "soon"}, "wrap_up_seconds"),
         ):
             before = await execute("SELECT g::text FROM ring_groups g")
             members = await execute("SELECT m::text FROM ring_group_members m")
@@ -259,6 +264,20 @@ class TestRingGroups:
                 assert list(errors_of(reply)) == [field], fields
             assert await execute("SELECT g::text FROM ring_groups g") == before
             assert await execute("SELECT m::text FROM ring_group_members m") == members
+
+    async def test_queue_wrap_up_and_a_number_behind_it_are_kept(self, account, client, make):
+        group = await make("ring-groups", **GROUP)
+        assert (group["max_waiting"], group["wrap_up_seconds"]) == (None, None)
+        wanted = {
+            "max_waiting": 5,
+            "wrap_up_seconds": 30,
+            "fallback": {"phone_number": "+1 818 127 6543"},
+        }
+        where = f"/api/v1/ring-groups/{group['id']}"
+        changed = (await client.patch(where, json=wanted)).json()
+        assert {name: changed[name] for name in wanted} == wanted | {
+            "fallback": {"phone_number": "+18181276543"}
+        }
 
     async def test_one_is_no_fallback_of_itself(self, account, client):
         fallback = {"fallback": {"ring_group_id": 1}}
@@ -524,11 +543,13 @@ class TestAccount:
             "allowed_countries": ["us", "CA"],
             "quiet_hours": {"start": "21:00", "end": "08:00"},
             "time_zone": "America/Los_Angeles",
+            "wrap_up_seconds": 15,
         }
         changed = (await client.patch("/api/v1/account", json=change)).json()
         assert changed["allowed_countries"] == ["US", "CA"]
         assert changed["quiet_hours"] == change["quiet_hours"]
         assert changed["calls_per_second"] == 50
+        assert changed["wrap_up_seconds"] == 15
         nulls = {"quiet_hours": None, "allowed_countries": None}
         cleared = (await client.patch("/api/v1/account", json=nulls)).json()
         assert (cleared["quiet_hours"], cleared["allowed_countries"]) == (None, None)
@@ -540,6 +561,7 @@ class TestAccount:
             ({"max_calls": None}, "max_calls"),
             ({"screening": "sometimes"}, "screening"),
             ({"recording": True}, "recording"),
+            ({"wrap_up_seconds": 3601}, "wrap_up_seconds"),
             ({"quiet_hours": {"start": "25:00", "end": "08:00"}}, "quiet_hours.start"),
             ({"quiet_hours": {"start": "21:00"}}, "quiet_hours.end"),
             ({"allowed_countries": ["Utopia"]}, "allowed_countries.0"),

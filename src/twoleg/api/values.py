@@ -26,6 +26,7 @@ from twoleg.directory.phone_numbers import InvalidPhoneNumber, is_country, norma
 
 MAX_NAME: Final = 200
 MAX_TEXT: Final = 2000
+MAX_WRAP_UP_SECONDS: Final = 3600
 
 
 def rfc3339(at: datetime) -> str:
@@ -75,6 +76,7 @@ def _time_zone(name: str) -> str:
 # A whole number, digits in a string too.
 Whole = Annotated[int, BeforeValidator(_read_integer), Field(strict=True)]
 Id = Annotated[int, BeforeValidator(_read_integer), Field(ge=1, le=MAX_ID, strict=True)]
+WrapUp = Annotated[Whole, Field(ge=0, le=MAX_WRAP_UP_SECONDS)]
 Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME), AfterValidator(_storable)]
 Text = Annotated[str, Field(max_length=MAX_TEXT), AfterValidator(_storable)]
 Word = Annotated[str, Field(max_length=64), AfterValidator(_storable)]

@@ -113,7 +113,8 @@ ring_groups = commands(
         "ring-groups",
         "ring group",
         ("id", "name", "strategy", "user_ids", "ring_seconds"),
-        "name, strategy, user_ids, ring_seconds, max_wait_seconds, fallback",
+        "name, strategy, user_ids, ring_seconds, max_wait_seconds, max_waiting, wrap_up_seconds, "
+        "fallback",
     )
 )
 contacts = commands(

@@ -97,6 +97,8 @@ accounts = Table(
     _integer("calls_per_second", 50),
     _text("screening", "trunk_only"),
     _text("recording", "never"),
+    # How long a user is left alone after a call; a ring group may say otherwise.
+    _integer("wrap_up_seconds", 0),
     # {"start": "21:00", "end": "08:00"} in the contact's own zone; null for none.
     Column("quiet_hours", JSONB(none_as_null=True)),
     # Countries (ISO 3166) that may be called; null or empty for every one.
@@ -151,8 +153,10 @@ users = Table(
     _text("sip_username"),
     # {"MD5": ..., "SHA-256": ...}: HA1 for the realm "twoleg"; the password is not kept.
     _object("sip_ha1"),
-    # For the longest_idle strategy and wrap-up time.
+    # The last call that the user answered, for the longest_idle strategy; no ring group rings the
+    # user until its wrap-up time is over.
     _time("last_call_ended_at"),
+    _time("wrap_up_until"),
     _created_at(),
     _time("deleted_at"),
     _one_of("availability", "available", "away"),
@@ -211,9 +215,13 @@ ring_groups = Table(
     _integer("ring_seconds", 20),
     # 0: the queue is off, a call that finds nobody free is refused.
     _integer("max_wait_seconds", 0),
-    # {"user_id": 1} or {"ring_group_id": 2}; null ends the call.
+    # Calls that may wait at the same time; null for any number.
+    Column("max_waiting", Integer),
+    # Null for the account's.
+    Column("wrap_up_seconds", Integer),
+    # {"user_id": 1}, {"ring_group_id": 2} or {"phone_number": "+1..."}; null ends the call.
     Column("fallback", JSONB(none_as_null=True)),
-    # Where round_robin goes on; counts up, taken modulo the members.
+    # Where round_robin goes on: the place, from 0, of the member after the one rung last.
     Column("next_position", BigInteger, nullable=False, server_default="0"),
     _created_at(),
     _time("deleted_at"),
@@ -364,6 +372,7 @@ calls = Table(
 )
 Index(
     "ix_calls_unclaimed",
+    calls.c.account_id,
     calls.c.id,
     postgresql_where=text("engine_id IS NULL AND ended_at IS NULL"),
 )
@@ -380,6 +389,49 @@ reservations = Table(
     metadata,
     Column("user_id", BigInteger, ForeignKey("users.id"), primary_key=True),
     Column("call_id", BigInteger, ForeignKey("calls.id", ondelete="CASCADE"), nullable=False),
+    # How long the user is left alone once the call is over.
+    _integer("wrap_up_seconds", 0),
+    _created_at(),
+    Index(None, "call_id"),
+)
+
+# Calls that wait for one user, or for one of a ring group: older ones go first on every engine.
+waiting_calls = Table(
+    "waiting_calls",
+    metadata,
+    Column("call_id", BigInteger, ForeignKey("calls.id", ondelete="CASCADE"), primary_key=True),
+    Column("user_id", BigInteger),
+    Column("ring_group_id", BigInteger),
+    # Users that the call has rung already; it does not wait for them.
+    Column("rung", ARRAY(BigInteger), nullable=False, server_default=text("'{}'::bigint[]")),
+    _created_at(),
+    Index(None, "ring_group_id", "call_id"),
+    Index(None, "user_id", "call_id"),
+)
+
+# Trunks with a limit: how many calls they carry, and when the next one may begin.
+trunk_usage = Table(
+    "trunk_usage",
+    metadata,
+    Column("trunk_id", BigInteger, ForeignKey("trunks.id"), primary_key=True),
+    _integer("calls", 0),
+    Column(
+        "next_call_at",
+        DateTime(timezone=True),
+        nullable=False,
+        server_default=text("'epoch'::timestamptz"),
+    ),
+    postgresql_with={"fillfactor": 50},
+)
+
+# Which call has a place on such a trunk; `trunk_usage.calls` counts these rows.
+trunk_slots = Table(
+    "trunk_slots",
+    metadata,
+    _id(),
+    Column("trunk_id", BigInteger, nullable=False),
+    # No foreign key: a place is given back even where the call's record is gone.
+    Column("call_id", BigInteger, nullable=False),
     _created_at(),
     Index(None, "call_id"),
 )

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
-from twoleg.api.values import Country, Input, Name, Output, Time, TimeZone, Whole, absent
+from twoleg.api.values import Country, Input, Name, Output, Time, TimeZone, Whole, WrapUp, absent
 from twoleg.directory.accounts import Recording, Screening
 
 MAX_CALLS = 100_000
@@ -33,6 +33,7 @@ class AccountChange(Input):
     calls_per_second: Annotated[Whole, Field(ge=0, le=MAX_CALLS)] = absent()
     screening: Screening = absent()
     recording: Recording = absent()
+    wrap_up_seconds: WrapUp = absent()
     quiet_hours: QuietHours | None = absent()
     allowed_countries: Annotated[list[Country], Field(max_length=MAX_COUNTRIES)] | None = absent()
     time_zone: TimeZone = absent()
@@ -47,6 +48,7 @@ class Account(Output):
     calls_per_second: int
     screening: str
     recording: str
+    wrap_up_seconds: int
     quiet_hours: dict[str, str] | None
     allowed_countries: list[str] | None
     time_zone: str

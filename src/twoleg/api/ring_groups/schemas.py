@@ -4,25 +4,45 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
-from twoleg.api.values import Id, Input, Name, Output, Time, Whole, absent
+from twoleg.api.values import (
+    Id,
+    Input,
+    Name,
+    Output,
+    PhoneNumber,
+    Time,
+    Whole,
+    WrapUp,
+    absent,
+)
+from twoleg.calls.destinations import destination
 from twoleg.directory.ring_groups import MAX_MEMBERS, Strategy
 
 MAX_RING_SECONDS = 600
 MAX_WAIT_SECONDS = 3600
+MAX_WAITING = 10_000
+
+
+def _may_be_dialled(number: str) -> str:
+    dialled = destination(number, None)
+    if dialled.emergency or dialled.premium_rate:
+        raise ValueError("field must not be an emergency or premium-rate number")
+    return number
 
 
 class Fallback(Input):
-    """Who is rung once nobody of the group answered: one user or one ring group."""
+    """Who is rung once nobody of the group answered: a user, a ring group or a phone number."""
 
     user_id: Id = absent()
     ring_group_id: Id = absent()
+    phone_number: Annotated[PhoneNumber, AfterValidator(_may_be_dialled)] = absent()
 
     @model_validator(mode="after")
     def _names_one(self) -> Self:
         if len(self.model_fields_set) != 1:
-            raise ValueError("must have either user_id or ring_group_id")
+            raise ValueError("must have one of user_id, ring_group_id and phone_number")
         return self
 
 
@@ -38,6 +58,8 @@ class RingGroupChange(Input):
     user_ids: Annotated[list[Id], Field(max_length=MAX_MEMBERS)] = absent()
     ring_seconds: Annotated[Whole, Field(ge=1, le=MAX_RING_SECONDS)] = absent()
     max_wait_seconds: Annotated[Whole, Field(ge=0, le=MAX_WAIT_SECONDS)] = absent()
+    max_waiting: Annotated[Whole, Field(ge=0, le=MAX_WAITING)] | None = absent()
+    wrap_up_seconds: WrapUp | None = absent()
     fallback: Fallback | None = absent()
 
 
@@ -62,5 +84,7 @@ class RingGroup(Output):
     user_ids: list[int]
     ring_seconds: int
     max_wait_seconds: int
+    max_waiting: int | None
+    wrap_up_seconds: int | None
     fallback: dict[str, Any] | None
     created_at: Time

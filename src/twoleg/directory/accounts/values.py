@@ -34,6 +34,7 @@ class Account:
     calls_per_second: int
     screening: str
     recording: str
+    wrap_up_seconds: int
     quiet_hours: Mapping[str, str] | None
     allowed_countries: Sequence[str] | None
     time_zone: str

@@ -98,13 +98,15 @@ async def _check(
     account_id: int,
     group_id: int | None,
     user_ids: Sequence[int],
-    fallback: dict[str, int] | None,
+    fallback: dict[str, Any] | None,
 ) -> None:
     await owned_rows.require_ids(connection, tables.users, account_id, user_ids, field="user_ids")
     for name, id_ in (fallback or {}).items():
         if name == "ring_group_id" and id_ == group_id:
             raise Invalid("fallback", "The fallback may not be the ring group itself.")
-        table = _FALLBACK_TABLES[name]
+        table = _FALLBACK_TABLES.get(name)
+        if table is None:
+            continue
         await owned_rows.require_ids(connection, table, account_id, [id_], field="fallback")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 MAX_MEMBERS: Final = 200
 
@@ -23,7 +23,10 @@ class Strategy(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RingGroup:
-    """A ring group: `user_ids` in their order; `fallback` names one user or one ring group."""
+    """A ring group: `user_ids` in their order; `fallback` names one user, group or phone number.
+
+    None: `max_waiting` is any number of calls, `wrap_up_seconds` is the account's.
+    """
 
     id: int
     account_id: int
@@ -31,6 +34,8 @@ class RingGroup:
     strategy: str
     ring_seconds: int
     max_wait_seconds: int
-    fallback: Mapping[str, int] | None
+    max_waiting: int | None
+    wrap_up_seconds: int | None
+    fallback: Mapping[str, Any] | None
     created_at: datetime
     user_ids: Sequence[int]
