@@ -1,0 +1,1 @@
+"""Appointments, and the calls that remind of them."""

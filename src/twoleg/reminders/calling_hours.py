@@ -1,0 +1,105 @@
+"""When a contact may be called: quiet hours, weekdays and public holidays of its own zone."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from functools import lru_cache
+from typing import Any, Final, Self
+from zoneinfo import ZoneInfo
+
+import holidays
+
+from twoleg.reminders.wall_clock import instant_of, wall_of
+
+EVERY_DAY: Final = frozenset(range(1, 8))
+"""ISO weekdays: 1 is Monday."""
+
+MOST_DAYS_AHEAD: Final = 31
+"""How far a time to call is looked for; no run of holidays and weekends is that long."""
+
+_DAY: Final = timedelta(days=1)
+_MINUTE: Final = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuietHours:
+    """From `start` until before `end`, over midnight where `end` is the earlier of the two."""
+
+    start: time
+    end: time
+
+    @classmethod
+    def from_json(cls, fields: dict[str, Any] | None) -> Self | None:
+        """Read {"start": "21:00", "end": "08:00"}; None for none."""
+        if fields is None:
+            return None
+        return cls(start=time.fromisoformat(fields["start"]), end=time.fromisoformat(fields["end"]))
+
+    def __contains__(self, wall: time) -> bool:
+        if self.start <= self.end:
+            return self.start <= wall < self.end
+        return wall >= self.start or wall < self.end
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallingHours:
+    """What `zone`, the contact's own, has to do with when it may be called."""
+
+    zone: ZoneInfo
+    quiet: QuietHours | None = None
+    weekdays: frozenset[int] = EVERY_DAY
+    days_off: Container[date] = frozenset()
+
+    def allow(self, instant: datetime) -> bool:
+        """Tell whether the contact may be called at `instant`."""
+        return self._allow_wall(wall_of(instant, self.zone))
+
+    def allow_day(self, day: date) -> bool:
+        """Tell whether the contact may be called on `day` at all."""
+        return day.isoweekday() in self.weekdays and day not in self.days_off
+
+    def next_allowed(self, instant: datetime) -> datetime | None:
+        """Return the first instant from `instant` on at which the contact may be called."""
+        if self.allow(instant):
+            return instant
+        began = wall_of(instant, self.zone).date()
+        for day in _days(began, _DAY):
+            opens = time() if self.quiet is None else self.quiet.end
+            for wall in (datetime.combine(day, time()), datetime.combine(day, opens)):
+                there = instant_of(wall, self.zone)
+                if there >= instant and self.allow(there):
+                    return there
+        return None
+
+    def last_allowed(self, instant: datetime) -> datetime | None:
+        """Return the last minute before `instant` at which the contact may be called."""
+        began = wall_of(instant, self.zone).date()
+        for day in _days(began, -_DAY):
+            closes = datetime.combine(day, time() if self.quiet is None else self.quiet.start)
+            midnight = datetime.combine(day, time()) + _DAY
+            for end in (midnight, closes):
+                there = instant_of(end - _MINUTE, self.zone)
+                if there < instant and self.allow(there):
+                    return there
+        return None
+
+    def _allow_wall(self, wall: datetime) -> bool:
+        return self.allow_day(wall.date()) and (self.quiet is None or wall.time() not in self.quiet)
+
+
+@lru_cache(maxsize=256)
+def public_holidays(country: str) -> Container[date]:
+    """Return the public holidays of a country (ISO 3166); none where they are not known."""
+    try:
+        return holidays.country_holidays(country)
+    except NotImplementedError:
+        return frozenset()
+
+
+def _days(first: date, step: timedelta) -> Iterator[date]:
+    day = first
+    for _ in range(MOST_DAYS_AHEAD):
+        yield day
+        day += step
