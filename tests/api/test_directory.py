@@ -133,6 +133,16 @@ class TestUsers:
         assert one["sip_username"] != other["sip_username"]
         assert len(one["sip_password"]) >= 20
 
+    async def test_a_user_may_have_a_policy_of_screening_of_its_own(self, client, make):
+        made = await make("users", **USER)
+        assert made["screening"] is None
+        where = f"/api/v1/users/{made['id']}"
+        for policy in ("always", "trunk_only", "never", None):
+            changed = await client.patch(where, json={"screening": policy})
+            assert changed.json()["screening"] == policy
+        refused = await client.patch(where, json={"screening": "perhaps"})
+        assert list(errors_of(refused)) == ["screening"]
+
     async def test_a_new_username_or_a_null_password_makes_a_new_password(self, client, make):
         made = await make("users", **USER, sip_username="bob")
         where = f"/api/v1/users/{made['id']}"
@@ -254,6 +264,7 @@ class TestRingGroups:
             ({"max_wait_seconds": -1}, "max_wait_seconds"),
             ({"max_waiting": -1}, "max_waiting"),
             ({"wrap_up_seconds": "soon"}, "wrap_up_seconds"),
+            ({"screening": "perhaps"}, "screening"),
         ):
             before = await execute("SELECT g::text FROM ring_groups g")
             members = await execute("SELECT m::text FROM ring_group_members m")
@@ -268,7 +279,9 @@ class TestRingGroups:
     async def test_queue_wrap_up_and_a_number_behind_it_are_kept(self, account, client, make):
         group = await make("ring-groups", **GROUP)
         assert (group["max_waiting"], group["wrap_up_seconds"]) == (None, None)
+        assert group["screening"] is None
         wanted = {
+            "screening": "never",
             "max_waiting": 5,
             "wrap_up_seconds": 30,
             "fallback": {"phone_number": "+1 818 127 6543"},

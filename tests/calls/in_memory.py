@@ -84,6 +84,14 @@ class Sends:
 
 
 @dataclass(frozen=True)
+class Presses:
+    """A digit, as telephone-event."""
+
+    after: float
+    digit: str = "1"
+
+
+@dataclass(frozen=True)
 class FallsSilent:
     """No audio comes any more."""
 
@@ -109,7 +117,6 @@ class MemoryLeg:
         self.identity = None
         self._phone = phone
         self._progress = deque()
-        self._infos = deque()
         self._refusal = None
         self._answer = None
         self._end = None
@@ -134,11 +141,6 @@ class MemoryLeg:
         while self._end is None:
             await self._change()
         return self._end
-
-    async def info(self):
-        while not self._infos:
-            await self._change()
-        return self._infos.popleft()
 
     def acknowledge(self):
         assert self.state in ("answered", "ended"), "nothing to acknowledge"
@@ -185,7 +187,9 @@ class MemoryLeg:
             case Offers():
                 self.replies.append(self.request.answer_offer(act.offer(self.session)))
             case Sends():
-                self._infos.append(act.info)
+                self.request.take_info(act.info)
+            case Presses():
+                self._port().inject_digit(act.digit)
             case FallsSilent():
                 self._port().audio_stopped.set()
         self._wake()
@@ -269,7 +273,8 @@ class MemoryPort:
         self.plane = plane
         self.remote = None
         self.heard = []
-        self.digits = []
+        self.digits = deque()
+        self.pressed = asyncio.Event()
         self.peer = None
         self.first = asyncio.Event()
         self.audio_stopped = asyncio.Event()
@@ -281,8 +286,18 @@ class MemoryPort:
         assert self.remote is not None
         self.heard.append(audio)
 
+    def stop_playing(self):
+        self.heard.append("silence")
+
+    async def digit(self):
+        while not self.digits:
+            self.pressed.clear()
+            await self.pressed.wait()
+        return self.digits.popleft()
+
     def inject_digit(self, digit):
         self.digits.append(digit)
+        self.pressed.set()
 
     def hear(self):
         self.first.set()
@@ -372,12 +387,13 @@ class NamedPhrases:
 class MemoryWriter:
     """Keeps the changes, and holds them to what the database would."""
 
-    def __init__(self, *, commit_seconds=0.002, away=False, claim_lost_at=None):
+    def __init__(self, *, commit_seconds=0.002, away=False, claim_lost_at=None, lost_notes=False):
         self.loop = asyncio.get_running_loop()
         self.changes = []
         self.away = away
         self.commit_seconds = commit_seconds
         self.claim_lost_at = claim_lost_at
+        self.lost_notes = lost_notes
         self.status = Status.QUEUED
         self.sequence = 1
         self.legs = {}
@@ -410,7 +426,8 @@ class MemoryWriter:
         self.stored_at[change.status] = self.loop.time()
         if stored.done():
             return
-        if change.status == self.claim_lost_at:
+        lost = self.lost_notes if change.status is None else change.status == self.claim_lost_at
+        if lost:
             stored.set_exception(ClaimLost(change.call_id))
             stored.exception()
         else:

@@ -1,7 +1,7 @@
 """Getting an agent on the line: whom to ring, together or in turn, and who wins."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
@@ -10,8 +10,10 @@ from twoleg.calls.call_leg import CallLeg, open_leg
 from twoleg.calls.journal import Journal, Role
 from twoleg.calls.leg_media import agent_codecs
 from twoleg.calls.outcomes import Refusal, is_for_all_phones, most_telling, refusal_of
+from twoleg.calls.phrases import Phrase, language_for
 from twoleg.calls.plan import AgentPlan, AgentRound, CallPlan, LegPlan
 from twoleg.calls.ports import Equipment
+from twoleg.calls.screening import NOT_CONFIRMED, ask, confirms, is_screened
 from twoleg.calls.states import Status
 from twoleg.media import Codec
 from twoleg.sip import Reason, SessionRejected
@@ -59,21 +61,19 @@ class _Round:
     agents: AgentRound
     line: AsyncExitStack
     refusals: set[Refusal] = field(default_factory=set, init=False)
-    _rang: bool = field(default=False, init=False)
+    _asked: set[asyncio.Task[None]] = field(default_factory=set, init=False)
+    """Whose leg was answered, and asked to confirm."""
+
     _winner: CallLeg | None = field(default=None, init=False)
     _phones: list[tuple[AgentPlan, asyncio.Task[None]]] = field(default_factory=list, init=False)
 
     async def winner(self) -> CallLeg | None:
-        """Ring until one answers, all have refused, or the time is up."""
-        ringing = asyncio.timeout(self.agents.ring_seconds)
+        """Ring until one takes the call, all have refused, or the time is up."""
         try:
-            async with ringing:
-                await self._ring_all()
-        except TimeoutError:
-            if not ringing.expired():
-                raise
-            if self._winner is None:
-                self.refusals.add(Refusal.NO_ANSWER if self._rang else Refusal.UNREACHABLE)
+            await self._ring_all()
+        except BaseExceptionGroup as several:
+            # What went wrong first is why the others were cancelled.
+            raise several.exceptions[0] from None
         return self._winner
 
     async def _ring_all(self) -> None:
@@ -86,38 +86,52 @@ class _Round:
                 self._phones.append((agent, together.create_task(self._ring(agent, phone))))
 
     async def _ring(self, agent: AgentPlan, phone: LegPlan) -> None:
-        async with AsyncExitStack() as attempt:
-            leg = await attempt.enter_async_context(
-                open_leg(
-                    self.equipment,
-                    self.journal,
-                    Role.AGENT,
-                    phone,
-                    agent_codecs(phone.codecs, self._contact_codecs()),
-                    agent.user_id,
-                )
-            )
-            if self.journal.status is not Status.AGENT_RINGING:
-                self.journal.agent_ringing()
-            if await self._takes_the_call(leg, agent):
-                self._winner = leg
-                self.line.push_async_exit(attempt.pop_all())
-                self._silence(self.agents.agents)
+        """Ring one phone, and stay with it until it is known whether its agent takes the call.
 
-    async def _takes_the_call(self, leg: CallLeg, agent: AgentPlan) -> bool:
-        """Wait for the agent's word.
-
-        The winner cancels the others in the turn in which it wins: one who answered in the same
-        turn is cancelled before it can see its answer.
+        The winner cancels the others in the turn in which it wins: one who answered, or confirmed,
+        in the same turn is cancelled before it can see that.
         """
+        async with AsyncExitStack() as attempt:
+            leg = await self._answered_leg(agent, phone, attempt)
+            if leg is None:
+                return
+            if is_screened(agent.screening, phone) and not await self._confirms(leg):
+                return
+            self._winner = leg
+            self.line.push_async_exit(attempt.pop_all())
+            self._silence(self.agents.agents)
+
+    async def _answered_leg(
+        self, agent: AgentPlan, phone: LegPlan, attempt: AsyncExitStack
+    ) -> CallLeg | None:
+        codecs = agent_codecs(phone.codecs, self._contact_codecs())
+        opened = open_leg(self.equipment, self.journal, Role.AGENT, phone, codecs, agent.user_id)
+        leg: CallLeg | None = None
+        ringing = asyncio.timeout(self.agents.ring_seconds)
+        try:
+            async with ringing:
+                leg = await attempt.enter_async_context(opened)
+                if self.journal.status is not Status.AGENT_RINGING:
+                    self.journal.agent_ringing()
+                return leg if await self._answers(leg, agent) else None
+        except TimeoutError:
+            if not ringing.expired():
+                raise
+            rang = leg is not None and leg.rang
+            self.refusals.add(Refusal.NO_ANSWER if rang else Refusal.UNREACHABLE)
+            return None
+
+    async def _answers(self, leg: CallLeg, agent: AgentPlan) -> bool:
+        """Wait for the agent's word."""
         try:
             while await leg.progress() is not None:
-                self._rang = self._rang or leg.rang
+                pass
             await leg.answered()
         except LegRefused as refused:
             self.refusals.add(refusal_of(refused, rang=leg.rang))
             if is_for_all_phones(refused):
-                self._silence((agent,))
+                # Whoever has taken the call on one phone may well decline it on the others.
+                self._silence((agent,), but=self._asked)
             return False
         except SessionRejected:
             self.refusals.add(Refusal.UNREACHABLE)
@@ -128,11 +142,32 @@ class _Round:
             raise
         return True
 
-    def _silence(self, agents: tuple[AgentPlan, ...]) -> None:
+    async def _confirms(self, leg: CallLeg) -> bool:
+        """Ask whoever answered to press 1; the other phones ring on meanwhile."""
+        phrases, country = self.equipment.phrases, self.plan.contact.country
+        ask(leg, phrases.phrase(Phrase.PRESS_ONE, language_for(None, country)))
+        task = asyncio.current_task()
+        assert task is not None
+        self._asked.add(task)
+        try:
+            await leg.acknowledge(self.journal.agent_answered(leg.record))
+            if await confirms(leg):
+                return True
+        except asyncio.CancelledError:
+            if self._winner is not None:
+                leg.hang_up(COMPLETED_ELSEWHERE)
+            raise
+        self.refusals.add(Refusal.NOT_CONFIRMED)
+        leg.hang_up(NOT_CONFIRMED)
+        return False
+
+    def _silence(
+        self, agents: tuple[AgentPlan, ...], but: Collection[asyncio.Task[None]] = ()
+    ) -> None:
         """Stop the other phones of these agents."""
         current = asyncio.current_task()
         for agent, task in self._phones:
-            if task is not current and agent in agents:
+            if task is not current and agent in agents and task not in but:
                 task.cancel()
 
     def _contact_codecs(self) -> set[Codec]:

@@ -1,5 +1,7 @@
 """A leg of a call: its signalling, its media and its record, opened and closed together."""
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, fields
@@ -15,6 +17,9 @@ from twoleg.sip_io import LegEnd, LegRefused, RingRequest
 
 RINGING: Final = 180
 """The first status that says that whom we ring has been found (RFC 3261 21.1.2)."""
+
+ACKNOWLEDGE_WITHIN_SECONDS: Final = 0.2
+"""How long an ACK waits for the database: far below the answering side's first retransmission."""
 
 _NOT_ACCEPTABLE: Final = Reason("SIP", 488, "Not Acceptable Here")
 _MAX_REASON: Final = 200
@@ -33,6 +38,9 @@ class CallLeg:
     signalling: Leg
     rang: bool = False
     """Whether we were told that its phone rings."""
+
+    acknowledged: bool = False
+    """Whether the ACK of its answer has left."""
 
     async def progress(self) -> Progress | None:
         """Wait for the next word of its ringing; None: it has answered, or never will."""
@@ -65,9 +73,17 @@ class CallLeg:
         record.dialog = answer.identity.to_json()
         self.journal.changed(record)
 
-    def acknowledge(self) -> None:
-        """Let the ACK of the answer leave."""
-        self.signalling.acknowledge()
+    async def acknowledge(self, stored: asyncio.Future[None]) -> None:
+        """ACK the answer once what a BYE needs is stored; a database that is away ends no call.
+
+        An answer that was acknowledged before is not again. Raises what `stored` does.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(ACKNOWLEDGE_WITHIN_SECONDS):
+                await stored
+        if not self.acknowledged:
+            self.acknowledged = True
+            self.signalling.acknowledge()
 
     async def ended(self) -> LegEnd:
         """Wait until the answered leg is over, by whichever side."""
@@ -121,6 +137,7 @@ async def open_leg(
             answer_offer=media.answer_offer,
             make_offer=media.make_offer,
             accept_answer=media.accept_answer,
+            take_info=media.take_info,
             destinations=plan.destinations,
             routes=plan.routes,
             flow=plan.flow,

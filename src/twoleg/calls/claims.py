@@ -32,6 +32,7 @@ _LOAD: Final = """
 SELECT c.id, c.account_id, c.ring_group_id, c.user_phone_number, c.contact_phone_number,
   c.line_phone_number, c.options, c.sequence, c.hangup_requested_at IS NOT NULL,
   extract(epoch FROM clock_timestamp() - c.created_at)::float8,
+  (SELECT screening FROM accounts WHERE id = c.account_id), g.screening,
   (SELECT name FROM contacts WHERE id = c.contact_id), l.country, g.strategy, g.ring_seconds,
   coalesce((c.options->>'max_wait_seconds')::integer, g.max_wait_seconds, 0),
   (SELECT count(*) FROM wanted w WHERE w.call_id = c.id),
@@ -45,7 +46,7 @@ SELECT c.id, c.account_id, c.ring_group_id, c.user_phone_number, c.contact_phone
    WHERE lt.line_id = c.line_id AND t.deleted_at IS NULL),
   (SELECT coalesce(jsonb_agg(jsonb_build_object(
       'user_id', u.id, 'place', w.place, 'phone_number', u.phone_number,
-      'sip_username', u.sip_username,
+      'sip_username', u.sip_username, 'screening', u.screening,
       'bindings', (SELECT coalesce(jsonb_agg(jsonb_build_object('contact', b.contact_uri,
           'path', b.path, 'flow', b.flow, 'engine_id', b.engine_id)), '[]')
         FROM bindings b WHERE b.user_id = u.id AND b.expires_at > now())) ORDER BY w.place), '[]')
@@ -116,6 +117,8 @@ class Claim:
     sequence: int
     hangup_requested: bool
     queued_seconds: float
+    account_screening: str
+    group_screening: str | None
     contact_name: str | None
     country: str | None
     strategy: str | None

@@ -227,6 +227,11 @@ class Journal:
         change = self._enter(Status.AGENT_RINGING, contact_attempt_at=self.clock.now())
         self.attempt_marked = self.writer.store(change)
 
+    def agent_answered(self, record: LegRecord) -> asyncio.Future[None]:
+        """Note that somebody answered who is still to confirm; the future is as below."""
+        data = {"user_id": record.user_id, "leg": record.position}
+        return self.writer.store(self._change("call.agent_answered", data))
+
     def agent_connected(self, record: LegRecord) -> asyncio.Future[None]:
         """Note which agent took the call; the future is done once that is stored, or ClaimLost."""
         self._agent_rings.end(self.clock.monotonic())

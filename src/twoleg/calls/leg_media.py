@@ -4,7 +4,7 @@ import random
 from collections.abc import Iterable
 from typing import Final
 
-from twoleg.calls.ports import Leg, MediaPort
+from twoleg.calls.ports import MediaPort
 from twoleg.media import Codec, RemoteStream
 from twoleg.sip import (
     G722,
@@ -16,6 +16,7 @@ from twoleg.sip import (
     LocalAudio,
     SessionRejected,
 )
+from twoleg.sip_io import Info
 
 _FORMATS: Final = {Codec.PCMU: PCMU, Codec.PCMA: PCMA, Codec.G722: G722}
 _CODECS: Final = {offered.kind: codec for codec, offered in _FORMATS.items()}
@@ -73,13 +74,11 @@ class LegMedia:
         self.port.connect(remote_stream(agreed))
         return answer
 
-    async def take_digits(self, leg: Leg) -> None:
-        """Give the port the digits that come as INFO, until cancelled."""
-        while True:
-            info = await leg.info()
-            digit = digit_of(info.content_type, info.body)
-            if digit is not None:
-                self.port.inject_digit(digit)
+    def take_info(self, info: Info) -> None:
+        """Give the port the digit of an INFO, if it is one."""
+        digit = digit_of(info.content_type, info.body)
+        if digit is not None:
+            self.port.inject_digit(digit)
 
 
 def remote_stream(agreed: AgreedAudio) -> RemoteStream:

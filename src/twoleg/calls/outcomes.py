@@ -51,6 +51,8 @@ class Refusal(Enum):
     DECLINED = auto()
     UNREACHABLE = auto()
     INVALID_NUMBER = auto()
+    NOT_CONFIRMED = auto()
+    """Answered, but did not press 1."""
 
 
 class Tone(Enum):
@@ -123,6 +125,7 @@ AGENT_OUTCOMES: Final = {
     Refusal.DECLINED: Outcome.AGENT_DECLINED,
     Refusal.UNREACHABLE: Outcome.AGENT_UNREACHABLE,
     Refusal.INVALID_NUMBER: Outcome.AGENT_UNREACHABLE,
+    Refusal.NOT_CONFIRMED: Outcome.AGENT_NOT_CONFIRMED,
 }
 
 CONTACT_OUTCOMES: Final = {
@@ -145,6 +148,7 @@ ENDS_ITSELF: Final = frozenset({Refusal.BUSY, Refusal.DECLINED})
 """Where whoever was rung ended the call; the others are the network's doing, or ours."""
 
 _MOST_TELLING: Final = (
+    Refusal.NOT_CONFIRMED,
     Refusal.DECLINED,
     Refusal.BUSY,
     Refusal.NO_ANSWER,

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from twoleg.directory.accounts import Screening
 from twoleg.media import Codec
 from twoleg.sip import Credentials, Destination, Flow, NameAddr, SipUri
 
@@ -55,6 +56,8 @@ class AgentPlan:
 
     endpoints: tuple[LegPlan, ...]
     user_id: int | None = None
+    screening: Screening = Screening.TRUNK_ONLY
+    """On which of the endpoints whoever answers must press 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

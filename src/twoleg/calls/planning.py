@@ -24,6 +24,8 @@ from twoleg.calls.plan import (
     Strategy,
     rounds_for,
 )
+from twoleg.calls.screening import policy_for
+from twoleg.directory.accounts import Screening
 from twoleg.directory.trunks import CallerIdMode, NumberFormat
 from twoleg.media import Codec
 from twoleg.sip import (
@@ -86,7 +88,14 @@ def _rounds(
     claim: Claim, trunks: Sequence[Mapping[str, Any]], here: Surroundings, asked: float | None
 ) -> tuple[AgentRound, ...]:
     agents = [
-        (agent["place"], AgentPlan(endpoints=endpoints, user_id=agent["user_id"]))
+        (
+            agent["place"],
+            AgentPlan(
+                endpoints=endpoints,
+                user_id=agent["user_id"],
+                screening=_screening(agent, claim),
+            ),
+        )
         for agent in claim.agents
         if (endpoints := _endpoints(agent, claim, trunks, here))
     ]
@@ -97,6 +106,13 @@ def _rounds(
         return rounds
     seconds = float(asked or claim.group_ring_seconds or AGENT_RING_SECONDS)
     return rounds + rounds_for(Strategy(claim.strategy), members, seconds)
+
+
+def _screening(agent: Mapping[str, Any], claim: Claim) -> Screening:
+    """Find the policy for an agent: the call's, the user's, the ring group's, the account's."""
+    of_group = claim.group_screening if agent["place"] > 0 else None
+    asked = claim.options.get("screen")
+    return policy_for(asked, agent["screening"], of_group, claim.account_screening)
 
 
 def _endpoints(

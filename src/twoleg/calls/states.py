@@ -23,8 +23,6 @@ TRANSITIONS: Final = frozenset(
         (Status.QUEUED, Status.ENDED),
         (Status.AGENT_RINGING, Status.AGENT_CONNECTED),
         (Status.AGENT_RINGING, Status.ENDED),
-        # The agent did not confirm: the next one is rung.
-        (Status.AGENT_CONNECTED, Status.AGENT_RINGING),
         (Status.AGENT_CONNECTED, Status.CONTACT_RINGING),
         (Status.AGENT_CONNECTED, Status.ENDED),
         (Status.CONTACT_RINGING, Status.BRIDGED),

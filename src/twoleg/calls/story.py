@@ -1,7 +1,6 @@
 """A two-legged call, from its first ring to its record, as one coroutine to read aloud."""
 
 import asyncio
-import contextlib
 import logging
 from dataclasses import dataclass
 from typing import Final
@@ -31,9 +30,6 @@ from twoleg.calls.outcomes import (
 from twoleg.calls.plan import CallPlan
 from twoleg.calls.ports import Equipment, Playable
 from twoleg.media import NoPortsLeft
-
-ACKNOWLEDGE_WITHIN_SECONDS: Final = 0.2
-"""How long an ACK waits for the database: far below the answering side's first retransmission."""
 
 MARK_WITHIN_SECONDS: Final = 10.0
 """How long an agent on the line waits for a database that is away, before the contact is rung."""
@@ -134,7 +130,7 @@ class Story:
                 agent_on_the_line(self._equipment, self._journal, self._plan) as agent,
                 alongside(self._agent_may_hang_up(agent)),
             ):
-                await self._acknowledge(agent, self._journal.agent_connected(agent.record))
+                await agent.acknowledge(self._journal.agent_connected(agent.record))
                 await self._attempt_is_marked()
                 await self._connect(agent)
         except NoAgent as nobody:
@@ -150,7 +146,7 @@ class Story:
             async with contact_on_the_line(
                 self._equipment, journal, self._plan.contact, agent
             ) as contact:
-                await self._acknowledge(contact, journal.contact_connected(contact.record))
+                await contact.acknowledge(journal.contact_connected(contact.record))
                 await self._talk(agent, contact)
         except ContactNotReached as missed:
             refusal = missed.refusal
@@ -174,13 +170,6 @@ class Story:
                 _hung_up(contact), _fell_silent(agent, dead), _fell_silent(contact, dead)
             )
         self._decide(Outcome.CONNECTED, by)
-
-    async def _acknowledge(self, leg: CallLeg, stored: asyncio.Future[None]) -> None:
-        """ACK the answer once what a BYE needs is stored; a database that is away ends no call."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(ACKNOWLEDGE_WITHIN_SECONDS):
-                await stored
-        leg.acknowledge()
 
     async def _attempt_is_marked(self) -> None:
         """Wait for the mark, mostly made long ago, after which nothing dials this call again."""

@@ -105,7 +105,7 @@ users = commands(
         "users",
         "user",
         ("id", "name", "email", "phone_number", "availability", "sip_username", "registered"),
-        "name, email, phone_number, availability, sip_username, sip_password",
+        "name, email, phone_number, availability, sip_username, sip_password, screening",
     )
 )
 ring_groups = commands(
@@ -114,7 +114,7 @@ ring_groups = commands(
         "ring group",
         ("id", "name", "strategy", "user_ids", "ring_seconds"),
         "name, strategy, user_ids, ring_seconds, max_wait_seconds, max_waiting, wrap_up_seconds, "
-        "fallback",
+        "screening, fallback",
     )
 )
 contacts = commands(

@@ -13,7 +13,6 @@ from twoleg.sip import (
     DialogIdentity,
     Ended,
     Established,
-    InfoReceived,
     Progress,
     Reason,
     RefusalCause,
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from twoleg.sip_io.legs import Legs
 
 MAX_UNREAD = 32
-"""Progress reports, or INFO requests, that wait to be read; the oldest give way."""
+"""Progress reports that wait to be read; the oldest give way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +55,15 @@ class Info:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """How offers that come later are dealt with; what is None is refused with 488."""
+    """How what comes later is dealt with; an offer with None is refused with 488.
+
+    `take_info` is given each INFO, which has been answered by then.
+    """
 
     answer_offer: Callable[[bytes], bytes] | None = None
     make_offer: Callable[[], bytes] | None = None
     accept_answer: Callable[[bytes], None] | None = None
+    take_info: Callable[[Info], None] | None = None
 
 
 class LegRefused(Exception):
@@ -86,14 +89,13 @@ class Leg:
     """A call to one far end, from INVITE to BYE.
 
     Every wait may be given up at any time, and several tasks may wait at once. Nothing here
-    blocks except the coroutines, and those end with the leg, all but `info`.
+    blocks except the coroutines, and those end with the leg.
     """
 
     __slots__ = (
         "_answer",
         "_end",
         "_established",
-        "_infos",
         "_legs",
         "_progress",
         "_refusal",
@@ -106,7 +108,6 @@ class Leg:
     def __init__(self, legs: Legs, number: int, call_id: str, session: Session) -> None:
         self._legs = legs
         self._progress: deque[Progress] = deque(maxlen=MAX_UNREAD)
-        self._infos: deque[Info] = deque(maxlen=MAX_UNREAD)
         self._waiters: list[asyncio.Future[None]] = []
         self._answer: Answer | None = None
         self._refusal: Refused | None = None
@@ -151,12 +152,6 @@ class Leg:
                 await self.answered()
             await self._change()
         return self._end
-
-    async def info(self) -> Info:
-        """The next INFO of the far end. Waits until cancelled: a leg that is over has none."""
-        while not self._infos:
-            await self._change()
-        return self._infos.popleft()
 
     def acknowledge(self) -> None:
         """Let the ACK of the answer leave. Call it once, after `answered`."""
@@ -210,10 +205,6 @@ class Leg:
         Raises LegGone, LocalProtocolError.
         """
         self._legs.offer(self, body)
-
-    def on_info(self, event: InfoReceived) -> None:
-        self._infos.append(Info(event.content_type, event.body))
-        self._wake()
 
     @property
     def over(self) -> bool:

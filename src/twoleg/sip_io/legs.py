@@ -28,7 +28,7 @@ from twoleg.sip import (
 from twoleg.sip_io.core_loop import CoreLoop
 from twoleg.sip_io.counters import Counters
 from twoleg.sip_io.incoming import IncomingCall, IncomingCalls
-from twoleg.sip_io.leg import Leg, Session
+from twoleg.sip_io.leg import Info, Leg, Session
 
 _NOT_ACCEPTABLE: Final = Reason("SIP", 488, "Not Acceptable Here")
 
@@ -199,8 +199,8 @@ class Legs:
 
     def _on_info(self, event: InfoReceived) -> None:
         leg = self._legs.get(event.leg)
-        if leg is not None:
-            leg.on_info(event)
+        if leg is not None and leg.session.take_info is not None:
+            leg.session.take_info(Info(event.content_type, event.body))
 
     def _on_invited(self, event: Invited) -> None:
         leg = Leg(self, event.leg, event.request.call_id, Session())

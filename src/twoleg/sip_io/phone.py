@@ -144,7 +144,9 @@ class Phone:
 
     async def place(self, request: RingRequest) -> Leg:
         """Send the INVITE. The caller hangs the leg up; `ring` sees to that by itself."""
-        session = Session(request.answer_offer, request.make_offer, request.accept_answer)
+        session = Session(
+            request.answer_offer, request.make_offer, request.accept_answer, request.take_info
+        )
         call_id = secrets.token_hex(CALL_ID_BYTES)
         destinations = request.destinations
         if request.flow is None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 
 from twoleg.sip import Credentials, Destination, Flow, NameAddr, SipUri
-from twoleg.sip_io.leg import Leg
+from twoleg.sip_io.leg import Info, Leg
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,8 +16,9 @@ class RingRequest:
 
     `answer_offer` answers a later offer of the peer (hold, a change of codec) and may raise
     SessionRejected (488); `make_offer` makes ours when the peer asks for one, and
-    `accept_answer` takes what the peer answers to it. `destinations` empty means: find them
-    from the first route, or the target (RFC 3263).
+    `accept_answer` takes what the peer answers to it. `take_info` is given each INFO of the
+    peer, as DTMF comes from some phones. `destinations` empty means: find them from the first
+    route, or the target (RFC 3263).
     """
 
     target: SipUri
@@ -27,6 +28,7 @@ class RingRequest:
     answer_offer: Callable[[bytes], bytes]
     make_offer: Callable[[], bytes]
     accept_answer: Callable[[bytes], None] | None = None
+    take_info: Callable[[Info], None] | None = None
     destinations: tuple[Destination, ...] = ()
     routes: tuple[NameAddr, ...] = ()
     flow: Flow | None = None

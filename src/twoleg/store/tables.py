@@ -157,9 +157,12 @@ users = Table(
     # user until its wrap-up time is over.
     _time("last_call_ended_at"),
     _time("wrap_up_until"),
+    # Null for the ring group's, or the account's.
+    Column("screening", Text),
     _created_at(),
     _time("deleted_at"),
     _one_of("availability", "available", "away"),
+    _one_of("screening", "never", "trunk_only", "always"),
     Index(None, "account_id", "id"),
 )
 Index(
@@ -219,6 +222,8 @@ ring_groups = Table(
     Column("max_waiting", Integer),
     # Null for the account's.
     Column("wrap_up_seconds", Integer),
+    # Null for the account's.
+    Column("screening", Text),
     # {"user_id": 1}, {"ring_group_id": 2} or {"phone_number": "+1..."}; null ends the call.
     Column("fallback", JSONB(none_as_null=True)),
     # Where round_robin goes on: the place, from 0, of the member after the one rung last.
@@ -226,6 +231,7 @@ ring_groups = Table(
     _created_at(),
     _time("deleted_at"),
     _one_of("strategy", "ring_all", "in_order", "round_robin", "longest_idle", "random"),
+    _one_of("screening", "never", "trunk_only", "always"),
     Index(None, "account_id", "id"),
 )
 

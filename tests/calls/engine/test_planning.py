@@ -207,6 +207,39 @@ class TestTheContact:
     async def test_the_tones_are_those_of_the_lines_country(self, planner, trunk_id):
         assert (await planner.plan()).contact.country == "CH"
 
+    @pytest.mark.parametrize(
+        ("account", "group", "user", "asked", "holds"),
+        [
+            ("trunk_only", None, None, None, "trunk_only"),
+            ("always", None, None, None, "always"),
+            ("always", "trunk_only", None, None, "trunk_only"),
+            ("always", "trunk_only", "never", None, "never"),
+            ("never", None, "always", None, "always"),
+            ("never", "never", "never", True, "always"),
+            ("always", "always", "always", False, "never"),
+        ],
+    )
+    async def test_the_nearest_policy_of_screening_holds(
+        self, office, planner, trunk_id, account, group, user, asked, holds
+    ):
+        update = "UPDATE accounts SET screening = %s WHERE id = %s"
+        await office.rows(update, account, office.account_id)
+        member = await office.add_user("bob", phone_number="+41445550178", screening=user)
+        group_id = await office.add_group(member, screening=group)
+        options = {} if asked is None else {"screen": asked}
+        plan = await planner.plan(ring_group_id=group_id, options=options)
+        [agent] = plan.rounds[0].agents
+        assert agent.screening == holds
+
+    async def test_the_policy_of_a_group_is_not_that_of_a_user_who_was_asked_for(
+        self, office, planner, trunk_id, alice
+    ):
+        group_id = await office.add_group(
+            await office.add_user("bob", phone_number="+41445550178"), screening="never"
+        )
+        plan = await planner.plan(user_id=alice, ring_group_id=group_id)
+        assert [each.agents[0].screening for each in plan.rounds] == ["trunk_only", "never"]
+
     async def test_options_say_how_long(self, planner, trunk_id):
         options = {"ring_seconds": {"agent": 5, "contact": 9}, "max_seconds": 77}
         plan = await planner.plan(options=options)

@@ -9,6 +9,7 @@ from calls.in_memory import (
     Answers,
     HangsUp,
     PlaysEarly,
+    Presses,
     Refuses,
     Rings,
     call_plan,
@@ -46,6 +47,19 @@ CALLS = {
     "a trunk fails, the next is busy": (
         {"agent": ANSWERS, "first": (Refuses(503),), "second": (PlaysEarly(), Refuses(486, 2.0))},
         call_plan(trunks=("first", "second")),
+    ),
+    "one is asked and says nothing, another confirms": (
+        {
+            "ann": (Rings(), Answers(1.0)),
+            "bob": (Rings(), Answers(2.0), Presses(4.0)),
+            "eve": (Rings(),),
+            "contact": (Answers(1.0), HangsUp(2.0)),
+        },
+        call_plan((user("ann", trunk_id=1), user("bob", "eve", trunk_id=1))),
+    ),
+    "nobody confirms": (
+        {"ann": (Answers(1.0),), "bob": (Answers(1.0), Presses(2.0, "5"))},
+        call_plan((user("ann", trunk_id=1),), (user("bob", trunk_id=1),)),
     ),
     "nobody answers": (
         {"ann": (Rings(), Refuses(603)), "bob": (Rings(),)},
@@ -124,7 +138,7 @@ ENDINGS = {
 def test_ended_in_any_turn_of_the_event_loop_a_call_leaves_nothing_behind(call, act, seed):
     behaviours, plan = CALLS[call]
     undisturbed = _told(behaviours, plan, seed=seed)
-    assert undisturbed.steps > 15
+    assert undisturbed.steps > 10
     # A task that is cancelled before its first step never began its story.
     for step in range(2, undisturbed.steps):
         told = _told(behaviours, plan, interrupt=(step, act), seed=seed)
@@ -173,6 +187,6 @@ def test_cancelled_at_any_await_of_the_story_it_leaves_nothing_behind(call):
         return run(main)
 
     total = told().awaits
-    assert total >= 2
+    assert total >= 1
     for number in range(1, total + 1):
         assert told(number).awaits >= number

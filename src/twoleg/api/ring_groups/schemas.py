@@ -18,6 +18,7 @@ from twoleg.api.values import (
     absent,
 )
 from twoleg.calls.destinations import destination
+from twoleg.directory.accounts import Screening
 from twoleg.directory.ring_groups import MAX_MEMBERS, Strategy
 
 MAX_RING_SECONDS = 600
@@ -60,6 +61,7 @@ class RingGroupChange(Input):
     max_wait_seconds: Annotated[Whole, Field(ge=0, le=MAX_WAIT_SECONDS)] = absent()
     max_waiting: Annotated[Whole, Field(ge=0, le=MAX_WAITING)] | None = absent()
     wrap_up_seconds: WrapUp | None = absent()
+    screening: Screening | None = absent()
     fallback: Fallback | None = absent()
 
 
@@ -86,5 +88,6 @@ class RingGroup(Output):
     max_wait_seconds: int
     max_waiting: int | None
     wrap_up_seconds: int | None
+    screening: str | None
     fallback: dict[str, Any] | None
     created_at: Time

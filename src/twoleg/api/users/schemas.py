@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, ConfigDict, Field
 
 from twoleg.api.values import Input, Name, Output, PhoneNumber, Text, Time, absent
+from twoleg.directory.accounts import Screening
 from twoleg.directory.users import Availability, UserWithPassword, is_email, is_sip_username
 
 MAX_PASSWORD = 128
@@ -40,6 +41,7 @@ class UserChange(Input):
     availability: Availability = absent()
     sip_username: SipUsername = absent()
     sip_password: SipPassword | None = absent()
+    screening: Screening | None = absent()
 
 
 class NewUser(UserChange):
@@ -66,6 +68,7 @@ class User(Output):
     phone_number: str | None
     availability: str
     sip_username: str
+    screening: str | None
     registered: bool
     busy: bool
     created_at: Time

@@ -25,7 +25,8 @@ class Strategy(StrEnum):
 class RingGroup:
     """A ring group: `user_ids` in their order; `fallback` names one user, group or phone number.
 
-    None: `max_waiting` is any number of calls, `wrap_up_seconds` is the account's.
+    None: `max_waiting` is any number of calls, `wrap_up_seconds` and `screening`
+    are the account's.
     """
 
     id: int
@@ -36,6 +37,7 @@ class RingGroup:
     max_wait_seconds: int
     max_waiting: int | None
     wrap_up_seconds: int | None
+    screening: str | None
     fallback: Mapping[str, Any] | None
     created_at: datetime
     user_ids: Sequence[int]

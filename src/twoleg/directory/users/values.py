@@ -33,7 +33,10 @@ class Availability(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class User:
-    """A user as it stands: `registered` has a phone now, `busy` is rung or talking now."""
+    """A user as it stands: `registered` has a phone now, `busy` is rung or talking now.
+
+    `screening` None: the ring group's policy holds, or the account's.
+    """
 
     id: int
     account_id: int
@@ -42,6 +45,7 @@ class User:
     phone_number: str | None
     availability: str
     sip_username: str
+    screening: str | None
     created_at: datetime
     registered: bool
     busy: bool

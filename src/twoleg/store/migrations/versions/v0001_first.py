@@ -67,10 +67,12 @@ CREATE TABLE users (
     sip_ha1 jsonb NOT NULL DEFAULT '{}'::jsonb,
     last_call_ended_at timestamptz,
     wrap_up_until timestamptz,
+    screening text,
     created_at timestamptz NOT NULL DEFAULT now(),
     deleted_at timestamptz,
     CONSTRAINT pk_users PRIMARY KEY (id),
     CONSTRAINT ck_users_availability CHECK (availability IN ('available', 'away')),
+    CONSTRAINT ck_users_screening CHECK (screening IN ('never', 'trunk_only', 'always')),
     CONSTRAINT fk_users_account_id FOREIGN KEY (account_id) REFERENCES accounts (id)
 );
 CREATE INDEX ix_users_account_id_id ON users (account_id, id);
@@ -115,6 +117,7 @@ CREATE TABLE ring_groups (
     max_wait_seconds integer NOT NULL DEFAULT 0,
     max_waiting integer,
     wrap_up_seconds integer,
+    screening text,
     fallback jsonb,
     next_position bigint NOT NULL DEFAULT 0,
     created_at timestamptz NOT NULL DEFAULT now(),
@@ -122,6 +125,7 @@ CREATE TABLE ring_groups (
     CONSTRAINT pk_ring_groups PRIMARY KEY (id),
     CONSTRAINT ck_ring_groups_strategy
         CHECK (strategy IN ('ring_all', 'in_order', 'round_robin', 'longest_idle', 'random')),
+    CONSTRAINT ck_ring_groups_screening CHECK (screening IN ('never', 'trunk_only', 'always')),
     CONSTRAINT fk_ring_groups_account_id FOREIGN KEY (account_id) REFERENCES accounts (id)
 );
 CREATE INDEX ix_ring_groups_account_id_id ON ring_groups (account_id, id);
@@ -375,7 +379,6 @@ INSERT INTO call_transitions (from_status, to_status) VALUES
     ('agent_ringing', 'agent_connected'),
     ('agent_ringing', 'queued'),
     ('agent_ringing', 'ended'),
-    ('agent_connected', 'agent_ringing'),
     ('agent_connected', 'contact_ringing'),
     ('agent_connected', 'queued'),
     ('agent_connected', 'ended'),
