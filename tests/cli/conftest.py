@@ -65,11 +65,15 @@ class Asked:
     path: str
     body: Any
     token: str | None
+    last_event_id: str | None = None
 
 
 @dataclass
 class Api:
-    """Gives the replies of `replies[METHOD PATH]` one after another, the last one for ever."""
+    """Gives the replies of `replies[METHOD PATH]` one after another, the last one for ever.
+
+    One that is text is a stream of events that breaks off at its end.
+    """
 
     url: str = ""
     asked: list[Asked] = field(default_factory=list)
@@ -86,6 +90,10 @@ class Api:
         return replies.pop(0) if len(replies) > 1 else replies[0]
 
 
+def encoded(reply: Any) -> bytes:
+    return json.dumps(reply).encode()
+
+
 @pytest.fixture
 def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
     """An API that the command line is pointed at."""
@@ -97,10 +105,14 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
             body = json.loads(self.rfile.read(length)) if length else None
             path = self.path.removeprefix("/api/v1")
             token = self.headers.get("Authorization")
-            status, reply = api.answer(Asked(self.command, path, body, token))
-            content = b"" if reply is None else json.dumps(reply).encode()
+            status, reply = api.answer(
+                Asked(self.command, path, body, token, self.headers.get("Last-Event-ID"))
+            )
+            stream = isinstance(reply, str)
+            content = reply.encode() if stream else b"" if reply is None else encoded(reply)
             self.send_response(status)
-            self.send_header("Content-Type", "application/json")
+            kind = "text/event-stream" if stream else "application/json"
+            self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -152,14 +153,19 @@ def test_a_call_is_shown_with_its_legs_and_events(twoleg, api) -> None:
     assert "call.bridged" in ended.out
 
 
-def test_a_tail_shows_each_change_once_until_control_c(twoleg, api, monkeypatch) -> None:
+def event(id_: int, type_: str, **data: Any) -> str:
+    of_call = {"id": id_, "type": type_, "call_id": 81, "sequence": id_, "at": "", "data": data}
+    return f"id: {id_}\nevent: {type_}\ndata: {json.dumps(of_call)}\n\n"
+
+
+def test_a_tail_resumes_its_stream_until_control_c(twoleg, api, monkeypatch) -> None:
+    api.on("GET /calls?limit=10", {"data": [call("agent_ringing")], "next_cursor": None})
     api.on(
-        "GET /calls?limit=10",
-        {"data": [call("agent_ringing")], "next_cursor": None},
-        {"data": [call("agent_ringing")], "next_cursor": None},
-        {"data": [CONNECTED], "next_cursor": None},
+        "GET /events",
+        "retry: 1000\n\n: heartbeat\nid: 6\n\n" + event(7, "call.bridged"),
+        event(8, "call.ended", outcome="connected"),
     )
-    pauses = iter((None, None, KeyboardInterrupt))
+    pauses = iter((None, KeyboardInterrupt))
 
     def pause(seconds: float) -> None:
         if (interrupt := next(pauses)) is not None:
@@ -168,7 +174,19 @@ def test_a_tail_shows_each_change_once_until_control_c(twoleg, api, monkeypatch)
     monkeypatch.setattr(following.time, "sleep", pause)
     ended = twoleg("calls", "tail")
 
-    assert [line.split()[-1] for line in ended.out.splitlines()] == ["agent_ringing", "connected"]
+    shown = [line.split()[-1] for line in ended.out.splitlines()]
+    assert shown == ["agent_ringing", "bridged", "connected"]
+    streams = [asked.last_event_id for asked in api.asked if asked.path == "/events"]
+    assert streams == [None, "7"]
+
+
+def test_a_tail_that_may_not_follow_says_so(twoleg, api) -> None:
+    api.on("GET /events", {"message": "Unauthenticated."}, status=401)
+
+    ended = twoleg("calls", "tail")
+
+    assert ended.exit_code != 0
+    assert "Unauthenticated." in ended.err
 
 
 def test_a_call_is_hung_up(twoleg, api) -> None:

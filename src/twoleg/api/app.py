@@ -17,6 +17,7 @@ from twoleg.api.bodies import BodyLimit
 from twoleg.api.calls.routes import router as calls
 from twoleg.api.contacts.routes import router as contacts
 from twoleg.api.documentation.routes import router as documentation
+from twoleg.api.events.routes import router as events
 from twoleg.api.health.routes import router as health
 from twoleg.api.lines.routes import router as lines
 from twoleg.api.measurements import Measurements
@@ -27,6 +28,7 @@ from twoleg.api.trunks.routes import router as trunks
 from twoleg.api.two_legged_call.routes import PATH, endpoint, route
 from twoleg.api.users.routes import router as users
 from twoleg.calls.admission import Admission
+from twoleg.events import EventStream
 from twoleg.settings import Settings
 from twoleg.store import Database
 
@@ -51,8 +53,12 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with Admission.open(database) as admission:
+        async with (
+            Admission.open(database) as admission,
+            EventStream.open(database) as event_stream,
+        ):
             app.state.admission = admission
+            app.state.event_stream = event_stream
             yield
 
     app = App(
@@ -80,4 +86,4 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
 
 def _routers() -> list[APIRouter]:
     directory = [users, ring_groups, contacts, lines, trunks, tokens, account]
-    return [calls, *directory, health, documentation]
+    return [calls, events, *directory, health, documentation]

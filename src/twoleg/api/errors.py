@@ -26,6 +26,7 @@ from twoleg.calls.admission import (
 from twoleg.calls.admission_rules import AdmissionRefused
 from twoleg.calls.requests import INVALID_DATA
 from twoleg.directory import Invalid, NotFound
+from twoleg.events import TooManySubscriptions
 
 UNAUTHENTICATED: Final = "Unauthenticated."
 TOO_MANY: Final = "Too Many Attempts."
@@ -154,6 +155,9 @@ def install(app: FastAPI) -> None:
         Forbidden: lambda e: forbidden(e.scope),
         psycopg.OperationalError: lambda _: unavailable(),
         OSError: lambda _: unavailable(),
+        TooManySubscriptions: lambda _: reply(
+            429, TOO_MANY, {"Retry-After": str(RETRY_AFTER_SECONDS)}
+        ),
     }
     for kind, handle in handlers.items():
         app.add_exception_handler(kind, _adapted(handle))

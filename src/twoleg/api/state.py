@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 
 from twoleg.api.measurements import Measurements
 from twoleg.calls.admission import Admission
+from twoleg.events import EventStream
 from twoleg.store import Database
 
 
@@ -19,10 +20,15 @@ def _admission(request: Request) -> Admission:
     return cast(Admission, request.app.state.admission)
 
 
+def _event_stream(request: Request) -> EventStream:
+    return cast(EventStream, request.app.state.event_stream)
+
+
 def _measurements(request: Request) -> Measurements:
     return cast(Measurements, request.app.state.measurements)
 
 
 DatabaseOf = Annotated[Database, Depends(_database)]
 AdmissionOf = Annotated[Admission, Depends(_admission)]
+EventStreamOf = Annotated[EventStream, Depends(_event_stream)]
 MeasurementsOf = Annotated[Measurements, Depends(_measurements)]

@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 import psycopg
 
 from twoleg.calls.admission_rules import Found
+from twoleg.events import EVENTS_CHANNEL
 
 CALLS_CHANNEL: Final = "twoleg_calls"
 MAX_LINES_WITH_ONE_ENDING: Final = 20
@@ -138,7 +139,8 @@ SELECT a.position, g.id, now() AS created_at, coalesce(c.window_ends_at, 0) AS w
        coalesce(c.window_calls, 0) AS window_calls, coalesce(c.admitted, 0) AS admitted,
        c.account_id IS NOT NULL AS account_counted
 FROM asked a LEFT JOIN counted c USING (account_id) LEFT JOIN granted g USING (position),
-     (SELECT count(pg_notify(%(channel)s, '')) FROM (SELECT FROM granted LIMIT 1) AS any_call) AS n
+     (SELECT count(pg_notify(%(channel)s, '')), count(pg_notify(%(events)s, ''))
+      FROM (SELECT FROM granted LIMIT 1) AS any_call) AS n
 """
 
 _KNOWN_ENDED: Final = """
@@ -215,6 +217,7 @@ async def place(
         "calls": json.dumps(calls),
         "accounts": json.dumps(accounts),
         "channel": CALLS_CHANNEL,
+        "events": EVENTS_CHANNEL,
     }
     async with connection.cursor() as cursor:
         await cursor.execute(_PLACE, parameters, prepare=True)

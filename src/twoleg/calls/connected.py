@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 import psycopg
-import structlog
 
-from twoleg.store import Database
-
-FIRST_PAUSE_SECONDS: Final = 0.1
-LONGEST_PAUSE_SECONDS: Final = 2.0
+from twoleg.store import Database, lasting
 
 Connection = psycopg.AsyncConnection[Any]
 
@@ -25,8 +20,6 @@ SELECT set_config(name, setting, false) FROM (VALUES
 ) AS settings(name, setting)
 """
 
-log = structlog.get_logger(__name__)
-
 
 async def stay_connected(
     database: Database, work: Callable[[Connection], Coroutine[Any, Any, None]], without: str
@@ -35,17 +28,9 @@ async def stay_connected(
 
     `without` tells the log what is missing meanwhile. Never returns.
     """
-    loop = asyncio.get_running_loop()
-    pause = FIRST_PAUSE_SECONDS
-    while True:
-        began_at = loop.time()
-        try:
-            async with await database.connect() as connection:
-                await connection.execute(_PLANNER)
-                await work(connection)
-        except (OSError, psycopg.Error) as error:
-            log.warning(without, error=type(error).__name__)
-        if loop.time() - began_at > LONGEST_PAUSE_SECONDS:
-            pause = FIRST_PAUSE_SECONDS
-        await asyncio.sleep(pause)
-        pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+
+    async def planned(connection: Connection) -> None:
+        await connection.execute(_PLANNER)
+        await work(connection)
+
+    await lasting.stay_connected(database, planned, without)

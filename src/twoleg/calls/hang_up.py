@@ -6,6 +6,8 @@ from typing import Any, Final
 
 import psycopg
 
+from twoleg.events import EVENTS_CHANNEL
+
 HANG_UP_CHANNEL: Final = "twoleg_hangup"
 
 # Who has the row locks out the engine's claim, which skips locked rows: either the engine has
@@ -20,10 +22,12 @@ WITH canceled AS (
     hangup_requested_at = now(), sequence = sequence + 1, talk_seconds = 0,
     total_seconds = extract(epoch FROM now() - created_at)
   WHERE id = %s RETURNING account_id, id, sequence
+), told AS (
+  INSERT INTO call_events (account_id, call_id, sequence, type, at, data)
+  SELECT account_id, id, sequence, 'call.ended', now(),
+         '{"outcome": "canceled", "ended_by": "api"}'::jsonb FROM canceled
 )
-INSERT INTO call_events (account_id, call_id, sequence, type, at, data)
-SELECT account_id, id, sequence, 'call.ended', now(),
-       '{"outcome": "canceled", "ended_by": "api"}'::jsonb FROM canceled
+SELECT pg_notify(%s, '') FROM canceled
 """
 _ASK_ENGINE: Final = """
 WITH asked AS (
@@ -50,7 +54,7 @@ async def request_hang_up(
         if ended:
             return True
         if unclaimed:
-            await connection.execute(_CANCEL, (call_id,))
+            await connection.execute(_CANCEL, (call_id, EVENTS_CHANNEL))
         else:
             await connection.execute(_ASK_ENGINE, (call_id, HANG_UP_CHANNEL))
         return True

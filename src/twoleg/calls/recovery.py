@@ -17,6 +17,7 @@ import structlog
 
 from twoleg.calls.admission_queries import CALLS_CHANNEL
 from twoleg.calls.background import background
+from twoleg.events import EVENTS_CHANNEL
 from twoleg.sip import Credentials, DialogIdentity
 from twoleg.store import Database
 
@@ -67,7 +68,7 @@ WITH orphaned AS MATERIALIZED (
   SELECT account_id, id, sequence, 'call.queued', clock_timestamp(), '{{"recovered": true}}'
   FROM queued
 )
-SELECT id, pg_notify(%(channel)s, '') FROM queued
+SELECT id, pg_notify(%(channel)s, ''), pg_notify(%(events)s, '') FROM queued
 """  # noqa: S608
 
 
@@ -103,7 +104,7 @@ WITH orphaned AS MATERIALIZED (
   UPDATE legs l SET ended_at = e.ended_at, dialog = NULL FROM ended e
   WHERE l.call_id = e.id AND l.ended_at IS NULL
 )
-SELECT e.id, l.dialog, t.username, t.password
+SELECT e.id, l.dialog, t.username, t.password, pg_notify(%(events)s, '')
 FROM ended e LEFT JOIN legs l ON l.call_id = e.id AND l.ended_at IS NULL AND l.dialog IS NOT NULL
   LEFT JOIN trunks t ON t.id = l.trunk_id
 """  # noqa: S608
@@ -214,9 +215,9 @@ class Recovery:
             queued = await cursor.fetchall()
             cursor = await connection.execute(_FAIL, parameters)
             failed = await cursor.fetchall()
-        for call_id, _ in queued:
+        for call_id, _, _ in queued:
             log.warning("a lost engine's call is placed again", call_id=call_id)
-        for call_id, dialog, username, password in failed:
+        for call_id, dialog, username, password, _ in failed:
             log.warning("a lost engine's call has failed", call_id=call_id)
             if dialog is not None:
                 credentials = Credentials(username, password) if username and password else None
@@ -229,6 +230,7 @@ class Recovery:
             "dead": self._dead_seconds,
             "most": MAX_RECOVERED,
             "channel": CALLS_CHANNEL,
+            "events": EVENTS_CHANNEL,
         }
 
     async def _end(

@@ -22,6 +22,7 @@ from twoleg.calls.background import background
 from twoleg.calls.connected import Connection, stay_connected
 from twoleg.calls.journal import CallChange, ClaimLost, LegRecord
 from twoleg.calls.states import Status
+from twoleg.events import EVENTS_CHANNEL
 from twoleg.store import Database
 
 MAX_BATCH: Final = 256
@@ -109,6 +110,11 @@ WHERE (SELECT c.engine_id = %(engine)s FROM calls c WHERE c.id = x.call_id)
   AND (SELECT v.type = x.type AND v.at = x.at FROM call_events v
        WHERE v.call_id = x.call_id AND v.sequence = x.sequence)
 """
+
+
+# By itself, not within the write: a transaction that notifies locks out all others that do while
+# it waits for its log to reach the disk, and this one has none to wait for.
+_TELL: Final = f"SELECT pg_notify('{EVENTS_CHANNEL}', '')"
 
 log = structlog.get_logger(__name__)
 
@@ -276,6 +282,7 @@ class Writer:
             batch = [queue[0] for queue in islice(self._waiting.values(), MAX_BATCH)]
             await self._write(connection, batch)
             self._forget(batch)
+            await connection.execute(_TELL, prepare=True)
             if not self.pending:
                 self._arrived.clear()
                 self._written.set()

@@ -8,12 +8,14 @@ import socket
 from collections.abc import Generator
 
 import uvicorn
+from fastapi import FastAPI
 
 from twoleg.api import create_app
 from twoleg.cli.collector import spare_what_is_loaded
 from twoleg.cli.exit_codes import ExitCode
 from twoleg.cli.listening import AddressUnusable
 from twoleg.cli.stopping import stop_requested
+from twoleg.events import EventStream
 from twoleg.settings import ListenAddress, Settings
 from twoleg.store import Database
 
@@ -26,12 +28,12 @@ async def run(settings: Settings, url: str, *, supervised: bool) -> None:
     """Serve the HTTP API on the database at `url`. Raises AddressUnusable."""
     with contextlib.closing(_listening(settings.http)) as listener:
         async with stop_requested(supervised=supervised) as stop, Database.open(url) as database:
-            await _serve(_Server(_config(settings, database)), listener, stop)
+            await _serve(_Server(create_app(settings, database)), listener, stop)
 
 
-def _config(settings: Settings, database: Database) -> uvicorn.Config:
+def _config(app: FastAPI) -> uvicorn.Config:
     return uvicorn.Config(
-        create_app(settings, database),
+        app,
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=STOP_SECONDS,
@@ -54,6 +56,7 @@ async def _serve(server: _Server, listener: socket.socket, stop: asyncio.Event) 
         if not stop.is_set():
             raise SystemExit(ExitCode.FAILED)  # uvicorn has logged why
     finally:
+        server.end_streams()
         server.should_exit = True
         up.cancel()
         stopping.cancel()
@@ -63,13 +66,20 @@ async def _serve(server: _Server, listener: socket.socket, stop: asyncio.Event) 
 class _Server(uvicorn.Server):
     """uvicorn without signal handlers of its own, that says when it is up."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
+    def __init__(self, app: FastAPI) -> None:
+        super().__init__(_config(app))
         self.up = asyncio.Event()
+        self._app = app
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
         yield
+
+    def end_streams(self) -> None:
+        """End what would never end by itself, so that nobody waits for it."""
+        event_stream: EventStream | None = getattr(self._app.state, "event_stream", None)
+        if event_stream is not None:
+            event_stream.close()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

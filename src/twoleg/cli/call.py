@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Annotated
 
 import typer
@@ -14,7 +13,9 @@ from twoleg.cli.options import AsJson
 from twoleg.cli.output import print_fields, print_json, print_table
 from twoleg.cli.resources import assigned
 
-TAIL_SECONDS = 1.0
+MAX_KNOWN = 1000
+"""Calls whose parties are kept to name them beside their events."""
+
 COLUMNS = (
     "id", "created_at", "status", "outcome", "ended_by", "user_id", "ring_group_id",
     "contact_phone_number", "talk_seconds",
@@ -106,17 +107,25 @@ def tail(
     limit: Annotated[int, typer.Option(help="Calls to begin with.")] = 10,
     as_json: AsJson = False,
 ) -> None:
-    """Show calls as they change, until Ctrl-C."""
-    shown: dict[int, str] = {}
+    """Show calls as they change, until Ctrl-C: those there are, then each event as it happens."""
     with connected() as client:
-        while True:
-            page = list(client.pages("/calls", limit))
-            states = {call["id"]: call["outcome"] or call["status"] for call in page}
-            for call in reversed(page):
-                if shown.get(call["id"]) != states[call["id"]]:
-                    _print_change(call, as_json)
-            shown = states
-            time.sleep(TAIL_SECONDS)
+        events = client.events()
+        next(events)
+        calls = {call["id"]: call for call in client.pages("/calls", limit)}
+        for call in reversed(calls.values()):
+            if as_json:
+                print_json(call)
+            else:
+                _print_state(call, call["outcome"] or call["status"])
+        for event in filter(None, events):
+            if as_json:
+                print_json(event)
+                continue
+            call = calls.get(event["call_id"]) or client.get(f"/calls/{event['call_id']}")
+            _print_state(call, event["data"].get("outcome") or event["type"])
+            calls[call["id"]] = call
+            if len(calls) > MAX_KNOWN:
+                del calls[next(iter(calls))]
 
 
 @calls.command("hang-up")
@@ -131,10 +140,7 @@ def _either(name: str, value: str) -> Json:
     return {f"{name}_id": value} if value.isdecimal() else {f"{name}_phone_number": value}
 
 
-def _print_change(call: Json, as_json: bool) -> None:
-    if as_json:
-        print_json(call)
-        return
+def _print_state(call: Json, state: str) -> None:
     agent = call["user_id"] or f"group {call['ring_group_id']}"
-    state = call["outcome"] or call["status"]
+    state = state.removeprefix("call.")
     typer.echo(f"{call['id']}  agent {agent} > {call['contact_phone_number']}  {state}")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -17,6 +19,10 @@ from twoleg.cli.exit_codes import ExitCode
 DEFAULT_URL = "http://127.0.0.1:8080"
 TIMEOUT_SECONDS = 30.0
 PAGE_ROWS = 200
+SILENCE_SECONDS = 45.0
+"""A stream that is silent for so long, heartbeats too, has broken off."""
+
+RESUME_SECONDS = 1.0
 
 Json = dict[str, Any]
 
@@ -116,21 +122,72 @@ class Client:
             if cursor is None:
                 return
 
+    def events(self, **params: str | int) -> Iterator[Json | None]:
+        """Follow the account's events for ever; a stream that breaks off is resumed.
+
+        Gives None once it stands: what happens from then on is given. Raises as all verbs do
+        before that.
+        """
+        last_id: str | None = None
+        while True:
+            headers = {"Accept": "text/event-stream"}
+            if last_id is not None:
+                headers["Last-Event-ID"] = last_id
+            try:
+                with self._http.stream(
+                    "GET", "/events", params=params, headers=headers, timeout=SILENCE_SECONDS
+                ) as response:
+                    if response.is_error:
+                        response.read()
+                        raise _refusal(response)
+                    for id_, data in server_sent(response.iter_lines()):
+                        if id_ and last_id is None:
+                            yield None
+                        last_id = id_ or last_id
+                        if data:
+                            yield json.loads(data)
+            except (httpx.TransportError, httpx.InvalidURL) as error:
+                if last_id is None:
+                    raise ServiceUnreachable(self.url) from error
+            except RequestRefused as refusal:
+                if last_id is None or refusal.status != httpx.codes.SERVICE_UNAVAILABLE:
+                    raise
+            time.sleep(RESUME_SECONDS)
+
     def _send(self, method: str, path: str, **options: Any) -> Json:
         try:
             response = self._http.request(method, path, **options)
         except (httpx.TransportError, httpx.InvalidURL) as error:
             raise ServiceUnreachable(self.url) from error
-        try:
-            body = response.json() if response.content else {}
-        except ValueError:
-            body = {}
-        if not isinstance(body, dict):
-            body = {}
         if response.is_error:
-            raise RequestRefused(
-                response.status_code,
-                body.get("message", response.reason_phrase),
-                body.get("errors", {}),
-            )
-        return body
+            raise _refusal(response)
+        return _body(response)
+
+
+def server_sent(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Read a stream's lines; give id and data of each of its parts, "" for what is not there."""
+    id_ = ""
+    data: list[str] = []
+    for line in lines:
+        name, _, value = line.partition(":")
+        if not line:
+            yield id_, "\n".join(data)
+            data = []
+        elif name == "id":
+            id_ = value.removeprefix(" ")
+        elif name == "data":
+            data.append(value.removeprefix(" "))
+
+
+def _refusal(response: httpx.Response) -> RequestRefused:
+    body = _body(response)
+    message = body.get("message", response.reason_phrase)
+    return RequestRefused(response.status_code, message, body.get("errors", {}))
+
+
+def _body(response: httpx.Response) -> Json:
+    try:
+        body = response.json() if response.content else {}
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}

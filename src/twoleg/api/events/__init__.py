@@ -1,0 +1,1 @@
+"""Events of calls as they come, as server-sent events."""
