@@ -13,6 +13,7 @@ from twoleg.settings import Settings
 TOKEN = "token-of-the-first-account"
 CONTACT_NUMBER = "+18181276544"
 LINE_NUMBER = "+18552562001"
+REMINDED = ("reminder_plans", "appointments")
 
 
 @dataclass(frozen=True)
@@ -162,9 +163,20 @@ async def account(execute, add_account):
             "INSERT INTO line_trunks (line_id, trunk_id, position) VALUES (%s, %s, 0)",
             (made.line_id, made.trunk_id),
         ),
+        (
+            """INSERT INTO reminder_plans (id, account_id, name, line_id, moments, text)
+               VALUES (1, %s, 'Before', %s, '[{"days_before": 1}]', 'Hello')""",
+            (made.id, made.line_id),
+        ),
+        (
+            """INSERT INTO appointments (id, account_id, contact_id, wall_starts_at, time_zone,
+               starts_at, place, to_be_planned) VALUES (1, %s, %s, '2020-01-01 10:00', 'UTC',
+               '2020-01-01 10:00+00', 'Main Street', false)""",
+            (made.id, made.contact_id),
+        ),
     ):
         await execute(query, *parameters)
-    for table in ("users", "ring_groups", "contacts", "trunks", "lines"):
+    for table in ("users", "ring_groups", "contacts", "trunks", "lines", *REMINDED):
         await execute(
             f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), max(id)) FROM {table}"
         )

@@ -22,6 +22,8 @@ WRITES = [
     ("POST", "trunks"),
     ("POST", "tokens"),
     ("POST", "calls"),
+    ("POST", "reminder-plans"),
+    ("POST", "appointments"),
     ("PATCH", "account"),
     ("PATCH", "users/1"),
     ("PATCH", "ring-groups/1"),
@@ -29,6 +31,8 @@ WRITES = [
     ("PATCH", "lines/1"),
     ("PATCH", "trunks/1"),
     ("PATCH", "tokens/1"),
+    ("PATCH", "reminder-plans/1"),
+    ("PATCH", "appointments/1"),
 ]
 
 

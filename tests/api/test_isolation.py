@@ -12,7 +12,15 @@ from twoleg.settings import Settings
 
 UNKNOWN_ID = 10**12
 # Nobody else has these: what is not in a reply was not told.
-MARKS = ("Alice", "alice@example.com", "+18181276544", "+18552562001", "192.0.2.1", "victim-token")
+MARKS = (
+    "Alice",
+    "alice@example.com",
+    "+18181276544",
+    "+18552562001",
+    "192.0.2.1",
+    "victim-token",
+    "Victim's",
+)
 
 
 @pytest.fixture
@@ -158,7 +166,7 @@ def references(schema, description):
     for field, of_field in schema["properties"].items():
         if field.endswith("_ids"):
             yield field, [field.removesuffix("s")]
-        elif field.endswith("_id") and field != "whisper_prompt_id":
+        elif field.endswith("_id") and field not in ("whisper_prompt_id", "external_id"):
             yield field, field
         else:
             for kind in [of_field, *of_field.get("anyOf", [])]:

@@ -13,6 +13,7 @@ from twoleg import __version__
 from twoleg.api import errors
 from twoleg.api.access_log import AccessLog
 from twoleg.api.account.routes import router as account
+from twoleg.api.appointments.routes import router as appointments
 from twoleg.api.bodies import BodyLimit
 from twoleg.api.calls.routes import router as calls
 from twoleg.api.contacts.routes import router as contacts
@@ -22,6 +23,7 @@ from twoleg.api.health.routes import router as health
 from twoleg.api.lines.routes import router as lines
 from twoleg.api.measurements import Measurements
 from twoleg.api.pages import PREFIX
+from twoleg.api.reminder_plans.routes import router as reminder_plans
 from twoleg.api.ring_groups.routes import router as ring_groups
 from twoleg.api.tokens.routes import router as tokens
 from twoleg.api.trunks.routes import router as trunks
@@ -86,4 +88,5 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
 
 def _routers() -> list[APIRouter]:
     directory = [users, ring_groups, contacts, lines, trunks, tokens, account]
-    return [calls, events, *directory, health, documentation]
+    reminders = [reminder_plans, appointments]
+    return [calls, events, *directory, *reminders, health, documentation]

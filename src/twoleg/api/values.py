@@ -41,7 +41,8 @@ def _read_integer(value: Any) -> Any:
     return value
 
 
-def _storable(text: str) -> str:
+def storable_text(text: str) -> str:
+    """Return `text`; raises ValueError where PostgreSQL cannot keep it."""
     if not storable(text):
         raise ValueError("holds characters that cannot be stored")
     return text
@@ -77,9 +78,9 @@ def _time_zone(name: str) -> str:
 Whole = Annotated[int, BeforeValidator(_read_integer), Field(strict=True)]
 Id = Annotated[int, BeforeValidator(_read_integer), Field(ge=1, le=MAX_ID, strict=True)]
 WrapUp = Annotated[Whole, Field(ge=0, le=MAX_WRAP_UP_SECONDS)]
-Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME), AfterValidator(_storable)]
-Text = Annotated[str, Field(max_length=MAX_TEXT), AfterValidator(_storable)]
-Word = Annotated[str, Field(max_length=64), AfterValidator(_storable)]
+Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME), AfterValidator(storable_text)]
+Text = Annotated[str, Field(max_length=MAX_TEXT), AfterValidator(storable_text)]
+Word = Annotated[str, Field(max_length=64), AfterValidator(storable_text)]
 Time = Annotated[datetime, PlainSerializer(rfc3339, return_type=str)]
 WantedTime = AwareDatetime
 PhoneNumber = Annotated[

@@ -505,3 +505,197 @@ idempotency_keys = Table(
     PrimaryKeyConstraint("account_id", "key"),
     Index(None, "created_at"),
 )
+
+reminder_plans = Table(
+    "reminder_plans",
+    metadata,
+    _id(),
+    _refers("account_id", "accounts"),
+    _text("name"),
+    # For appointments that name no plan.
+    _boolean("is_default"),
+    _boolean("active", "true"),
+    _refers("line_id", "lines"),
+    # Whom "talk to staff" rings; null: nobody, and the digit is not offered.
+    _refers("ring_group_id", "ring_groups", nullable=True),
+    # A list of days_before with or without a fixed time, or minutes_before.
+    Column("moments", JSONB, nullable=False),
+    # What is said, with variables; or else an uploaded prompt.
+    Column("text", Text),
+    Column("prompt_id", BigInteger),
+    # Null: the contact's.
+    Column("language", Text),
+    # What the digit 2 asks for.
+    _text("change_means", "reschedule"),
+    _text("voicemail", "hang_up"),
+    Column("voicemail_text", Text),
+    Column("voicemail_prompt_id", BigInteger),
+    # Null: the account's.
+    Column("quiet_hours", JSONB(none_as_null=True)),
+    # ISO: 1 is Monday.
+    Column(
+        "weekdays",
+        ARRAY(SmallInteger),
+        nullable=False,
+        server_default=text("'{1,2,3,4,5,6,7}'::smallint[]"),
+    ),
+    _boolean("skip_holidays"),
+    _integer("max_attempts", 3),
+    _integer("retry_busy_minutes", 10),
+    _integer("retry_no_answer_minutes", 120),
+    _integer("max_calls_per_day", 3),
+    _integer("max_calls_per_30_days", 10),
+    _created_at(),
+    _time("deleted_at"),
+    _one_of("change_means", "reschedule", "cancel"),
+    _one_of("voicemail", "hang_up", "message"),
+    Index(None, "account_id", "id"),
+)
+Index(
+    "uq_reminder_plans_default",
+    reminder_plans.c.account_id,
+    unique=True,
+    postgresql_where=text("is_default AND deleted_at IS NULL"),
+)
+
+# Calendars that are read again and again.
+appointment_feeds = Table(
+    "appointment_feeds",
+    metadata,
+    _id(),
+    _refers("account_id", "accounts"),
+    _text("name"),
+    _text("url"),
+    _refers("reminder_plan_id", "reminder_plans", nullable=True),
+    # Of events that name none.
+    _text("time_zone", "UTC"),
+    _integer("poll_minutes", 15),
+    _boolean("active", "true"),
+    Column("etag", Text),
+    Column("last_modified", Text),
+    Column("next_poll_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    _time("polled_at"),
+    _text("state", "unknown"),
+    Column("state_detail", Text),
+    _created_at(),
+    _time("deleted_at"),
+    _one_of("state", "unknown", "ok", "failed"),
+    Index(None, "account_id", "id"),
+)
+Index(
+    "ix_appointment_feeds_next_poll_at",
+    appointment_feeds.c.next_poll_at,
+    postgresql_where=text("active AND deleted_at IS NULL"),
+)
+
+appointments = Table(
+    "appointments",
+    metadata,
+    _id(),
+    _refers("account_id", "accounts"),
+    _refers("contact_id", "contacts"),
+    _refers("reminder_plan_id", "reminder_plans", nullable=True),
+    _refers("feed_id", "appointment_feeds", nullable=True),
+    # Of the system that the appointment comes from.
+    Column("external_id", Text),
+    # What the clock on the wall of `time_zone` shows; `starts_at` is the instant that it means.
+    Column("wall_starts_at", DateTime(timezone=False), nullable=False),
+    _text("time_zone"),
+    Column("starts_at", DateTime(timezone=True), nullable=False),
+    Column("duration_minutes", Integer),
+    Column("place", Text),
+    Column("staff", Text),
+    Column("notes", Text),
+    _text("status", "scheduled"),
+    Column("status_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    # Something that its reminders' times depend on has changed.
+    _boolean("to_be_planned", "true"),
+    _created_at(),
+    _time("deleted_at"),
+    _one_of(
+        "status",
+        "scheduled",
+        "reminded",
+        "confirmed",
+        "reschedule_requested",
+        "cancelled",
+        "opted_out",
+        "unreachable",
+        "callback_requested",
+    ),
+    Index(None, "account_id", "id"),
+    Index(None, "account_id", "starts_at"),
+    Index(None, "contact_id"),
+    Index(None, "reminder_plan_id"),
+)
+Index(
+    "ix_appointments_to_be_planned",
+    appointments.c.starts_at,
+    postgresql_where=text("to_be_planned"),
+)
+Index(
+    "uq_appointments_external_id",
+    appointments.c.account_id,
+    func.coalesce(appointments.c.feed_id, text("0")),
+    appointments.c.external_id,
+    unique=True,
+    postgresql_where=_NOT_DELETED,
+)
+
+# One for each moment of the plan. `starts_at` is the appointment's, for the order of the queue.
+reminders = Table(
+    "reminders",
+    metadata,
+    _id(),
+    Column("account_id", BigInteger, nullable=False),
+    Column(
+        "appointment_id",
+        BigInteger,
+        ForeignKey("appointments.id", ondelete="CASCADE"),
+        nullable=False,
+    ),
+    Column("moment", SmallInteger, nullable=False),
+    _text("state", "planned"),
+    _time("due_at"),
+    Column("starts_at", DateTime(timezone=True), nullable=False),
+    Column("attempts", SmallInteger, nullable=False, server_default="0"),
+    # Why it was dropped.
+    Column("reason", Text),
+    UniqueConstraint("appointment_id", "moment"),
+    _one_of("state", "planned", "calling", "done", "dropped"),
+    CheckConstraint("state <> 'planned' OR due_at IS NOT NULL", name="planned_is_due"),
+)
+Index("ix_reminders_due_at", reminders.c.due_at, postgresql_where=text("state = 'planned'"))
+
+# The calls of a reminder. `settled`: what came of the call is on the reminder and appointment.
+reminder_attempts = Table(
+    "reminder_attempts",
+    metadata,
+    Column("call_id", BigInteger, ForeignKey("calls.id", ondelete="CASCADE"), primary_key=True),
+    Column(
+        "reminder_id", BigInteger, ForeignKey("reminders.id", ondelete="CASCADE"), nullable=False
+    ),
+    Column("account_id", BigInteger, nullable=False),
+    Column("contact_id", BigInteger, nullable=False),
+    Column("placed_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("answer", Text),
+    _boolean("settled"),
+    _one_of(
+        "answer",
+        "confirmed",
+        "reschedule_requested",
+        "cancelled",
+        "talked",
+        "callback_requested",
+        "opted_out",
+        "heard",
+        "message_left",
+    ),
+    Index(None, "reminder_id"),
+    Index(None, "contact_id", "placed_at"),
+)
+Index(
+    "ix_reminder_attempts_unsettled",
+    reminder_attempts.c.call_id,
+    postgresql_where=text("NOT settled"),
+)

@@ -22,6 +22,8 @@ class Scope(StrEnum):
     CALLS_WRITE = "calls:write"
     DIRECTORY_READ = "directory:read"
     DIRECTORY_WRITE = "directory:write"
+    APPOINTMENTS_READ = "appointments:read"
+    APPOINTMENTS_WRITE = "appointments:write"
     ADMIN = "admin"  # everything: the account's settings and its tokens too
 
 

@@ -1,0 +1,1 @@
+"""Appointments: list, make, read, change, delete."""

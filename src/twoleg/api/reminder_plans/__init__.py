@@ -1,0 +1,1 @@
+"""Reminder plans: list, make, read, change, delete."""

@@ -1,0 +1,173 @@
+"""From appointments and plans to reminders: planned when made, moved with them, dropped in time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from twoleg.directory.phone_numbers import country_of, parse
+from twoleg.reminders.calling_hours import CallingHours, QuietHours, public_holidays
+from twoleg.reminders.contact_zone import contact_zone
+from twoleg.reminders.plans.values import moment_from_json
+from twoleg.reminders.timing import Dropped, Moment, due_at
+from twoleg.reminders.wall_clock import zone_of
+from twoleg.store.database import Connection
+
+BATCH: Final = 500
+"""Appointments that are planned in one transaction."""
+
+_LOAD: Final = """
+SELECT a.id, a.account_id, a.starts_at, a.time_zone, a.created_at, a.status,
+  a.deleted_at IS NOT NULL OR a.status = 'cancelled',
+  a.status IN ('confirmed', 'reschedule_requested', 'callback_requested'),
+  c.opted_out OR c.deleted_at IS NOT NULL OR a.status = 'opted_out',
+  c.time_zone, c.phone_number,
+  CASE WHEN p.active AND p.deleted_at IS NULL THEN p.moments ELSE '[]' END,
+  coalesce(p.quiet_hours, o.quiet_hours), p.weekdays, p.skip_holidays, now(),
+  (SELECT coalesce(jsonb_object_agg(r.moment, r.due_at), '{}') FROM reminders r
+   WHERE r.appointment_id = a.id AND r.state = 'planned')
+FROM appointments a JOIN contacts c ON c.id = a.contact_id JOIN accounts o ON o.id = a.account_id
+  LEFT JOIN reminder_plans p ON p.id = a.reminder_plan_id
+WHERE a.id = ANY(%s)
+"""
+
+# What rings or was called stays as it is.
+_STORE: Final = """
+WITH wanted AS MATERIALIZED (
+  SELECT * FROM jsonb_to_recordset(%(reminders)s::jsonb) AS x(
+    account_id bigint, appointment_id bigint, moment smallint, state text, due_at timestamptz,
+    starts_at timestamptz, reason text)
+), planned AS (
+  INSERT INTO reminders AS r (account_id, appointment_id, moment, state, due_at, starts_at, reason)
+  SELECT account_id, appointment_id, moment, state, due_at, starts_at, reason FROM wanted
+  ON CONFLICT (appointment_id, moment) DO UPDATE SET state = excluded.state,
+    due_at = excluded.due_at, starts_at = excluded.starts_at, reason = excluded.reason
+  WHERE r.state = 'planned' OR (r.state = 'dropped' AND r.attempts = 0)
+), gone AS (
+  UPDATE reminders r SET state = 'dropped', due_at = NULL, reason = 'plan_changed'
+  WHERE r.appointment_id = ANY(%(appointments)s) AND r.state = 'planned' AND NOT EXISTS (
+    SELECT FROM wanted w WHERE w.appointment_id = r.appointment_id AND w.moment = r.moment)
+)
+UPDATE appointments SET to_be_planned = false WHERE id = ANY(%(appointments)s)
+"""
+
+_TO_BE_PLANNED: Final = """
+SELECT id FROM appointments WHERE to_be_planned
+ORDER BY starts_at LIMIT %s FOR NO KEY UPDATE SKIP LOCKED
+"""
+
+
+class _Loaded(NamedTuple):
+    """An appointment with everything that its reminders depend on."""
+
+    id: int
+    account_id: int
+    starts_at: datetime
+    time_zone: str
+    created_at: datetime
+    status: str
+    cancelled: bool
+    answered: bool
+    opted_out: bool
+    contact_time_zone: str | None
+    phone_number: str
+    moments: list[dict[str, Any]]
+    quiet_hours: dict[str, str] | None
+    weekdays: list[int] | None
+    skip_holidays: bool | None
+    now: datetime
+    planned: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Planned:
+    moment: int
+    due: datetime | Dropped
+
+
+async def plan_appointments(connection: Connection, ids: Sequence[int]) -> None:
+    """Plan the reminders of appointments anew, in the caller's transaction."""
+    cursor = await connection.execute(_LOAD, (list(ids),))
+    rows: list[dict[str, Any]] = []
+    for row in await cursor.fetchall():
+        appointment = _Loaded(*row)
+        rows += [_row(appointment, planned) for planned in _plan(appointment)]
+    await connection.execute(
+        _STORE, {"reminders": json.dumps(rows, default=str), "appointments": list(ids)}
+    )
+
+
+async def plan_waiting(connection: Connection) -> int:
+    """Plan up to `BATCH` appointments whose reminders something has changed; returns how many."""
+    cursor = await connection.execute(_TO_BE_PLANNED, (BATCH,))
+    ids = [id_ for (id_,) in await cursor.fetchall()]
+    if ids:
+        await plan_appointments(connection, ids)
+    return len(ids)
+
+
+def _plan(appointment: _Loaded) -> list[_Planned]:
+    moments = [moment_from_json(fields) for fields in appointment.moments]
+    dropped = _dropped(appointment)
+    if dropped is not None:
+        return [_Planned(index, dropped) for index in range(len(moments))]
+    hours = _hours(appointment)
+    return [
+        _Planned(index, _due(appointment, moment, hours, appointment.planned.get(str(index))))
+        for index, moment in enumerate(moments)
+    ]
+
+
+def _dropped(appointment: _Loaded) -> Dropped | None:
+    if appointment.cancelled:
+        return Dropped.APPOINTMENT_CANCELLED
+    if appointment.opted_out:
+        return Dropped.OPTED_OUT
+    return Dropped.ANSWERED if appointment.answered else None
+
+
+def _due(
+    appointment: _Loaded, moment: Moment, hours: CallingHours, planned: str | None
+) -> datetime | Dropped:
+    """Say when a reminder is due; one that is due already, and as it was, stays so."""
+    zone = zone_of(appointment.time_zone)
+    starts_at = appointment.starts_at
+
+    def due(known_since: datetime) -> datetime | Dropped:
+        return due_at(moment, starts_at=starts_at, zone=zone, hours=hours, known_since=known_since)
+
+    at = due(appointment.created_at)
+    if isinstance(at, Dropped) or at >= appointment.now:
+        return at
+    if planned is not None and datetime.fromisoformat(planned) == at:
+        return at
+    return due(appointment.now)
+
+
+def _hours(appointment: _Loaded) -> CallingHours:
+    country = country_of(parse(appointment.phone_number, None))
+    skips = appointment.skip_holidays and country is not None
+    return CallingHours(
+        zone=contact_zone(
+            appointment.contact_time_zone, appointment.phone_number, appointment.time_zone
+        ),
+        quiet=QuietHours.from_json(appointment.quiet_hours),
+        weekdays=frozenset(appointment.weekdays or ()),
+        days_off=public_holidays(country) if skips and country else frozenset(),
+    )
+
+
+def _row(appointment: _Loaded, planned: _Planned) -> dict[str, Any]:
+    dropped = isinstance(planned.due, Dropped)
+    return {
+        "account_id": appointment.account_id,
+        "appointment_id": appointment.id,
+        "moment": planned.moment,
+        "state": "dropped" if dropped else "planned",
+        "due_at": None if dropped else planned.due,
+        "starts_at": appointment.starts_at,
+        "reason": planned.due if dropped else None,
+    }

@@ -1,0 +1,79 @@
+"""Reminder plans: when contacts are reminded, what they hear, and what their digits mean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, time
+from enum import StrEnum
+from typing import Any, Final
+
+from twoleg.reminders.timing import Moment
+
+MAX_MOMENTS: Final = 10
+
+
+class ChangeMeans(StrEnum):
+    """What a contact asks for with the digit 2."""
+
+    RESCHEDULE = "reschedule"
+    CANCEL = "cancel"
+
+
+class Voicemail(StrEnum):
+    """What a machine gets that answers for the contact."""
+
+    HANG_UP = "hang_up"
+    MESSAGE = "message"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReminderPlan:
+    """A plan as it is stored; null quiet hours and language are the account's and the contact's."""
+
+    id: int
+    account_id: int
+    name: str
+    is_default: bool
+    active: bool
+    line_id: int
+    ring_group_id: int | None
+    moments: Sequence[Mapping[str, Any]]
+    text: str | None
+    prompt_id: int | None
+    language: str | None
+    change_means: str
+    voicemail: str
+    voicemail_text: str | None
+    voicemail_prompt_id: int | None
+    quiet_hours: Mapping[str, str] | None
+    weekdays: Sequence[int]
+    skip_holidays: bool
+    max_attempts: int
+    retry_busy_minutes: int
+    retry_no_answer_minutes: int
+    max_calls_per_day: int
+    max_calls_per_30_days: int
+    created_at: datetime
+
+
+def moment_from_json(fields: Mapping[str, Any]) -> Moment:
+    """Read {"days_before": 1, "at": "18:00"} or {"minutes_before": 120}."""
+    at = fields.get("at")
+    return Moment(
+        days_before=fields.get("days_before") or 0,
+        minutes_before=fields.get("minutes_before") or 0,
+        at=None if at is None else time.fromisoformat(at),
+    )
+
+
+def moment_to_json(moment: Moment) -> dict[str, Any]:
+    """Write what `moment_from_json` reads, without what says nothing."""
+    fields: dict[str, Any] = {}
+    if moment.days_before:
+        fields["days_before"] = moment.days_before
+    if moment.minutes_before:
+        fields["minutes_before"] = moment.minutes_before
+    if moment.at is not None:
+        fields["at"] = moment.at.isoformat("minutes")
+    return fields
