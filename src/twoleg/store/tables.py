@@ -104,6 +104,16 @@ accounts = Table(
     # Countries (ISO 3166) that may be called; null or empty for every one.
     Column("allowed_countries", ARRAY(Text)),
     _text("time_zone", "UTC"),
+    # Signs what calls' callback URLs get; 32 random bytes.
+    Column(
+        "callback_secret",
+        Text,
+        nullable=False,
+        server_default=text(
+            "'whsec_' || encode(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()),"
+            " 'base64')"
+        ),
+    ),
     _created_at(),
     _one_of("screening", "never", "trunk_only", "always"),
     _one_of("recording", "never", "on_request", "always"),
@@ -478,6 +488,102 @@ call_events = Table(
     _object("data"),
     UniqueConstraint("call_id", "sequence"),
     Index(None, "account_id", "id"),
+)
+
+webhooks = Table(
+    "webhooks",
+    metadata,
+    _id(),
+    _refers("account_id", "accounts"),
+    _text("url"),
+    # Types of events; empty for every one.
+    _texts("events"),
+    # Kept readable: what is sent can only be signed with it.
+    _text("secret"),
+    # Signs beside the new one for a while after a rotation.
+    Column("old_secret", Text),
+    _time("old_secret_until"),
+    _boolean("active", "true"),
+    # Why we no longer send to it, where it was not its owner who said so.
+    Column("disabled_reason", Text),
+    # What happened before the webhook was made is not sent to it.
+    Column("after_event_id", BigInteger, nullable=False, server_default="0"),
+    _created_at(),
+    _time("deleted_at"),
+    Index(None, "account_id", "id"),
+)
+
+# Where deliveries go, one after another by call: a webhook, or the host of calls' callback URLs.
+# One worker at a time has a receiver; `due_at` is when there is something to be sent to it.
+webhook_receivers = Table(
+    "webhook_receivers",
+    metadata,
+    _id(),
+    _refers("account_id", "accounts"),
+    Column("webhook_id", BigInteger, ForeignKey("webhooks.id"), unique=True),
+    Column("origin", Text),
+    _time("due_at"),
+    Column("worker", Text),
+    Column(
+        "leased_until",
+        DateTime(timezone=True),
+        nullable=False,
+        server_default=text("'epoch'::timestamptz"),
+    ),
+    # Since when it has taken nothing; null where the last one was taken.
+    _time("failing_since"),
+    CheckConstraint("(webhook_id IS NULL) <> (origin IS NULL)", name="one_kind"),
+    UniqueConstraint("account_id", "origin"),
+    postgresql_with={"fillfactor": 50},
+)
+Index(
+    "ix_webhook_receivers_due_at",
+    webhook_receivers.c.due_at,
+    postgresql_where=text("due_at IS NOT NULL"),
+)
+
+# No foreign keys to calls and events: they are removed by themselves, and each would be locked.
+webhook_deliveries = Table(
+    "webhook_deliveries",
+    metadata,
+    _id(),
+    Column("account_id", BigInteger, nullable=False),
+    _refers("receiver_id", "webhook_receivers"),
+    # Null where the call's own callback URL is the receiver; `url` is that one.
+    Column("webhook_id", BigInteger),
+    Column("url", Text),
+    # Null for a test.
+    Column("event_id", BigInteger),
+    Column("call_id", BigInteger),
+    _text("type"),
+    # The header webhook-id: the same however often it is sent.
+    _text("message_id"),
+    _text("state", "pending"),
+    _integer("attempts", 0),
+    Column("next_attempt_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("last_status", SmallInteger),
+    Column("last_error", Text),
+    _created_at(),
+    _time("delivered_at"),
+    _one_of("state", "pending", "delivered", "failed"),
+    UniqueConstraint("receiver_id", "event_id"),
+    Index(None, "webhook_id", "id"),
+)
+Index(
+    "ix_webhook_deliveries_pending",
+    webhook_deliveries.c.receiver_id,
+    webhook_deliveries.c.next_attempt_at,
+    webhook_deliveries.c.id,
+    postgresql_where=text("state = 'pending'"),
+)
+
+# One row: up to which event deliveries were made.
+webhook_position = Table(
+    "webhook_position",
+    metadata,
+    Column("single", Boolean, primary_key=True, server_default=text("true")),
+    Column("event_id", BigInteger, nullable=False, server_default="0"),
+    CheckConstraint("single", name="one_row"),
 )
 
 # Read by the trigger on calls.status; filled by the migrations.
