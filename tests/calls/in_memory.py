@@ -479,6 +479,11 @@ def user(*phones, user_id=7, **values):
     return AgentPlan(endpoints=tuple(leg_plan(name, **values) for name in phones), user_id=user_id)
 
 
+def one_after_another(*agents):
+    """A round for each."""
+    return tuple(AgentRound(agents=(agent,)) for agent in agents)
+
+
 def call_plan(*rounds, trunks=("contact",), **values):
     """One user's phone `agent`, one trunk to `contact`, Swiss tones; unless told otherwise."""
     rounds = rounds or ((user("agent"),),)
@@ -532,7 +537,7 @@ class Told:
         assert not self.plane.bridges, "a bridge stands"
 
 
-def prepare(behaviours, plan=None, *, settings=None, ports=100, **writer):
+def prepare(behaviours, plan=None, *, settings=None, ports=100, agents=None, **writer):
     """Make a story and all that it needs; to be called in a running loop."""
     plane = MemoryPlane(ports)
     phone = MemoryPhone(plane, behaviours)
@@ -543,5 +548,6 @@ def prepare(behaviours, plan=None, *, settings=None, ports=100, **writer):
         record,
         clock=LoopClock(phone.loop),
         settings=settings,
+        agents=agents,
     )
     return Told(phone, plane, record, story)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 from twoleg.calls.call_leg import CallLeg, open_leg
 from twoleg.calls.journal import Journal, Role
@@ -31,18 +31,42 @@ class NoAgent(Exception):
         self.refusal = refusal
 
 
+class AgentSource(Protocol):
+    """Where agents come from beyond the plan's; `twoleg.calls.call_agents.CallAgents` is one."""
+
+    async def following(self) -> AgentRound | None:
+        """Wait for those that are rung next; None: nobody is left to ring."""
+        ...
+
+    def release(self, user_id: int) -> None:
+        """Let other calls ring a user that did not take this one. Returns at once."""
+        ...
+
+
+class NobodyElse:
+    """The source of a call that rings nobody but those of its plan."""
+
+    async def following(self) -> AgentRound | None:
+        return None
+
+    def release(self, user_id: int) -> None:
+        pass
+
+
 @asynccontextmanager
 async def agent_on_the_line(
-    equipment: Equipment, journal: Journal, plan: CallPlan
+    equipment: Equipment, journal: Journal, plan: CallPlan, source: AgentSource
 ) -> AsyncIterator[CallLeg]:
-    """Ring the plan's rounds until an agent answers; its leg lasts as long as the body.
+    """Ring the plan's rounds, and those of `source`, until an agent answers.
 
-    The answer is still to be acknowledged. Raises NoAgent.
+    The agent's leg lasts as long as the body; its answer is still to be acknowledged. Raises
+    NoAgent.
     """
     refusals: set[Refusal] = set()
+    planned = iter(plan.rounds)
     async with AsyncExitStack() as line:
-        for together in plan.rounds:
-            ringing = _Round(equipment, journal, plan, together, line)
+        while together := next(planned, None) or await source.following():
+            ringing = _Round(equipment, journal, plan, together, line, source)
             agent = await ringing.winner()
             if agent is not None:
                 yield agent
@@ -60,6 +84,7 @@ class _Round:
     plan: CallPlan
     agents: AgentRound
     line: AsyncExitStack
+    source: AgentSource
     refusals: set[Refusal] = field(default_factory=set, init=False)
     _asked: set[asyncio.Task[None]] = field(default_factory=set, init=False)
     """Whose leg was answered, and asked to confirm."""
@@ -93,13 +118,14 @@ class _Round:
         """
         async with AsyncExitStack() as attempt:
             leg = await self._answered_leg(agent, phone, attempt)
-            if leg is None:
+            if leg is not None and (
+                not is_screened(agent.screening, phone) or await self._confirms(leg)
+            ):
+                self._winner = leg
+                self.line.push_async_exit(attempt.pop_all())
+                self._silence(self.agents.agents)
                 return
-            if is_screened(agent.screening, phone) and not await self._confirms(leg):
-                return
-            self._winner = leg
-            self.line.push_async_exit(attempt.pop_all())
-            self._silence(self.agents.agents)
+        self._is_over(agent)
 
     async def _answered_leg(
         self, agent: AgentPlan, phone: LegPlan, attempt: AsyncExitStack
@@ -160,6 +186,17 @@ class _Round:
         self.refusals.add(Refusal.NOT_CONFIRMED)
         leg.hang_up(NOT_CONFIRMED)
         return False
+
+    def _is_over(self, agent: AgentPlan) -> None:
+        """Free a user of whom no phone rings any more, if the round goes on without it."""
+        current = asyncio.current_task()
+        ringing = [
+            each
+            for each, task in self._phones
+            if task is not current and not task.done() and not task.cancelling()
+        ]
+        if ringing and agent not in ringing and agent.user_id is not None:
+            self.source.release(agent.user_id)
 
     def _silence(
         self, agents: tuple[AgentPlan, ...], but: Collection[asyncio.Task[None]] = ()

@@ -1,7 +1,7 @@
 """Taking calls from the queue as there is room, running each, and passing hang-ups on.
 
-A call whose agents all have other calls may wait. It is ours by then, so that it is in nobody's
-way, and still `queued`, so that it is placed by another engine if this one is lost.
+A call that finds no agent may wait. It is ours by then, so that it is in nobody's way, and still
+`queued`, so that it is placed by another engine if this one is lost.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from typing import Final, Protocol, Self
 import structlog
 
 from twoleg.calls.admission_queries import CALLS_CHANNEL
+from twoleg.calls.agent_desk import AgentDesk
+from twoleg.calls.agent_search import AgentSearch
 from twoleg.calls.background import background
-from twoleg.calls.claims import Claim, claim, claim_agents, give_back
+from twoleg.calls.claims import Claim, claim, give_back
 from twoleg.calls.connected import Connection, stay_connected
 from twoleg.calls.hang_up import HANG_UP_CHANNEL
 from twoleg.store import Database
@@ -24,17 +26,11 @@ from twoleg.store import Database
 MAX_CLAIM: Final = 64
 """Calls taken in one go."""
 
-MAX_WAITING: Final = 1000
-"""Calls of one engine that wait for an agent; one more is told that nobody is free."""
-
 POLL_SECONDS: Final = 2.0
 """How often the queue is looked at without having been told: a notification may be lost."""
 
 PACE_SECONDS: Final = 0.004
 """From one claim to the next, at least: under load several calls share a statement's cost."""
-
-WAITING_POLL_SECONDS: Final = 0.5
-"""How often calls that wait for an agent are looked at."""
 
 _ASKED: Final = """
 SELECT id FROM calls
@@ -52,11 +48,15 @@ class RunningCall(Protocol):
     def hang_up(self) -> None: ...
 
 
+Begin = Callable[[Claim, AgentSearch], RunningCall]
+"""Makes a call of what was claimed; the search goes on where `Claim.found` has left it."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Waiting:
     claim: Claim
-    until: float
-    """On the event loop's clock."""
+    search: AgentSearch
+    task: asyncio.Task[None]
 
 
 class Dispatcher:
@@ -67,18 +67,20 @@ class Dispatcher:
         database: Database,
         engine_id: int,
         capacity: int,
-        begin: Callable[[Claim], RunningCall],
+        desk: AgentDesk,
+        begin: Begin,
         calls: asyncio.TaskGroup,
     ) -> None:
         self._database = database
         self._engine_id = engine_id
         self._capacity = capacity
+        self._desk = desk
         self._begin = begin
         self._calls = calls
         self._running: dict[int, RunningCall] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._waiting: dict[int, _Waiting] = {}
-        self._waiting_seen_at = 0.0
+        self._last_account = 0
         self._look = asyncio.Event()
         self._look.set()
         self._quiet = asyncio.Event()
@@ -95,11 +97,12 @@ class Dispatcher:
         database: Database,
         engine_id: int,
         capacity: int,
-        begin: Callable[[Claim], RunningCall],
+        desk: AgentDesk,
+        begin: Begin,
     ) -> AsyncIterator[Self]:
         """Place calls until the block is left, which ends those that still run."""
         async with asyncio.TaskGroup() as calls:
-            dispatcher = cls(database, engine_id, capacity, begin, calls)
+            dispatcher = cls(database, engine_id, capacity, desk, begin, calls)
             try:
                 async with background(
                     stay_connected(database, dispatcher._listen, "nobody tells of calls"),
@@ -138,7 +141,8 @@ class Dispatcher:
         if call is not None:
             call.hang_up()
         elif waiting is not None:
-            self._start(replace(waiting.claim, hangup_requested=True))
+            waiting.task.cancel()
+            self._start(replace(waiting.claim, hangup_requested=True), waiting.search)
         elif self._claiming:
             # It may be among those that are being claimed: the database knows.
             self._asked_anew = True
@@ -162,7 +166,7 @@ class Dispatcher:
         claimed_at = 0.0
         while True:
             try:
-                async with asyncio.timeout(WAITING_POLL_SECONDS if self._waiting else POLL_SECONDS):
+                async with asyncio.timeout(POLL_SECONDS):
                     await self._look.wait()
             except TimeoutError:
                 pass
@@ -173,10 +177,8 @@ class Dispatcher:
             if self._asked_anew:
                 await self._find_hang_ups(connection)
             if self._draining:
-                await self._give_back(connection, list(self._waiting))
-                self._waiting.clear()
+                await self._give_back_waiting(connection)
             else:
-                await self._look_after_waiting(connection)
                 await self._claim(connection)
 
     async def _claim(self, connection: Connection) -> None:
@@ -185,36 +187,53 @@ class Dispatcher:
             return
         self._claiming = True
         try:
-            claims = await claim(connection, self._engine_id, room)
+            claims = await claim(connection, self._engine_id, room, self._last_account)
         finally:
             self._claiming = False
         if self._draining:
             await self._give_back(connection, [claimed.call_id for claimed in claims])
             return
-        now = asyncio.get_running_loop().time()
         for claimed in claims:
-            self._waiting.pop(claimed.call_id, None)
-            if claimed.may_wait and len(self._waiting) < MAX_WAITING:
-                self._waiting[claimed.call_id] = _Waiting(claimed, now + claimed.patience)
+            search = claimed.search()
+            if claimed.found.agents:
+                search.ring(claimed.found)
+                self._start(claimed, search)
+            elif claimed.hangup_requested:
+                self._start(claimed, search)
             else:
-                self._start(claimed)
-        if len(claims) == room:
+                self._wait(claimed, search)
+        accounts = {claimed.account_id for claimed in claims}
+        if accounts:
+            last = self._last_account
+            self._last_account = max(accounts, key=lambda each: (each <= last, each))
+        if len(claims) == room or len(accounts) > 1:
+            # With several accounts each gave its share only.
             self._look.set()
 
-    async def _look_after_waiting(self, connection: Connection) -> None:
-        """Place those that have an agent by now, and end those that waited long enough."""
-        now = asyncio.get_running_loop().time()
-        if not self._waiting or now - self._waiting_seen_at < WAITING_POLL_SECONDS / 2:
-            return
-        self._waiting_seen_at = now
-        if self._room:
-            found = await claim_agents(connection, self._engine_id, list(self._waiting), self._room)
-            for claimed in found:
-                if claimed.agents and self._waiting.pop(claimed.call_id, None) is not None:
-                    self._start(claimed)
-        for waiting in [each for each in self._waiting.values() if each.until <= now]:
-            del self._waiting[waiting.claim.call_id]
-            self._start(waiting.claim)
+    def _wait(self, claimed: Claim, search: AgentSearch) -> None:
+        """Begin the call once it has an agent, or it is known that nobody will take it.
+
+        Whoever takes the call out of `_waiting` cancels the task.
+        """
+        task = self._calls.create_task(self._find_agent(claimed, search))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        before = self._waiting.get(claimed.call_id)
+        if before is not None:
+            before.task.cancel()
+        self._waiting[claimed.call_id] = _Waiting(claimed, search, task)
+
+    async def _find_agent(self, claimed: Claim, search: AgentSearch) -> None:
+        found = await self._desk.find(search, claimed.account_id, claimed.found)
+        if not self._draining:
+            del self._waiting[claimed.call_id]
+            self._start(claimed if found is None else replace(claimed, found=found), search)
+
+    async def _give_back_waiting(self, connection: Connection) -> None:
+        waiting, self._waiting = self._waiting, {}
+        for each in waiting.values():
+            each.task.cancel()
+        await self._give_back(connection, list(waiting))
 
     async def _give_back(self, connection: Connection, call_ids: list[int]) -> None:
         if call_ids:
@@ -235,8 +254,8 @@ class Dispatcher:
     def _room(self) -> int:
         return max(0, self._capacity - len(self._running))
 
-    def _start(self, claimed: Claim) -> None:
-        call = self._begin(claimed)
+    def _start(self, claimed: Claim, search: AgentSearch) -> None:
+        call = self._begin(claimed, search)
         self._running[claimed.call_id] = call
         self._quiet.clear()
         self.placed += 1

@@ -12,8 +12,11 @@ from typing import Final, Self
 
 import structlog
 
+from twoleg.calls.agent_desk import AgentDesk
+from twoleg.calls.agent_search import AgentSearch
 from twoleg.calls.background import background
 from twoleg.calls.bindings import StoredBindings
+from twoleg.calls.call_agents import CallAgents
 from twoleg.calls.claims import Claim
 from twoleg.calls.dispatch import Dispatcher, RunningCall
 from twoleg.calls.known_peers import KnownPeers
@@ -115,15 +118,19 @@ class Engine:
             equipment = Equipment(phone, await enter(media), tones, AttentionTone(tones))
             here = Surroundings(engine_id, ours, random.random)
 
-            def begin(claimed: Claim) -> RunningCall:
+            desk = await enter(AgentDesk.open(database, engine_id))
+
+            def begin(claimed: Claim, search: AgentSearch) -> RunningCall:
                 try:
                     plan = plan_of(claimed, here)
                 except Exception:
                     log.exception("a call cannot be planned", call_id=claimed.call_id)
                     return UnplannedCall(claimed, writer)
-                return Story(plan, equipment, writer, settings=config.story)
+                agents = CallAgents(claimed, search, desk, here)
+                return Story(plan, equipment, writer, settings=config.story, agents=agents)
 
-            dispatcher = await enter(Dispatcher.open(database, engine_id, config.max_calls, begin))
+            dispatching = Dispatcher.open(database, engine_id, config.max_calls, desk, begin)
+            dispatcher = await enter(dispatching)
             watch = TrunkWatch(database, phone, peers)
             await enter(background(watch.run()))
             yield cls(phone, recovery, dispatcher)

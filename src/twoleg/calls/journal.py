@@ -79,6 +79,8 @@ class Ending:
     contact_ring_seconds: float | None
     talk_seconds: float
     total_seconds: float
+    answered_by: int | None = None
+    """The user who took the call."""
 
 
 class CallChange(NamedTuple):
@@ -181,6 +183,7 @@ class Journal:
     Made while the agent rings, so that nobody waits for it; None before.
     """
 
+    _answered_by: int | None = field(init=False, default=None)
     _sequence: int = field(init=False)
     _notes: int = field(init=False, default=0)
     _legs: list[LegRecord] = field(init=False, default_factory=list)
@@ -221,6 +224,7 @@ class Journal:
     def agent_ringing(self) -> None:
         """Note that an agent is rung, and mark, once, that the contact is to be attempted."""
         self._agent_rings.begin(self.clock.monotonic())
+        self._answered_by = None
         if self.attempt_marked is not None:
             self.writer.write(self._enter(Status.AGENT_RINGING))
             return
@@ -235,6 +239,7 @@ class Journal:
     def agent_connected(self, record: LegRecord) -> asyncio.Future[None]:
         """Note which agent took the call; the future is done once that is stored, or ClaimLost."""
         self._agent_rings.end(self.clock.monotonic())
+        self._answered_by = record.user_id
         data = {"user_id": record.user_id, "leg": record.position}
         return self.writer.store(self._enter(Status.AGENT_CONNECTED, data))
 
@@ -279,6 +284,7 @@ class Journal:
             contact_ring_seconds=self._contact_rings.seconds(now),
             talk_seconds=self._talk.seconds(now) or 0.0,
             total_seconds=round(self.plan.queued_seconds + now - self._claimed, 3),
+            answered_by=self._answered_by,
         )
         data: dict[str, Any] = {
             "outcome": ending.outcome,

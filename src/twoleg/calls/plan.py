@@ -1,8 +1,6 @@
 """Everything that is decided about a call before it is placed, as plain data."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Final
 
 from twoleg.directory.accounts import Screening
@@ -14,16 +12,6 @@ CONTACT_RING_SECONDS: Final = 60.0
 MAX_CALL_SECONDS: Final = 4 * 3600.0
 
 DEFAULT_CODECS: Final = (Codec.PCMU, Codec.PCMA)
-
-
-class Strategy(StrEnum):
-    """In which order the members of a ring group are rung."""
-
-    RING_ALL = "ring_all"
-    IN_ORDER = "in_order"
-    ROUND_ROBIN = "round_robin"
-    LONGEST_IDLE = "longest_idle"
-    RANDOM = "random"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,8 +72,8 @@ class ContactPlan:
 class CallPlan:
     """One claimed call, from its row to whom it rings.
 
-    `rounds` are rung one after another until somebody answers: a user's round first, then those of
-    the ring group that is its fallback.
+    `rounds` are rung one after another until somebody answers; who is rung after them is found
+    when it comes to that.
     """
 
     call_id: int
@@ -104,15 +92,4 @@ class CallPlan:
     """The API asked for the end before the claim."""
 
     agents_busy: bool = False
-    """Some of those who were meant have another call."""
-
-
-def rounds_for(
-    strategy: Strategy, agents: Sequence[AgentPlan], ring_seconds: float = AGENT_RING_SECONDS
-) -> tuple[AgentRound, ...]:
-    """Turn a ring group's members, in the order of the strategy, into rounds."""
-    if not agents:
-        return ()
-    if strategy is Strategy.RING_ALL:
-        return (AgentRound(agents=tuple(agents), ring_seconds=ring_seconds),)
-    return tuple(AgentRound(agents=(agent,), ring_seconds=ring_seconds) for agent in agents)
+    """Whoever was meant has another call, or is away."""

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import phonenumbers
 
+from twoleg.calls.agent_queries import Found
 from twoleg.calls.claims import Claim
 from twoleg.calls.plan import (
     AGENT_RING_SECONDS,
@@ -21,11 +22,8 @@ from twoleg.calls.plan import (
     CallPlan,
     ContactPlan,
     LegPlan,
-    Strategy,
-    rounds_for,
 )
 from twoleg.calls.screening import policy_for
-from twoleg.directory.accounts import Screening
 from twoleg.directory.trunks import CallerIdMode, NumberFormat
 from twoleg.media import Codec
 from twoleg.sip import (
@@ -63,11 +61,11 @@ def plan_of(claim: Claim, here: Surroundings) -> CallPlan:
     options = claim.options
     ring = options.get("ring_seconds") or {}
     trunks = _in_turn(claim.trunks, here.chance)
-    rounds = _rounds(claim, trunks, here, ring.get("agent"))
+    first = _round(claim, claim.found, trunks, here)
     return CallPlan(
         call_id=claim.call_id,
         account_id=claim.account_id,
-        rounds=rounds,
+        rounds=() if first is None else (first,),
         contact=ContactPlan(
             trunks=tuple(
                 _trunk_leg(trunk, claim.contact_phone_number, claim, here) for trunk in trunks
@@ -80,39 +78,37 @@ def plan_of(claim: Claim, here: Surroundings) -> CallPlan:
         sequence=claim.sequence,
         queued_seconds=claim.queued_seconds,
         hangup_requested=claim.hangup_requested,
-        agents_busy=claim.wanted > len(claim.agents),
+        agents_busy=claim.found.others and not claim.found.agents,
     )
 
 
-def _rounds(
-    claim: Claim, trunks: Sequence[Mapping[str, Any]], here: Surroundings, asked: float | None
-) -> tuple[AgentRound, ...]:
+def round_of(claim: Claim, found: Found, here: Surroundings) -> AgentRound | None:
+    """Plan how those that were found for a call are rung; None: none of them can be reached."""
+    return _round(claim, found, _in_turn(claim.trunks, here.chance), here)
+
+
+def _round(
+    claim: Claim, found: Found, trunks: Sequence[Mapping[str, Any]], here: Surroundings
+) -> AgentRound | None:
     agents = [
-        (
-            agent["place"],
-            AgentPlan(
-                endpoints=endpoints,
-                user_id=agent["user_id"],
-                screening=_screening(agent, claim),
+        AgentPlan(
+            endpoints=endpoints,
+            user_id=agent["user_id"],
+            screening=policy_for(
+                claim.options.get("screen"),
+                agent["screening"],
+                found.screening,
+                claim.account_screening,
             ),
         )
-        for agent in claim.agents
+        for agent in found.agents
         if (endpoints := _endpoints(agent, claim, trunks, here))
     ]
-    named = [agent for place, agent in agents if place == 0]
-    members = [agent for place, agent in agents if place > 0]
-    rounds = rounds_for(Strategy.RING_ALL, named, float(asked or AGENT_RING_SECONDS))
-    if claim.strategy is None:
-        return rounds
-    seconds = float(asked or claim.group_ring_seconds or AGENT_RING_SECONDS)
-    return rounds + rounds_for(Strategy(claim.strategy), members, seconds)
-
-
-def _screening(agent: Mapping[str, Any], claim: Claim) -> Screening:
-    """Find the policy for an agent: the call's, the user's, the ring group's, the account's."""
-    of_group = claim.group_screening if agent["place"] > 0 else None
-    asked = claim.options.get("screen")
-    return policy_for(asked, agent["screening"], of_group, claim.account_screening)
+    if not agents:
+        return None
+    asked = (claim.options.get("ring_seconds") or {}).get("agent")
+    seconds = float(asked or found.ring_seconds or AGENT_RING_SECONDS)
+    return AgentRound(agents=tuple(agents), ring_seconds=seconds)
 
 
 def _endpoints(
@@ -123,7 +119,7 @@ def _endpoints(
 ) -> tuple[LegPlan, ...]:
     """Choose how an agent is rung: the number asked for, else the phones, else the own number."""
     number = agent["phone_number"]
-    if agent["place"] == 0 and claim.user_phone_number is not None:
+    if agent["user_id"] == claim.user_id and claim.user_phone_number is not None:
         number = claim.user_phone_number
     else:
         phones = tuple(

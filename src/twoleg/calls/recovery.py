@@ -57,6 +57,8 @@ WITH orphaned AS MATERIALIZED (
   ORDER BY c.id LIMIT %(most)s FOR NO KEY UPDATE OF c SKIP LOCKED
 ), freed AS (
   DELETE FROM reservations r USING orphaned o WHERE r.call_id = o.id
+), waited AS (
+  DELETE FROM waiting_calls w USING orphaned o WHERE w.call_id = o.id
 ), unrung AS (
   DELETE FROM legs l USING orphaned o WHERE l.call_id = o.id
 ), queued AS (
@@ -83,6 +85,15 @@ WITH orphaned AS MATERIALIZED (
   ORDER BY c.id LIMIT %(most)s FOR NO KEY UPDATE OF c SKIP LOCKED
 ), freed AS (
   DELETE FROM reservations r USING orphaned o WHERE r.call_id = o.id
+  RETURNING r.call_id, r.user_id, r.wrap_up_seconds
+), waited AS (
+  DELETE FROM waiting_calls w USING orphaned o WHERE w.call_id = o.id
+), idle AS (
+  UPDATE users SET last_call_ended_at = clock_timestamp(),
+    wrap_up_until = clock_timestamp() + make_interval(secs => f.wrap_up_seconds)
+  FROM freed f WHERE users.id = f.user_id AND EXISTS (
+    SELECT FROM legs l
+    WHERE l.call_id = f.call_id AND l.user_id = f.user_id AND l.answered_at IS NOT NULL)
 ), bridged AS (
   SELECT v.call_id, min(v.at) AS at FROM call_events v JOIN orphaned o ON o.id = v.call_id
   WHERE v.type = 'call.bridged' GROUP BY v.call_id

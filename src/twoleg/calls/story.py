@@ -5,7 +5,7 @@ import logging
 from dataclasses import dataclass
 from typing import Final
 
-from twoleg.calls.agents import NoAgent, agent_on_the_line
+from twoleg.calls.agents import AgentSource, NoAgent, NobodyElse, agent_on_the_line
 from twoleg.calls.call_leg import CallLeg
 from twoleg.calls.concurrency import alongside, first_of
 from twoleg.calls.contact import ContactNotReached, contact_on_the_line
@@ -68,8 +68,10 @@ class Story:
         *,
         clock: Clock | None = None,
         settings: StorySettings | None = None,
+        agents: AgentSource | None = None,
     ) -> None:
         self._plan = plan
+        self._agents = agents or NobodyElse()
         self._equipment = equipment
         self._journal = Journal(plan, writer, clock or SystemClock())
         self._settings = settings or StorySettings()
@@ -127,7 +129,9 @@ class Story:
         """Ring an agent, ring the contact, let them talk."""
         try:
             async with (
-                agent_on_the_line(self._equipment, self._journal, self._plan) as agent,
+                agent_on_the_line(
+                    self._equipment, self._journal, self._plan, self._agents
+                ) as agent,
                 alongside(self._agent_may_hang_up(agent)),
             ):
                 await agent.acknowledge(self._journal.agent_connected(agent.record))

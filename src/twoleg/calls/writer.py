@@ -70,14 +70,15 @@ WITH written AS (
     agent_ring_seconds = x.agent_ring_seconds, contact_ring_seconds = x.contact_ring_seconds,
     talk_seconds = x.talk_seconds, total_seconds = x.total_seconds
   FROM jsonb_to_recordset(%(changes)s::jsonb) AS x(
-    call_id bigint, status text, sequence integer, type text, at timestamptz,
-    data jsonb, contact_attempt_at timestamptz, winner bigint, outcome text, ended_by text,
-    failure text, ended_at timestamptz, agent_ring_seconds numeric, contact_ring_seconds numeric,
-    talk_seconds numeric, total_seconds numeric, legs jsonb)
+    call_id bigint, status text, sequence integer, type text, at timestamptz, data jsonb,
+    contact_attempt_at timestamptz, winner bigint, answered_by bigint, outcome text,
+    ended_by text, failure text, ended_at timestamptz, agent_ring_seconds numeric,
+    contact_ring_seconds numeric, talk_seconds numeric, total_seconds numeric, legs jsonb)
   WHERE c.id = ANY (ARRAY[x.call_id]) AND c.engine_id + 0 = %(engine)s AND c.status <> 'ended'
     AND c.sequence < x.sequence
     AND (x.contact_attempt_at IS NULL OR c.contact_attempt_at IS NULL)
-  RETURNING c.id, c.account_id, x.sequence, x.type, x.at, x.data, x.legs, x.winner, x.ended_at
+  RETURNING c.id, c.account_id, x.sequence, x.type, x.at, x.data, x.legs, x.winner,
+    x.answered_by, x.ended_at
 ), events AS (
   INSERT INTO call_events (account_id, call_id, sequence, type, at, data)
   SELECT account_id, id, sequence, type, at, data FROM written
@@ -95,10 +96,11 @@ WITH written AS (
 ), freed AS (
   DELETE FROM reservations r USING written w
   WHERE r.call_id = w.id AND (w.ended_at IS NOT NULL OR r.user_id <> w.winner)
-  RETURNING r.user_id, w.ended_at
+  RETURNING r.user_id, r.wrap_up_seconds, w.answered_by, w.ended_at
 ), idle AS (
-  UPDATE users SET last_call_ended_at = f.ended_at
-  FROM freed f WHERE users.id = f.user_id AND f.ended_at IS NOT NULL
+  UPDATE users SET last_call_ended_at = f.ended_at,
+    wrap_up_until = f.ended_at + make_interval(secs => f.wrap_up_seconds)
+  FROM freed f WHERE users.id = f.user_id AND f.user_id = f.answered_by AND f.ended_at IS NOT NULL
 )
 SELECT id FROM written
 """
@@ -143,6 +145,7 @@ def _row(change: CallChange) -> dict[str, Any]:
             "contact_ring_seconds": ending.contact_ring_seconds,
             "talk_seconds": ending.talk_seconds,
             "total_seconds": ending.total_seconds,
+            "answered_by": ending.answered_by,
         }
     return row
 

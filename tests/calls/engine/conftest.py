@@ -65,7 +65,11 @@ class Office:
         return trunk_id
 
     async def add_user(self, name, **columns):
-        values = {"email": f"{name}@example.test", "sip_username": name} | columns
+        values = {
+            "email": f"{name}@example.test",
+            "sip_username": name,
+            "phone_number": "+41445550150",
+        } | columns
         return await self.insert("users", account_id=self.account_id, name=name, **values)
 
     async def register(self, user_id, contact, *, seconds=60, **columns):
@@ -196,6 +200,7 @@ def change(call_id, account_id, sequence, status, **values):
             contact_ring_seconds=2.5,
             talk_seconds=3.25,
             total_seconds=8.0,
+            answered_by=values.pop("answered_by", None),
         )
     data = values.pop("data", {})
     event = CallEvent(sequence, f"call.{status}", now, data)

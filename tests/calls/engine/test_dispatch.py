@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager
 import pytest
 from calls.engine.conftest import change
 
-from twoleg.calls import dispatch
+from twoleg.calls import agent_desk, dispatch
+from twoleg.calls.agent_desk import AgentDesk
 from twoleg.calls.dispatch import Dispatcher
 from twoleg.calls.hang_up import request_hang_up
 from twoleg.calls.writer import Writer
@@ -15,9 +16,10 @@ from twoleg.calls.writer import Writer
 class FakeCall:
     """Runs until it is hung up."""
 
-    def __init__(self, stage, claim):
+    def __init__(self, stage, claim, search):
         self.stage = stage
         self.claim = claim
+        self.search = search
         self.over = asyncio.Event()
         self.canceled = False
 
@@ -39,15 +41,16 @@ class Stage:
 
     def __init__(self):
         self.begun = asyncio.Queue()
+        self.desk = None
         self.dispatcher = None
         self.engine_id = None
 
-    def begin(self, claim):
-        return FakeCall(self, claim)
+    def begin(self, claim, search):
+        return FakeCall(self, claim, search)
 
     async def calls_wait(self, number):
         async with asyncio.timeout(10):
-            while self.dispatcher.waiting < number:  # noqa: ASYNC110  nobody tells of it
+            while self.desk.waiting < number:  # noqa: ASYNC110  nobody tells of it
                 await asyncio.sleep(0.01)
 
     async def next(self):
@@ -61,8 +64,12 @@ def engine(office, database):
     async def run(capacity=10):
         stage = Stage()
         stage.engine_id = await office.join()
-        async with Dispatcher.open(database, stage.engine_id, capacity, stage.begin) as dispatcher:
-            stage.dispatcher = dispatcher
+        async with (
+            AgentDesk.open(database, stage.engine_id) as stage.desk,
+            Dispatcher.open(
+                database, stage.engine_id, capacity, stage.desk, stage.begin
+            ) as stage.dispatcher,
+        ):
             yield stage
 
     return run
@@ -150,8 +157,8 @@ async def test_a_hang_up_told_while_the_call_is_being_claimed_is_not_lost(
 ):
     claim = dispatch.claim
 
-    async def claim_and_be_slow(connection, engine_id, room):
-        claims = await claim(connection, engine_id, room)
+    async def claim_and_be_slow(connection, engine_id, room, after):
+        claims = await claim(connection, engine_id, room, after)
         for claimed in claims:
             async with database.connection() as other:
                 await request_hang_up(other, office.account_id, claimed.call_id)
@@ -223,8 +230,8 @@ class TestDraining:
         alice = await office.add_user("alice")
         async with engine() as draining:
 
-            async def drain_meanwhile(connection, engine_id, room):
-                claims = await claim(connection, engine_id, room)
+            async def drain_meanwhile(connection, engine_id, room, after):
+                claims = await claim(connection, engine_id, room, after)
                 if claims:
                     await draining.dispatcher.drain(0)
                 return claims
@@ -233,7 +240,7 @@ class TestDraining:
             call_id = await office.queue(user_id=alice)
             async with engine() as other:
                 call = await other.next()
-                assert (call.claim.call_id, len(call.claim.agents)) == (call_id, 1)
+                assert (call.claim.call_id, len(call.claim.found.agents)) == (call_id, 1)
             assert draining.begun.empty()
 
     async def test_it_waits_for_the_calls_that_run(self, office, engine):
@@ -263,14 +270,17 @@ class TestBusyUsers:
             first = await stage.next()
             await office.queue(user_id=alice)
             second = await stage.next()
-        assert [agent["user_id"] for agent in first.claim.agents] == [alice]
-        assert (second.claim.agents, second.claim.wanted) == ([], 1)
+        assert [agent["user_id"] for agent in first.claim.found.agents] == [alice]
+        assert (second.claim.found.agents, second.claim.found.others) == ([], True)
 
     async def test_of_two_calls_in_one_claim_the_older_gets_the_user(self, office):
         alice = await office.add_user("alice")
         older, younger = await office.queue(user_id=alice), await office.queue(user_id=alice)
         claims = await office.claim(await office.join())
-        assert [(each.call_id, len(each.agents)) for each in claims] == [(older, 1), (younger, 0)]
+        assert [(each.call_id, len(each.found.agents)) for each in claims] == [
+            (older, 1),
+            (younger, 0),
+        ]
 
     async def test_two_engines_that_claim_at_once_do_not_share_a_user(self, office):
         users = [await office.add_user(f"user-{number}") for number in range(8)]
@@ -280,7 +290,7 @@ class TestBusyUsers:
             await office.queue(ring_group_id=group)
             await office.queue(ring_group_id=group)
             batches = await asyncio.gather(*[office.claim(each, 1) for each in engines])
-            agents = [agent["user_id"] for [each] in batches for agent in each.agents]
+            agents = [agent["user_id"] for [each] in batches for agent in each.found.agents]
             assert sorted(agents) == users
             await office.rows("DELETE FROM reservations")
 
@@ -290,8 +300,7 @@ class TestBusyUsers:
         await office.queue(user_id=alice)
         await office.queue(ring_group_id=group)
         _, second = await office.claim(await office.join())
-        assert [agent["user_id"] for agent in second.agents] == [bob]
-        assert second.wanted == 2
+        assert [agent["user_id"] for agent in second.found.agents] == [bob]
 
 
 class TestWaiting:
@@ -299,7 +308,7 @@ class TestWaiting:
 
     @pytest.fixture(autouse=True)
     def look_often(self, monkeypatch):
-        monkeypatch.setattr(dispatch, "WAITING_POLL_SECONDS", 0.02)
+        monkeypatch.setattr(agent_desk, "WAITING_POLL_SECONDS", 0.02)
 
     @pytest.fixture
     async def alice(self, office):
@@ -322,8 +331,8 @@ class TestWaiting:
             writer.write(change(first, office.account_id, 2, "ended"))
             call = await stage.next()
             assert call.claim.call_id == second
-            assert [agent["user_id"] for agent in call.claim.agents] == [alice]
-            assert stage.dispatcher.waiting == 1
+            assert [agent["user_id"] for agent in call.claim.found.agents] == [alice]
+            assert stage.desk.waiting == 1
             writer.write(change(second, office.account_id, 2, "ended"))
             assert (await stage.next()).claim.call_id == third
 
@@ -334,8 +343,8 @@ class TestWaiting:
             await stage.next()
             call_id = await office.queue(ring_group_id=impatient)
             call = await stage.next()
-            assert (call.claim.call_id, call.claim.agents) == (call_id, [])
-            assert stage.dispatcher.waiting == 0
+            assert (call.claim.call_id, call.claim.found.agents) == (call_id, [])
+            assert stage.desk.waiting == 0
 
     async def test_it_does_not_keep_others_waiting(self, office, engine, alice, patient):
         bob = await office.add_user("bob")
@@ -369,7 +378,7 @@ class TestWaiting:
                 assert await office.call(waiting, "engine_id") == other.engine_id
 
     async def test_more_than_a_bound_do_not_wait(self, office, engine, alice, patient, monkeypatch):
-        monkeypatch.setattr(dispatch, "MAX_WAITING", 1)
+        monkeypatch.setattr(agent_desk, "MAX_WAITING", 1)
         async with engine() as stage:
             await office.queue(user_id=alice)
             await stage.next()

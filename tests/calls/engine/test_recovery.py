@@ -119,7 +119,7 @@ async def test_a_call_without_the_mark_goes_back_to_the_queue(office, database, 
     assert await office.reserved() == {}
     assert await office.events(call_id) == ["queued", "queued"]
     [again] = await office.claim(await office.join())
-    assert (again.call_id, again.sequence, len(again.agents)) == (call_id, 2, 1)
+    assert (again.call_id, again.sequence, len(again.found.agents)) == (call_id, 2, 1)
 
 
 async def test_it_goes_back_once_however_many_engines_look(office, database, lookout, lost):

@@ -258,7 +258,7 @@ async def test_whoever_lost_the_race_for_a_call_is_free_once_an_agent_has_it(
         )
         await writer.store(connected)
         assert await office.reserved() == {users[1]: call_id}
-        ended = change(call_id, office.account_id, 4, "ended")
+        ended = change(call_id, office.account_id, 4, "ended", answered_by=users[1])
         writer.write(ended)
     assert await office.reserved() == {}
     idle_since = "SELECT last_call_ended_at FROM users WHERE id = %s"

@@ -1,5 +1,6 @@
 """Who is rung, together or in turn, and who wins."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -12,18 +13,21 @@ from calls.in_memory import (
     Refuses,
     Rings,
     call_plan,
+    one_after_another,
     user,
 )
 
-from twoleg.calls.plan import Strategy, rounds_for
+from twoleg.calls.plan import AgentRound
+from twoleg.directory.ring_groups import Strategy
 
 ELSEWHERE = 'SIP;cause=200;text="Call completed elsewhere"'
 CONTACT = (Rings(), Answers(), HangsUp(20.0))
 
 
 def group(strategy, *names):
-    agents = [user(name, user_id=number) for number, name in enumerate(names, 1)]
-    return call_plan(*rounds_for(strategy, agents), ring_group_id=5)
+    agents = tuple(user(name, user_id=number) for number, name in enumerate(names, 1))
+    rounds = (agents,) if strategy == "ring_all" else one_after_another(*agents)
+    return call_plan(*rounds, ring_group_id=5)
 
 
 def test_all_registered_phones_of_a_user_ring_and_the_first_to_answer_has_the_call(tell):
@@ -120,10 +124,10 @@ def test_in_order_rings_the_next_at_once_after_a_refusal(tell):
 
 
 def test_a_user_is_rung_first_and_the_group_is_the_fallback(tell):
-    members = [user("ann", user_id=1), user("bob", user_id=2)]
+    members = (user("ann", user_id=1), user("bob", user_id=2))
     told = tell(
         {"agent": (Refuses(486),), "ann": RINGS_FOR_EVER, "bob": ANSWERS, "contact": CONTACT},
-        call_plan((user("agent"),), *rounds_for(Strategy.RING_ALL, members), ring_group_id=5),
+        call_plan((user("agent"),), members, ring_group_id=5),
     )
     assert told.outcome == "connected"
     assert told.sent("ann") == ["INVITE", "CANCEL"]
@@ -144,8 +148,62 @@ def test_of_several_reasons_the_most_telling_is_the_outcome(tell, strategy, ann,
     assert told.outcome == outcome
 
 
-def test_an_order_without_members_has_no_rounds():
-    assert rounds_for(Strategy.RING_ALL, []) == rounds_for(Strategy.IN_ORDER, []) == ()
+class Source:
+    """Gives rounds one after another, and keeps who was let go."""
+
+    def __init__(self, *rounds):
+        self.rounds = [AgentRound(agents=agents) for agents in rounds]
+        self.released = []
+
+    async def following(self):
+        await asyncio.sleep(5.0)
+        return self.rounds.pop(0) if self.rounds else None
+
+    def release(self, user_id):
+        self.released.append(user_id)
+
+
+def test_who_comes_after_the_plan_is_asked_for_when_it_comes_to_that(tell):
+    source = Source((user("bob", user_id=2),))
+    told = tell({"agent": (Refuses(486),), "bob": ANSWERS, "contact": CONTACT}, agents=source)
+    assert told.outcome == "connected"
+    assert told.phone.legs["bob"].sent_at["INVITE"] == 5.5
+    assert told.writer.ending.answered_by == 2
+
+
+def test_once_nobody_is_left_the_refusals_of_all_rounds_tell_why(tell):
+    source = Source((user("bob", user_id=2),))
+    told = tell({"agent": (Refuses(603),), "bob": (Refuses(486),)}, agents=source)
+    assert told.outcome == "agent_declined"
+    assert told.ended_at == 11.0
+    assert told.writer.ending.answered_by is None
+
+
+def test_whoever_declines_is_let_go_while_the_others_ring(tell):
+    source = Source()
+    told = tell(
+        {
+            "ann": (Rings(), Refuses(603)),
+            "mobile": RINGS_FOR_EVER,
+            "bob": (Rings(), Answers(9.0)),
+            "contact": CONTACT,
+        },
+        call_plan((user("ann", "mobile", user_id=1), user("bob", user_id=2))),
+        agents=source,
+    )
+    assert told.outcome == "connected"
+    assert source.released == [1]
+    assert told.phone.legs["mobile"].sent_at["CANCEL"] == 0.5
+
+
+def test_who_has_another_phone_ringing_is_not_let_go(tell):
+    source = Source()
+    tell(
+        {"ann": (Refuses(486),), "mobile": ANSWERS, "bob": RINGS_FOR_EVER, "contact": CONTACT},
+        call_plan((user("ann", "mobile", user_id=1), user("bob", user_id=2))),
+        agents=source,
+    )
+    assert source.released == []
 
 
 def test_a_group_that_rings_nobody_is_an_outcome(tell):

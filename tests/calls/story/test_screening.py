@@ -11,11 +11,13 @@ from calls.in_memory import (
     Rings,
     Sends,
     call_plan,
+    one_after_another,
     user,
 )
 
-from twoleg.calls.plan import AgentPlan, AgentRound, Strategy, rounds_for
+from twoleg.calls.plan import AgentPlan, AgentRound
 from twoleg.directory.accounts import Screening
+from twoleg.directory.ring_groups import Strategy
 from twoleg.sip_io import Info
 
 ELSEWHERE = 'SIP;cause=200;text="Call completed elsewhere"'
@@ -33,7 +35,9 @@ def over_trunk(*names, screening=Screening.TRUNK_ONLY, user_id=7):
 
 def group(strategy, *names):
     agents = [over_trunk(name, user_id=number) for number, name in enumerate(names, 1)]
-    return call_plan(*rounds_for(strategy, agents), ring_group_id=5)
+    together = strategy == Strategy.RING_ALL
+    rounds = (tuple(agents),) if together else one_after_another(*agents)
+    return call_plan(*rounds, ring_group_id=5)
 
 
 def confirming(*, answers=2.0, presses=5.0):
