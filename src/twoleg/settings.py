@@ -124,6 +124,12 @@ class Settings(BaseSettings):
     max_calls: int = Field(
         default=1000, ge=1, description="Calls that one engine carries at the same time."
     )
+    max_queued_seconds: float = Field(
+        default=300.0,
+        ge=0,
+        description="Age at which a call expires that no engine was there to take; what the call "
+        "may wait for an agent comes on top.",
+    )
     drain_seconds: float = Field(
         default=5.0, ge=0, description="How long running calls may go on once told to stop."
     )

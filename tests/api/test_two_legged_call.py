@@ -323,6 +323,22 @@ class TestRefusals:
         await execute("UPDATE ring_groups SET max_wait_seconds = 30")
         assert (await client.post(PATH, json=group)).status_code == 202
 
+    async def test_a_group_of_which_nobody_is_free_unless_its_queue_is_on(
+        self, account, client, execute
+    ):
+        group = {"ring_group_id": 1, "contact_id": 1234, "line_id": 1}
+        assert (await client.post(PATH, json=group)).status_code == 202
+        await execute(
+            "INSERT INTO reservations (user_id, call_id)"
+            " SELECT user_id, (SELECT max(id) FROM calls) FROM ring_group_members"
+        )
+        assert await self.refused(client, group) == ("ring_group_id", "no_agent_available")
+        await execute("DELETE FROM reservations")
+        await execute("UPDATE users SET wrap_up_until = now() + interval '1 minute'")
+        assert await self.refused(client, group) == ("ring_group_id", "no_agent_available")
+        await execute("UPDATE ring_groups SET max_wait_seconds = 30")
+        assert (await client.post(PATH, json=group)).status_code == 202
+
     async def test_a_group_without_users_is_an_outcome_and_no_refusal(
         self, account, client, execute
     ):

@@ -33,9 +33,11 @@ SELECT r.position, t.account_id, t.scopes,
        a.calls_per_second, a.max_calls, a.allowed_countries,
        u.id AS user_id, u.availability AS user_availability, g.id AS ring_group_id,
        coalesce(g.max_wait_seconds = 0 AND g.fallback IS NULL AND
-         (SELECT bool_and(m.availability = 'away')
+         (SELECT bool_and(m.availability = 'away'
+            OR coalesce(m.wrap_up_until > now(), false)
+            OR EXISTS (SELECT FROM reservations b WHERE b.user_id = m.id))
           FROM ring_group_members rm JOIN users m ON m.id = rm.user_id
-          WHERE rm.ring_group_id = g.id AND m.deleted_at IS NULL), false) AS ring_group_is_away,
+          WHERE rm.ring_group_id = g.id AND m.deleted_at IS NULL), false) AS ring_group_is_busy,
        c.id AS contact_id, c.phone_number AS contact_phone_number,
        c.opted_out AS contact_opted_out,
        coalesce(l.id, ln.id) AS line_id,

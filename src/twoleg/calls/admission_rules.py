@@ -40,7 +40,7 @@ class Found(NamedTuple):
     user_id: int | None
     user_availability: str | None
     ring_group_id: int | None
-    ring_group_is_away: bool
+    ring_group_is_busy: bool
     contact_id: int | None
     contact_phone_number: str | None
     contact_opted_out: bool | None
@@ -158,8 +158,8 @@ def _check_allowed(
     if found.user_availability != _AVAILABLE:
         if found.ring_group_id is None:
             _refuse("user_id", "The selected user_id is away.", Refusal.USER_INACTIVE)
-        if found.ring_group_is_away and not request.options.get("max_wait_seconds"):
-            text = "Every user of the selected ring_group_id is away, and its queue is off."
+        if found.ring_group_is_busy and not request.options.get("max_wait_seconds"):
+            text = "Nobody of the selected ring_group_id is free, and its queue is off."
             _refuse("ring_group_id", text, Refusal.NO_AGENT_AVAILABLE)
     if not found.line_has_trunk:
         field = _line_field(request)

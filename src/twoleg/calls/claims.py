@@ -112,6 +112,14 @@ class Claim:
     country: str | None
     trunks: list[dict[str, Any]]
     found: Found
+    expired: bool = False
+    """It was in the queue for so long that nobody wants it any more."""
+
+    def waited_too_long(self, max_queued_seconds: float) -> bool:
+        """Tell whether no engine took the call for longer than that, and than it may wait."""
+        asked = self.options.get("max_wait_seconds")
+        waits = self.found.max_wait_seconds if asked is None else asked
+        return self.queued_seconds > max_queued_seconds + (waits or 0)
 
     def search(self) -> AgentSearch:
         """Begin the search for an agent, before anything was looked for."""

@@ -40,6 +40,10 @@ WHERE engine_id = %s AND ended_at IS NULL AND hangup_requested_at IS NOT NULL
 log = structlog.get_logger(__name__)
 
 
+MAX_QUEUED_SECONDS: Final = 300.0
+"""How old a call may be, unless told otherwise, that no engine was there to take."""
+
+
 class RunningCall(Protocol):
     """A call that is placed; `twoleg.calls.story.Story` is one."""
 
@@ -70,6 +74,7 @@ class Dispatcher:
         desk: AgentDesk,
         begin: Begin,
         calls: asyncio.TaskGroup,
+        max_queued_seconds: float,
     ) -> None:
         self._database = database
         self._engine_id = engine_id
@@ -77,6 +82,7 @@ class Dispatcher:
         self._desk = desk
         self._begin = begin
         self._calls = calls
+        self._max_queued_seconds = max_queued_seconds
         self._running: dict[int, RunningCall] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._waiting: dict[int, _Waiting] = {}
@@ -99,10 +105,16 @@ class Dispatcher:
         capacity: int,
         desk: AgentDesk,
         begin: Begin,
+        *,
+        max_queued_seconds: float = MAX_QUEUED_SECONDS,
     ) -> AsyncIterator[Self]:
-        """Place calls until the block is left, which ends those that still run."""
+        """Place calls until the block is left, which ends those that still run.
+
+        A call that was in the queue for longer than `max_queued_seconds` and its own waiting time
+        expires.
+        """
         async with asyncio.TaskGroup() as calls:
-            dispatcher = cls(database, engine_id, capacity, desk, begin, calls)
+            dispatcher = cls(database, engine_id, capacity, desk, begin, calls, max_queued_seconds)
             try:
                 async with background(
                     stay_connected(database, dispatcher._listen, "nobody tells of calls"),
@@ -195,7 +207,9 @@ class Dispatcher:
             return
         for claimed in claims:
             search = claimed.search()
-            if claimed.found.agents:
+            if claimed.waited_too_long(self._max_queued_seconds):
+                self._start(replace(claimed, expired=True), search)
+            elif claimed.found.agents:
                 search.ring(claimed.found)
                 self._start(claimed, search)
             elif claimed.hangup_requested:

@@ -18,7 +18,7 @@ from twoleg.calls.background import background
 from twoleg.calls.bindings import StoredBindings
 from twoleg.calls.call_agents import CallAgents
 from twoleg.calls.claims import Claim
-from twoleg.calls.dispatch import Dispatcher, RunningCall
+from twoleg.calls.dispatch import MAX_QUEUED_SECONDS, Dispatcher, RunningCall
 from twoleg.calls.known_peers import KnownPeers
 from twoleg.calls.phrases import AttentionTone
 from twoleg.calls.planning import Surroundings, plan_of
@@ -58,6 +58,7 @@ class EngineConfig:
     public_address: str | None = None
     rtp_ports: range = range(20_000, 30_000)
     max_calls: int = 1000
+    max_queued_seconds: float = MAX_QUEUED_SECONDS
     story: StorySettings = field(default_factory=StorySettings)
 
     @property
@@ -129,7 +130,14 @@ class Engine:
                 agents = CallAgents(claimed, search, desk, here)
                 return Story(plan, equipment, writer, settings=config.story, agents=agents)
 
-            dispatching = Dispatcher.open(database, engine_id, config.max_calls, desk, begin)
+            dispatching = Dispatcher.open(
+                database,
+                engine_id,
+                config.max_calls,
+                desk,
+                begin,
+                max_queued_seconds=config.max_queued_seconds,
+            )
             dispatcher = await enter(dispatching)
             watch = TrunkWatch(database, phone, peers)
             await enter(background(watch.run()))

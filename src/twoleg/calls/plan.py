@@ -91,5 +91,8 @@ class CallPlan:
     hangup_requested: bool = False
     """The API asked for the end before the claim."""
 
+    expired: bool = False
+    """It waited for an engine for too long: nobody is rung any more."""
+
     agents_busy: bool = False
     """Whoever was meant has another call, or is away."""

@@ -78,6 +78,7 @@ def plan_of(claim: Claim, here: Surroundings) -> CallPlan:
         sequence=claim.sequence,
         queued_seconds=claim.queued_seconds,
         hangup_requested=claim.hangup_requested,
+        expired=claim.expired,
         agents_busy=claim.found.others and not claim.found.agents,
     )
 

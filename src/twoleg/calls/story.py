@@ -86,6 +86,8 @@ class Story:
         try:
             if self._plan.hangup_requested:
                 self.hang_up()
+            elif self._plan.expired:
+                self._decide(Outcome.EXPIRED, EndedBy.SYSTEM)
             if self._verdict is None:
                 await self._tell_until_interrupted()
         except asyncio.CancelledError:

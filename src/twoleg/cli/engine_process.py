@@ -34,4 +34,5 @@ def _config(settings: Settings) -> EngineConfig:
         public_address=settings.public_address,
         rtp_ports=range(settings.rtp_ports.low, settings.rtp_ports.high + 1),
         max_calls=settings.max_calls,
+        max_queued_seconds=settings.max_queued_seconds,
     )

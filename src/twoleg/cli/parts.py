@@ -23,6 +23,7 @@ from twoleg.cli.options import (
     LogFormat,
     LogLevel,
     MaxCalls,
+    MaxQueuedSeconds,
     PublicAddress,
     RecordDays,
     RtpPorts,
@@ -75,6 +76,7 @@ def engine(
     public_address: PublicAddress = None,
     rtp_ports: RtpPorts = None,
     max_calls: MaxCalls = None,
+    max_queued_seconds: MaxQueuedSeconds = None,
     drain_seconds: DrainSeconds = None,
     log_format: LogFormat = None,
     log_level: LogLevel = None,
@@ -87,7 +89,8 @@ def engine(
         data_dir=data_dir, database_url=database_url, sip=sip, sip_tls=sip_tls,
         tls_certificate=tls_certificate, tls_key=tls_key, tls_authorities=tls_authorities,
         public_address=public_address, rtp_ports=rtp_ports, max_calls=max_calls,
-        drain_seconds=drain_seconds, log_format=log_format, log_level=log_level,
+        max_queued_seconds=max_queued_seconds, drain_seconds=drain_seconds,
+        log_format=log_format, log_level=log_level,
     )  # fmt: skip
     _run("engine", engine_process.run, settings, supervised)
 

@@ -18,6 +18,7 @@ from twoleg.cli.options import (
     LogFormat,
     LogLevel,
     MaxCalls,
+    MaxQueuedSeconds,
     PublicAddress,
     RecordDays,
     RtpPorts,
@@ -52,6 +53,7 @@ def serve(
     public_address: PublicAddress = None,
     rtp_ports: RtpPorts = None,
     max_calls: MaxCalls = None,
+    max_queued_seconds: MaxQueuedSeconds = None,
     drain_seconds: DrainSeconds = None,
     record_days: RecordDays = None,
     log_format: LogFormat = None,
@@ -68,8 +70,8 @@ def serve(
         data_dir=data_dir, database_url=database_url, http=http, sip=sip, sip_tls=sip_tls,
         tls_certificate=tls_certificate, tls_key=tls_key, tls_authorities=tls_authorities,
         public_address=public_address, rtp_ports=rtp_ports, max_calls=max_calls,
-        drain_seconds=drain_seconds, record_days=record_days, log_format=log_format,
-        log_level=log_level,
+        max_queued_seconds=max_queued_seconds, drain_seconds=drain_seconds,
+        record_days=record_days, log_format=log_format, log_level=log_level,
     )  # fmt: skip
     with explained(), ended_in_order():
         if settings.database_url is not None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from calls.engine.conftest import change
@@ -213,6 +214,32 @@ async def test_a_call_that_breaks_off_takes_no_other_with_it(office, engine, mon
         await stage.next()
         assert not healthy.canceled
         assert stage.dispatcher.running == 2
+
+
+class TestExpiry:
+    """Nobody is rung for a call that was in the queue while no engine was there."""
+
+    async def queued_before(self, office, minutes, **columns):
+        created_at = datetime.now(UTC) - timedelta(minutes=minutes)
+        return await office.queue(created_at=created_at, **columns)
+
+    async def test_a_call_that_is_too_old_expires(self, office, engine):
+        alice = await office.add_user("alice")
+        async with engine() as stage:
+            await self.queued_before(office, 6, user_id=alice)
+            assert (await stage.next()).claim.expired
+            await self.queued_before(office, 4)
+            assert not (await stage.next()).claim.expired
+
+    async def test_what_a_call_may_wait_comes_on_top(self, office, engine):
+        group = await office.add_group(max_wait_seconds=600)
+        async with engine() as stage:
+            await self.queued_before(office, 14, ring_group_id=group)
+            assert not (await stage.next()).claim.expired
+            await self.queued_before(office, 16, ring_group_id=group)
+            assert (await stage.next()).claim.expired
+            await self.queued_before(office, 14, options={"max_wait_seconds": 600})
+            assert not (await stage.next()).claim.expired
 
 
 class TestDraining:

@@ -206,6 +206,12 @@ def test_who_has_another_phone_ringing_is_not_let_go(tell):
     assert source.released == []
 
 
+def test_a_call_that_is_too_old_rings_nobody(tell):
+    told = tell({}, replace(call_plan(), expired=True))
+    assert (told.outcome, told.ended_by) == ("expired", "system")
+    assert told.phone.legs == {}
+
+
 def test_a_group_that_rings_nobody_is_an_outcome(tell):
     told = tell({}, replace(call_plan(), rounds=(), ring_group_id=5))
     assert told.outcome == "no_agent_available"
