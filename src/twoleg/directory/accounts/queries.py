@@ -71,4 +71,4 @@ async def change_account(connection: Connection, account_id: int, fields: Fields
 def _account(row: Row | None, account_id: int) -> Account:
     if row is None:
         raise NotFound("accounts", account_id)
-    return Account(**row)
+    return Account(**{name: row[name] for name in Account.__dataclass_fields__})
