@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from twoleg.calls.background import background
 from twoleg.cli.stopping import stop_requested
+from twoleg.reminders.serving import serve_reminders
 from twoleg.settings import Settings
 from twoleg.store import Database
 from twoleg.worker import open_jobs, periodic_jobs, run_worker
@@ -14,6 +16,7 @@ async def run(settings: Settings, url: str, *, supervised: bool) -> None:
         stop_requested(supervised=supervised) as stop,
         Database.open(url, max_connections=2) as database,
         open_jobs(database, periodic_jobs(settings.record_days)) as jobs,
+        background(serve_reminders(database)),
     ):
         print("ready worker", flush=True)  # noqa: T201
         await run_worker(jobs, stop)

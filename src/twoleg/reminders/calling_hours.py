@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
@@ -31,7 +31,7 @@ class QuietHours:
     end: time
 
     @classmethod
-    def from_json(cls, fields: dict[str, Any] | None) -> Self | None:
+    def from_json(cls, fields: Mapping[str, Any] | None) -> Self | None:
         """Read {"start": "21:00", "end": "08:00"}; None for none."""
         if fields is None:
             return None

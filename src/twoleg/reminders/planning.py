@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from twoleg.directory.phone_numbers import country_of, parse
-from twoleg.reminders.calling_hours import CallingHours, QuietHours, public_holidays
-from twoleg.reminders.contact_zone import contact_zone
+from twoleg.reminders.calling_hours import CallingHours
+from twoleg.reminders.contact_hours import hours_of
 from twoleg.reminders.plans.values import moment_from_json
 from twoleg.reminders.timing import Dropped, Moment, due_at
 from twoleg.reminders.wall_clock import zone_of
@@ -24,7 +23,7 @@ SELECT a.id, a.account_id, a.starts_at, a.time_zone, a.created_at, a.status,
   a.deleted_at IS NOT NULL OR a.status = 'cancelled',
   a.status IN ('confirmed', 'reschedule_requested', 'callback_requested'),
   c.opted_out OR c.deleted_at IS NOT NULL OR a.status = 'opted_out',
-  c.time_zone, c.phone_number,
+  c.time_zone, c.phone_number, p.line_id,
   CASE WHEN p.active AND p.deleted_at IS NULL THEN p.moments ELSE '[]' END,
   coalesce(p.quiet_hours, o.quiet_hours), p.weekdays, p.skip_holidays, now(),
   (SELECT coalesce(jsonb_object_agg(r.moment, r.due_at), '{}') FROM reminders r
@@ -38,13 +37,15 @@ WHERE a.id = ANY(%s)
 _STORE: Final = """
 WITH wanted AS MATERIALIZED (
   SELECT * FROM jsonb_to_recordset(%(reminders)s::jsonb) AS x(
-    account_id bigint, appointment_id bigint, moment smallint, state text, due_at timestamptz,
-    starts_at timestamptz, reason text)
+    account_id bigint, appointment_id bigint, moment smallint, line_id bigint, state text,
+    due_at timestamptz, starts_at timestamptz, reason text)
 ), planned AS (
-  INSERT INTO reminders AS r (account_id, appointment_id, moment, state, due_at, starts_at, reason)
-  SELECT account_id, appointment_id, moment, state, due_at, starts_at, reason FROM wanted
-  ON CONFLICT (appointment_id, moment) DO UPDATE SET state = excluded.state,
-    due_at = excluded.due_at, starts_at = excluded.starts_at, reason = excluded.reason
+  INSERT INTO reminders AS r (account_id, appointment_id, moment, line_id, state, due_at,
+    starts_at, reason)
+  SELECT account_id, appointment_id, moment, line_id, state, due_at, starts_at, reason FROM wanted
+  ON CONFLICT (appointment_id, moment) DO UPDATE SET line_id = excluded.line_id,
+    state = excluded.state, due_at = excluded.due_at, starts_at = excluded.starts_at,
+    reason = excluded.reason
   WHERE r.state = 'planned' OR (r.state = 'dropped' AND r.attempts = 0)
 ), gone AS (
   UPDATE reminders r SET state = 'dropped', due_at = NULL, reason = 'plan_changed'
@@ -74,6 +75,7 @@ class _Loaded(NamedTuple):
     opted_out: bool
     contact_time_zone: str | None
     phone_number: str
+    line_id: int | None
     moments: list[dict[str, Any]]
     quiet_hours: dict[str, str] | None
     weekdays: list[int] | None
@@ -148,15 +150,13 @@ def _due(
 
 
 def _hours(appointment: _Loaded) -> CallingHours:
-    country = country_of(parse(appointment.phone_number, None))
-    skips = appointment.skip_holidays and country is not None
-    return CallingHours(
-        zone=contact_zone(
-            appointment.contact_time_zone, appointment.phone_number, appointment.time_zone
-        ),
-        quiet=QuietHours.from_json(appointment.quiet_hours),
-        weekdays=frozenset(appointment.weekdays or ()),
-        days_off=public_holidays(country) if skips and country else frozenset(),
+    return hours_of(
+        contact_time_zone=appointment.contact_time_zone,
+        phone_number=appointment.phone_number,
+        time_zone=appointment.time_zone,
+        quiet_hours=appointment.quiet_hours,
+        weekdays=appointment.weekdays or (),
+        skip_holidays=bool(appointment.skip_holidays),
     )
 
 
@@ -166,6 +166,7 @@ def _row(appointment: _Loaded, planned: _Planned) -> dict[str, Any]:
         "account_id": appointment.account_id,
         "appointment_id": appointment.id,
         "moment": planned.moment,
+        "line_id": appointment.line_id,
         "state": "dropped" if dropped else "planned",
         "due_at": None if dropped else planned.due,
         "starts_at": appointment.starts_at,

@@ -761,6 +761,8 @@ reminders = Table(
         nullable=False,
     ),
     Column("moment", SmallInteger, nullable=False),
+    # The plan's, whose trunks pace the calls.
+    Column("line_id", BigInteger, nullable=False),
     _text("state", "planned"),
     _time("due_at"),
     Column("starts_at", DateTime(timezone=True), nullable=False),

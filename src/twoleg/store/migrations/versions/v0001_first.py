@@ -550,6 +550,7 @@ CREATE TABLE reminders (
     account_id bigint NOT NULL,
     appointment_id bigint NOT NULL,
     moment smallint NOT NULL,
+    line_id bigint NOT NULL,
     state text NOT NULL DEFAULT 'planned',
     due_at timestamptz,
     starts_at timestamptz NOT NULL,
@@ -643,7 +644,7 @@ CREATE TRIGGER plan_appointments_anew
     EXECUTE FUNCTION plan_appointments_anew();
 
 CREATE TRIGGER plan_appointments_anew
-    AFTER UPDATE OF moments, quiet_hours, weekdays, skip_holidays, active, deleted_at
+    AFTER UPDATE OF moments, line_id, quiet_hours, weekdays, skip_holidays, active, deleted_at
     ON reminder_plans FOR EACH ROW EXECUTE FUNCTION plan_appointments_anew();
 
 CREATE TRIGGER plan_appointments_anew AFTER UPDATE OF time_zone, quiet_hours ON accounts

@@ -1,0 +1,211 @@
+"""Reminders that are due become calls: as fast as the limits allow, nearest appointment first."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple
+
+from twoleg.calls.admission_queries import CALLS_CHANNEL
+from twoleg.reminders.contact_hours import hours_of
+from twoleg.reminders.timing import LEAD, Dropped
+from twoleg.store.database import Connection
+
+AT_ONCE: Final = 100
+"""Reminders that become calls in one transaction."""
+
+SHARE: Final = 0.5
+"""Of an account's calls, and of a line's trunks, that reminders take at most.
+
+The rest is left to agents, whose calls are never kept waiting by a morning of reminders.
+"""
+
+CONTACT_BUSY: Final = timedelta(minutes=2)
+"""A contact who is being reminded of one appointment is called again so much later."""
+
+_ONE_DAY: Final = timedelta(days=1)
+
+# Two placers at once would each fill the same room.
+_LOCK: Final = "SELECT pg_try_advisory_xact_lock(hashtext('twoleg.reminders.placing'))"
+
+# How much room is left, by account and by line; a line with a trunk that has no limit has none.
+_DUE: Final = """
+WITH live AS MATERIALIZED (
+  SELECT account_id, line_id, count(*) AS calls FROM calls
+  WHERE ended_at IS NULL AND source = 'reminder' GROUP BY account_id, line_id
+), due AS (
+  SELECT id, account_id, line_id, starts_at,
+    row_number() OVER (PARTITION BY account_id ORDER BY starts_at, id) AS account_turn,
+    row_number() OVER (PARTITION BY line_id ORDER BY starts_at, id) AS line_turn
+  FROM reminders WHERE state = 'planned' AND due_at <= now()
+), account_room AS MATERIALIZED (
+  SELECT a.id AS account_id, least(
+    ceil(%(share)s * a.calls_per_second * %(seconds)s),
+    ceil(%(share)s * a.max_calls)
+      - coalesce((SELECT sum(l.calls) FROM live l WHERE l.account_id = a.id), 0)) AS room
+  FROM accounts a WHERE a.id IN (SELECT account_id FROM due)
+), line_room AS MATERIALIZED (
+  SELECT i.line_id, (
+    SELECT CASE WHEN count(*) = count(t.max_calls) THEN ceil(%(share)s * sum(t.max_calls)) END
+    FROM line_trunks lt JOIN trunks t ON t.id = lt.trunk_id
+    WHERE lt.line_id = i.line_id AND t.deleted_at IS NULL)
+    - coalesce((SELECT sum(l.calls) FROM live l WHERE l.line_id = i.line_id), 0) AS room
+  FROM (SELECT DISTINCT line_id FROM due) i
+), chosen AS MATERIALIZED (
+  SELECT d.id FROM due d JOIN account_room a USING (account_id) JOIN line_room l USING (line_id)
+  WHERE d.account_turn <= a.room AND d.line_turn <= coalesce(l.room, d.line_turn)
+  ORDER BY d.starts_at, d.id LIMIT %(limit)s
+)
+SELECT r.id, r.account_id, r.attempts, r.starts_at, r.line_id, c.id, c.phone_number, c.opted_out,
+  c.time_zone, a.time_zone, coalesce(p.quiet_hours, o.quiet_hours), p.weekdays, p.skip_holidays,
+  p.max_calls_per_day, p.max_calls_per_30_days, n.phone_number, now(),
+  (SELECT count(*) FROM reminder_attempts t WHERE t.contact_id = c.id
+     AND t.placed_at > now() - interval '1 day'),
+  (SELECT count(*) FROM reminder_attempts t WHERE t.contact_id = c.id
+     AND t.placed_at > now() - interval '30 days'),
+  EXISTS (SELECT FROM reminder_attempts t JOIN calls k ON k.id = t.call_id
+     WHERE t.contact_id = c.id AND k.ended_at IS NULL)
+FROM chosen JOIN reminders r USING (id) JOIN appointments a ON a.id = r.appointment_id
+  JOIN contacts c ON c.id = a.contact_id JOIN accounts o ON o.id = r.account_id
+  JOIN reminder_plans p ON p.id = a.reminder_plan_id JOIN lines n ON n.id = r.line_id
+WHERE NOT a.to_be_planned
+ORDER BY r.starts_at, r.id FOR NO KEY UPDATE OF r SKIP LOCKED
+"""
+
+_PUT_OFF: Final = """
+UPDATE reminders r SET due_at = x.due_at, state = coalesce(x.state, r.state), reason = x.reason
+FROM jsonb_to_recordset(%s::jsonb) AS x(id bigint, due_at timestamptz, state text, reason text)
+WHERE r.id = x.id
+"""
+
+# Everything in one statement: a reminder is called if, and only if, its call is there.
+_PLACE: Final = """
+WITH wanted AS MATERIALIZED (
+  SELECT x.*, nextval(pg_get_serial_sequence('calls', 'id')) AS call_id
+  FROM jsonb_to_recordset(%(reminders)s::jsonb) AS x(
+    id bigint, account_id bigint, contact_id bigint, line_id bigint, contact_phone_number text,
+    line_phone_number text)
+), placed AS (
+  INSERT INTO calls (id, account_id, source, contact_id, line_id, contact_phone_number,
+    line_phone_number, options, sequence) OVERRIDING SYSTEM VALUE
+  SELECT call_id, account_id, 'reminder', contact_id, line_id, contact_phone_number,
+    line_phone_number, jsonb_build_object('reminder_id', id), 1 FROM wanted
+), events AS (
+  INSERT INTO call_events (account_id, call_id, sequence, type, at, data)
+  SELECT account_id, call_id, 1, 'call.queued', now(), '{}' FROM wanted
+), attempts AS (
+  INSERT INTO reminder_attempts (call_id, reminder_id, account_id, contact_id)
+  SELECT call_id, id, account_id, contact_id FROM wanted
+), called AS (
+  UPDATE reminders r SET state = 'calling', attempts = r.attempts + 1
+  FROM wanted w WHERE r.id = w.id
+), counted AS (
+  INSERT INTO account_admissions AS s (account_id, admitted)
+  SELECT account_id, count(*) FROM wanted GROUP BY account_id ORDER BY account_id
+  ON CONFLICT (account_id) DO UPDATE SET admitted = s.admitted + excluded.admitted
+)
+SELECT count(pg_notify(%(channel)s, '')) FROM (SELECT FROM wanted LIMIT 1) AS any_call
+"""
+
+
+class _Due(NamedTuple):
+    id: int
+    account_id: int
+    attempts: int
+    starts_at: datetime
+    line_id: int
+    contact_id: int
+    contact_phone_number: str
+    opted_out: bool
+    contact_time_zone: str | None
+    time_zone: str
+    quiet_hours: dict[str, str] | None
+    weekdays: list[int]
+    skip_holidays: bool
+    max_calls_per_day: int
+    max_calls_per_30_days: int
+    line_phone_number: str
+    now: datetime
+    calls_of_a_day: int
+    calls_of_30_days: int
+    is_called: bool
+
+
+async def place_due(connection: Connection, seconds: float) -> int:
+    """Make calls of up to `AT_ONCE` reminders that are due; returns how many it dealt with.
+
+    `seconds` have passed since the last time, which the accounts' rates are held against. To be
+    called in a transaction; another process that is at it now has it all.
+    """
+    cursor = await connection.execute(_LOCK)
+    if await cursor.fetchone() != (True,):
+        return 0
+    parameters = {"share": SHARE, "seconds": seconds, "limit": AT_ONCE}
+    cursor = await connection.execute(_DUE, parameters)
+    due = [_Due(*row) for row in await cursor.fetchall()]
+    now: list[_Due] = []
+    later: list[dict[str, Any]] = []
+    reached: set[int] = set()
+    for reminder in due:
+        otherwise = _when(reminder, also_now=reminder.contact_id in reached)
+        if otherwise is None:
+            now.append(reminder)
+            reached.add(reminder.contact_id)
+        else:
+            later.append(_put_off(reminder, otherwise))
+    if later:
+        await connection.execute(_PUT_OFF, (json.dumps(later, default=str),))
+    if now:
+        await _place(connection, now)
+    return len(due)
+
+
+def _when(reminder: _Due, *, also_now: bool) -> datetime | Dropped | None:
+    """Say when a reminder is called, or why never; None: now."""
+    now, latest = reminder.now, reminder.starts_at - LEAD
+    if reminder.opted_out:
+        return Dropped.OPTED_OUT
+    if now > latest:
+        return Dropped.APPOINTMENT_BEGINS
+    if reminder.calls_of_30_days >= reminder.max_calls_per_30_days:
+        return Dropped.TOO_MANY_CALLS
+    wanted = now
+    if reminder.calls_of_a_day >= reminder.max_calls_per_day:
+        wanted = now + _ONE_DAY
+    elif reminder.is_called or also_now:
+        wanted = now + CONTACT_BUSY
+    hours = hours_of(
+        contact_time_zone=reminder.contact_time_zone,
+        phone_number=reminder.contact_phone_number,
+        time_zone=reminder.time_zone,
+        quiet_hours=reminder.quiet_hours,
+        weekdays=reminder.weekdays,
+        skip_holidays=reminder.skip_holidays,
+    )
+    at = hours.next_allowed(wanted)
+    if at is None or at > latest:
+        return Dropped.NO_TIME_ALLOWED
+    return None if at == now else at
+
+
+def _put_off(reminder: _Due, otherwise: datetime | Dropped) -> dict[str, Any]:
+    if isinstance(otherwise, Dropped):
+        return {"id": reminder.id, "due_at": None, "state": "dropped", "reason": otherwise}
+    return {"id": reminder.id, "due_at": otherwise, "state": None, "reason": None}
+
+
+async def _place(connection: Connection, reminders: Sequence[_Due]) -> None:
+    rows = [
+        {
+            "id": reminder.id,
+            "account_id": reminder.account_id,
+            "contact_id": reminder.contact_id,
+            "line_id": reminder.line_id,
+            "contact_phone_number": reminder.contact_phone_number,
+            "line_phone_number": reminder.line_phone_number,
+        }
+        for reminder in reminders
+    ]
+    parameters = {"reminders": json.dumps(rows), "channel": CALLS_CHANNEL}
+    await connection.execute(_PLACE, parameters)

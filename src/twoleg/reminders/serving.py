@@ -1,0 +1,56 @@
+"""The worker's part in reminders: plan what changed, call what is due, settle what ended."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import structlog
+
+from twoleg.reminders.placing import AT_ONCE, place_due
+from twoleg.reminders.planning import BATCH, plan_waiting
+from twoleg.reminders.settling import settle_ended
+from twoleg.store import Database
+from twoleg.store.database import Connection
+from twoleg.store.lasting import stay_connected
+
+TICK_SECONDS: Final = 1.0
+
+log = structlog.get_logger(__name__)
+
+
+async def serve_reminders(database: Database) -> None:
+    """Look after every account's reminders. Never returns; any number of workers may do so."""
+    await stay_connected(database, _serve, "reminders wait for the database")
+
+
+async def _serve(connection: Connection) -> None:
+    loop = asyncio.get_running_loop()
+    passed = TICK_SECONDS
+    while True:
+        began_at = loop.time()
+        await do_everything(connection, passed)
+        await asyncio.sleep(max(0.0, began_at + TICK_SECONDS - loop.time()))
+        passed = loop.time() - began_at
+
+
+async def do_everything(connection: Connection, seconds: float) -> None:
+    """Do all that there is to do now; `seconds` have passed since the last time."""
+    await _until_less_than(BATCH, connection, plan_waiting)
+    await _until_less_than(1, connection, settle_ended)
+    # What was answered is planned anew before anything is called.
+    await _until_less_than(BATCH, connection, plan_waiting)
+    async with connection.transaction():
+        placed = await place_due(connection, seconds)
+    if placed == AT_ONCE:
+        log.info("reminders wait their turn", placed=placed)
+
+
+async def _until_less_than(
+    few: int, connection: Connection, work: Callable[[Connection], Awaitable[int]]
+) -> None:
+    while True:
+        async with connection.transaction():
+            if await work(connection) < few:
+                return

@@ -1,0 +1,135 @@
+"""When a reminder's call has ended: the reminder is done, or tried again in a while."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple
+
+from twoleg.calls.outcomes import Outcome
+from twoleg.reminders.contact_hours import hours_of
+from twoleg.reminders.retries import RetryRules, next_attempt
+from twoleg.reminders.timing import Dropped
+from twoleg.store.database import Connection
+
+AT_ONCE: Final = 200
+"""Calls that are settled in one transaction."""
+
+_ENDED: Final = """
+SELECT t.call_id, t.answer, k.outcome, k.ended_at, r.id, r.attempts, r.starts_at,
+  c.opted_out, c.phone_number, c.time_zone, a.time_zone, a.deleted_at IS NOT NULL
+    OR a.status NOT IN ('scheduled', 'reminded', 'unreachable'), a.starts_at <> r.starts_at,
+  coalesce(p.quiet_hours, o.quiet_hours), p.weekdays, p.skip_holidays,
+  p.max_attempts, p.retry_busy_minutes, p.retry_no_answer_minutes
+FROM reminder_attempts t JOIN calls k ON k.id = t.call_id
+  JOIN reminders r ON r.id = t.reminder_id JOIN appointments a ON a.id = r.appointment_id
+  JOIN contacts c ON c.id = t.contact_id JOIN accounts o ON o.id = t.account_id
+  JOIN reminder_plans p ON p.id = a.reminder_plan_id
+WHERE NOT t.settled AND k.ended_at IS NOT NULL
+ORDER BY t.call_id LIMIT %s FOR NO KEY UPDATE OF t SKIP LOCKED
+"""
+
+# An appointment of which nobody could be told, and nobody will be, is unreachable; one that was
+# moved while its contact was being called is reminded of anew.
+_SETTLE: Final = """
+WITH settled AS MATERIALIZED (
+  SELECT * FROM jsonb_to_recordset(%s::jsonb) AS x(
+    call_id bigint, id bigint, state text, attempts smallint, due_at timestamptz, reason text,
+    missed bool, anew bool)
+), attempts AS (
+  UPDATE reminder_attempts t SET settled = true FROM settled s WHERE t.call_id = s.call_id
+), done AS (
+  UPDATE reminders r SET state = s.state, attempts = s.attempts, due_at = s.due_at,
+    reason = s.reason
+  FROM settled s WHERE r.id = s.id AND r.state = 'calling'
+  RETURNING r.id, r.appointment_id, s.missed, s.anew
+), moved AS (
+  UPDATE appointments a SET to_be_planned = true
+  FROM done d WHERE a.id = d.appointment_id AND d.anew
+)
+UPDATE appointments a SET status = 'unreachable', status_at = now()
+FROM done d WHERE a.id = d.appointment_id AND d.missed AND a.status = 'scheduled'
+  AND NOT EXISTS (SELECT FROM reminders r WHERE r.appointment_id = a.id AND r.id <> d.id
+    AND r.state IN ('planned', 'calling'))
+"""
+
+
+class _Ended(NamedTuple):
+    call_id: int
+    answer: str | None
+    outcome: str
+    ended_at: datetime
+    reminder_id: int
+    attempts: int
+    starts_at: datetime
+    opted_out: bool
+    phone_number: str
+    contact_time_zone: str | None
+    time_zone: str
+    is_answered: bool
+    has_moved: bool
+    quiet_hours: dict[str, str] | None
+    weekdays: list[int]
+    skip_holidays: bool
+    max_attempts: int
+    retry_busy_minutes: int
+    retry_no_answer_minutes: int
+
+
+async def settle_ended(connection: Connection) -> int:
+    """Settle up to `AT_ONCE` reminder calls that have ended; returns how many.
+
+    To be called in a transaction.
+    """
+    cursor = await connection.execute(_ENDED, (AT_ONCE,))
+    rows = [_settled(_Ended(*row)) for row in await cursor.fetchall()]
+    if rows:
+        await connection.execute(_SETTLE, (json.dumps(rows, default=str),))
+    return len(rows)
+
+
+def _settled(ended: _Ended) -> dict[str, Any]:
+    after = _after(ended)
+    again = isinstance(after, datetime)
+    anew = after is Dropped.PLAN_CHANGED
+    return {
+        "call_id": ended.call_id,
+        "id": ended.reminder_id,
+        "state": "planned" if again else "dropped" if anew else "done",
+        "attempts": 0 if anew else ended.attempts,
+        "due_at": after if again else None,
+        "reason": None if again else after,
+        "missed": not again and not anew and ended.answer is None,
+        "anew": anew,
+    }
+
+
+def _after(ended: _Ended) -> datetime | Dropped | None:
+    """Return when the reminder is tried again, or why not; None: it was heard."""
+    if ended.has_moved:
+        return Dropped.PLAN_CHANGED
+    if ended.answer is not None:
+        return None
+    if ended.opted_out:
+        return Dropped.OPTED_OUT
+    if ended.is_answered:
+        return Dropped.ANSWERED
+    return next_attempt(
+        Outcome(ended.outcome),
+        ended_at=ended.ended_at,
+        attempts=ended.attempts,
+        rules=RetryRules(
+            max_attempts=ended.max_attempts,
+            busy=timedelta(minutes=ended.retry_busy_minutes),
+            no_answer=timedelta(minutes=ended.retry_no_answer_minutes),
+        ),
+        hours=hours_of(
+            contact_time_zone=ended.contact_time_zone,
+            phone_number=ended.phone_number,
+            time_zone=ended.time_zone,
+            quiet_hours=ended.quiet_hours,
+            weekdays=ended.weekdays,
+            skip_holidays=ended.skip_holidays,
+        ),
+        starts_at=ended.starts_at,
+    )

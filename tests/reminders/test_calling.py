@@ -1,0 +1,251 @@
+"""From a reminder that is due to what becomes of its appointment, on a real database."""
+
+import asyncio
+
+import pytest
+
+from twoleg.calls.outcomes import Outcome
+from twoleg.reminders.answers import Answer
+
+
+class TestDue:
+    async def test_a_reminder_becomes_one_call(self, practice):
+        await practice.plan()
+        visit = await practice.appointment()
+        await practice.tick()
+        assert await practice.calls() == []
+        await practice.make_due()
+        await asyncio.gather(*(practice.tick() for _ in range(4)))
+        [(_, contact_id)] = await practice.calls()
+        assert contact_id == visit.contact_id
+        assert await practice.reminder(visit) == ("calling", 1, None)
+
+    async def test_the_nearest_appointment_is_called_first(self, practice):
+        await practice.plan()
+        later = [await practice.appointment(hours=hours) for hours in (9, 4, 6)]
+        await practice.make_due()
+        await practice.tick()
+        called = [contact_id for _, contact_id in await practice.calls()]
+        assert called == [each.contact_id for each in (later[1], later[2], later[0])]
+
+    async def test_half_of_the_accounts_calls_is_left_to_agents(self, practice):
+        await practice.plan()
+        await practice.execute("UPDATE accounts SET max_calls = 5")
+        for _ in range(6):
+            await practice.appointment()
+        await practice.make_due()
+        await practice.tick()
+        running = await practice.calls()
+        assert len(running) == 3
+        await practice.tick()
+        assert await practice.calls() == running
+        await practice.end(running[0][0], Outcome.CONNECTED)
+        await practice.tick()
+        assert len(await practice.calls()) == 3
+
+    async def test_half_of_the_trunks_calls_is_left_to_agents(self, practice):
+        await practice.plan()
+        await practice.execute("UPDATE trunks SET max_calls = 4")
+        for _ in range(6):
+            await practice.appointment()
+        await practice.make_due()
+        await practice.tick()
+        assert len(await practice.calls()) == 2
+
+    async def test_the_accounts_rate_is_shared_too(self, practice):
+        await practice.plan()
+        await practice.execute("UPDATE accounts SET calls_per_second = 4")
+        for _ in range(6):
+            await practice.appointment()
+        await practice.make_due()
+        await practice.tick(seconds=1)
+        assert len(await practice.calls()) == 2
+        await practice.tick(seconds=2)
+        assert len(await practice.calls()) == 6
+
+    async def test_one_contact_has_one_reminder_call_at_a_time(self, practice):
+        await practice.plan()
+        contact_id = await practice.contact()
+        first = await practice.appointment(contact_id, hours=3)
+        second = await practice.appointment(contact_id, hours=4)
+        await practice.make_due()
+        await practice.tick()
+        assert len(await practice.calls()) == 1
+        assert await practice.reminder(first) == ("calling", 1, None)
+        assert await practice.reminder(second) == ("planned", 0, None)
+        await practice.make_due()
+        await practice.tick()
+        assert len(await practice.calls()) == 1
+
+    async def test_limits_of_calls_to_a_contact_hold(self, practice):
+        await practice.plan(max_calls_per_30_days=1)
+        contact_id = await practice.contact()
+        await practice.appointment(contact_id, hours=3)
+        second = await practice.appointment(contact_id, hours=4)
+        await practice.make_due()
+        await practice.tick()
+        [(call_id, _)] = await practice.calls()
+        await practice.answer(call_id, Answer.HEARD)
+        await practice.end(call_id, Outcome.CONNECTED)
+        await practice.make_due()
+        await practice.tick()
+        assert await practice.calls() == []
+        assert await practice.reminder(second) == ("dropped", 0, "too_many_calls")
+
+    async def test_nobody_is_called_once_the_appointment_begins(self, practice):
+        await practice.plan()
+        visit = await practice.appointment()
+        await practice.execute("UPDATE reminders SET starts_at = now() + interval '5 minutes'")
+        await practice.make_due()
+        await practice.tick()
+        assert await practice.calls() == []
+        assert await practice.reminder(visit) == ("dropped", 0, "appointment_begins")
+
+    async def test_quiet_hours_that_have_come_meanwhile_are_waited_for(self, practice):
+        await practice.plan()
+        visit = await practice.appointment(hours=40)
+        await practice.execute("UPDATE reminder_plans SET weekdays = ARRAY[%s]::smallint[]", 1)
+        await practice.execute("UPDATE appointments SET to_be_planned = false")
+        await practice.execute(
+            """UPDATE reminder_plans
+               SET weekdays = ARRAY[extract(isodow FROM now() + interval '1 day')]::smallint[]"""
+        )
+        await practice.execute("UPDATE appointments SET to_be_planned = false")
+        await practice.make_due()
+        await practice.tick()
+        assert await practice.calls() == []
+        assert await practice.reminder(visit) == ("planned", 0, None)
+
+    async def test_a_contact_who_opted_out_is_not_called(self, practice):
+        await practice.plan()
+        visit = await practice.appointment()
+        await practice.make_due()
+        await practice.execute("UPDATE contacts SET opted_out = true")
+        await practice.tick()
+        assert await practice.calls() == []
+        assert await practice.reminder(visit) == ("dropped", 0, "opted_out")
+
+
+class TestAfterTheCall:
+    @pytest.fixture
+    async def called(self, practice):
+        """An appointment with two reminders, whose contact is being called for the first."""
+        await practice.plan(
+            moments=[{"minutes_before": 120}, {"minutes_before": 60}],
+            max_attempts=2,
+            max_calls_per_day=10,
+        )
+        visit = await practice.appointment(hours=30)
+        await practice.execute(
+            "UPDATE reminders SET due_at = now() WHERE moment = 0 AND state = 'planned'"
+        )
+        await practice.tick()
+        [(call_id, _)] = await practice.calls()
+        return visit, call_id
+
+    @pytest.mark.parametrize(
+        ("answer", "status"),
+        [
+            (Answer.CONFIRMED, "confirmed"),
+            (Answer.RESCHEDULE_REQUESTED, "reschedule_requested"),
+            (Answer.CANCELLED, "cancelled"),
+            (Answer.CALLBACK_REQUESTED, "callback_requested"),
+            (Answer.OPTED_OUT, "opted_out"),
+        ],
+    )
+    async def test_an_answer_ends_every_reminder(self, practice, called, answer, status):
+        visit, call_id = called
+        await practice.answer(call_id, answer)
+        assert (await practice.read(visit)).status == status
+        await practice.end(call_id, Outcome.CONNECTED)
+        await practice.tick()
+        assert await practice.reminder(visit) == ("done", 1, None)
+        state, attempts, _ = await practice.reminder(visit, moment=1)
+        assert (state, attempts) == ("dropped", 0)
+
+    @pytest.mark.parametrize("answer", [Answer.HEARD, Answer.MESSAGE_LEFT, Answer.TALKED])
+    async def test_who_only_heard_it_is_reminded_again_by_the_plan(self, practice, called, answer):
+        visit, call_id = called
+        await practice.answer(call_id, answer)
+        await practice.end(call_id, Outcome.CONNECTED)
+        await practice.tick()
+        assert (await practice.read(visit)).status == "reminded"
+        assert await practice.reminder(visit) == ("done", 1, None)
+        assert await practice.reminder(visit, moment=1) == ("planned", 0, None)
+
+    async def test_an_opt_out_holds_for_the_contact(self, practice, called):
+        visit, call_id = called
+        other = await practice.appointment(visit.contact_id, hours=50)
+        await practice.answer(call_id, Answer.OPTED_OUT)
+        [(opted_out,)] = await practice.execute("SELECT opted_out FROM contacts")
+        assert opted_out
+        await practice.tick()
+        assert await practice.reminder(other) == ("dropped", 0, "opted_out")
+
+    @pytest.mark.parametrize(
+        ("outcome", "minutes"),
+        [
+            (Outcome.CONTACT_BUSY, 10),
+            (Outcome.CONTACT_NO_ANSWER, 120),
+            (Outcome.CONTACT_VOICEMAIL, 120),
+            (Outcome.FAILED, 120),
+        ],
+    )
+    async def test_who_was_missed_is_tried_again_busy_ones_soon(
+        self, practice, called, outcome, minutes
+    ):
+        visit, call_id = called
+        await practice.end(call_id, outcome)
+        await practice.tick()
+        assert await practice.reminder(visit) == ("planned", 1, None)
+        [(wait,)] = await practice.execute(
+            """SELECT extract(epoch FROM due_at - ended_at)::int / 60
+               FROM reminders r, calls k WHERE r.moment = 0 AND k.id = %s""",
+            call_id,
+        )
+        assert wait == minutes
+
+    async def test_a_wrong_number_is_not_tried_again(self, practice, called):
+        visit, call_id = called
+        await practice.end(call_id, Outcome.CONTACT_INVALID_NUMBER)
+        await practice.tick()
+        assert await practice.reminder(visit) == ("done", 1, "attempts_used_up")
+
+    async def test_after_the_last_try_of_the_last_reminder_the_contact_is_unreachable(
+        self, practice, called
+    ):
+        visit, call_id = called
+        for _ in range(2):
+            [(call_id, _)] = await practice.calls()
+            await practice.end(call_id, Outcome.CONTACT_NO_ANSWER)
+            await practice.tick()
+            await practice.execute("UPDATE reminders SET due_at = now() WHERE attempts = 1")
+            await practice.tick()
+        assert await practice.reminder(visit) == ("done", 2, "attempts_used_up")
+        assert (await practice.read(visit)).status == "scheduled"
+        await practice.make_due()
+        for _ in range(2):
+            await practice.tick()
+            [(call_id, _)] = await practice.calls()
+            await practice.end(call_id, Outcome.CONTACT_NO_ANSWER)
+            await practice.tick()
+            await practice.make_due()
+        assert (await practice.read(visit)).status == "unreachable"
+
+    async def test_one_that_moved_meanwhile_is_reminded_of_anew(self, practice, called):
+        visit, call_id = called
+        await practice.execute(
+            """UPDATE appointments SET starts_at = starts_at + interval '1 day',
+               wall_starts_at = wall_starts_at + interval '1 day', to_be_planned = true"""
+        )
+        await practice.answer(call_id, Answer.HEARD)
+        await practice.end(call_id, Outcome.CONNECTED)
+        await practice.tick()
+        await practice.tick()
+        assert await practice.reminder(visit) == ("planned", 0, None)
+
+    async def test_an_answer_is_not_undone_by_a_weaker_one(self, practice, called):
+        visit, call_id = called
+        await practice.answer(call_id, Answer.CONFIRMED)
+        await practice.answer(call_id, Answer.HEARD)
+        assert (await practice.read(visit)).status == "confirmed"
