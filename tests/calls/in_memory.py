@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from twoleg.calls.journal import ClaimLost
 from twoleg.calls.outcomes import EndedBy
 from twoleg.calls.plan import AgentPlan, AgentRound, CallPlan, ContactPlan, LegPlan
-from twoleg.calls.ports import Equipment
+from twoleg.calls.ports import Equipment, TrunkFull
 from twoleg.calls.states import TRANSITIONS, Status
 from twoleg.calls.story import Story
 from twoleg.media import NoPortsLeft, Quality
@@ -537,14 +537,33 @@ class Told:
         assert not self.plane.bridges, "a bridge stands"
 
 
-def prepare(behaviours, plan=None, *, settings=None, ports=100, agents=None, **writer):
+class MemoryPlaces:
+    """Trunks that take so many calls at the same time, by their ids; `turn` is waited for."""
+
+    def __init__(self, places, turn=0.0):
+        self.places = dict(places)
+        self.turn = turn
+
+    @asynccontextmanager
+    async def place(self, trunk_id, call_id):
+        if not self.places[trunk_id]:
+            raise TrunkFull(trunk_id)
+        self.places[trunk_id] -= 1
+        try:
+            await asyncio.sleep(self.turn)
+            yield
+        finally:
+            self.places[trunk_id] += 1
+
+
+def prepare(behaviours, plan=None, *, settings=None, ports=100, agents=None, trunks=None, **writer):
     """Make a story and all that it needs; to be called in a running loop."""
     plane = MemoryPlane(ports)
     phone = MemoryPhone(plane, behaviours)
     record = MemoryWriter(**writer)
     story = Story(
         plan or call_plan(),
-        Equipment(phone, plane, NamedTones(), NamedPhrases()),
+        Equipment(phone, plane, NamedTones(), NamedPhrases(), trunks=trunks),
         record,
         clock=LoopClock(phone.loop),
         settings=settings,

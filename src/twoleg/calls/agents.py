@@ -12,7 +12,7 @@ from twoleg.calls.leg_media import agent_codecs
 from twoleg.calls.outcomes import Refusal, is_for_all_phones, most_telling, refusal_of
 from twoleg.calls.phrases import Phrase, language_for
 from twoleg.calls.plan import AgentPlan, AgentRound, CallPlan, LegPlan
-from twoleg.calls.ports import Equipment
+from twoleg.calls.ports import Equipment, TrunkFull
 from twoleg.calls.screening import NOT_CONFIRMED, ask, confirms, is_screened
 from twoleg.calls.states import Status
 from twoleg.media import Codec
@@ -130,22 +130,36 @@ class _Round:
     async def _answered_leg(
         self, agent: AgentPlan, phone: LegPlan, attempt: AsyncExitStack
     ) -> CallLeg | None:
-        codecs = agent_codecs(phone.codecs, self._contact_codecs())
-        opened = open_leg(self.equipment, self.journal, Role.AGENT, phone, codecs, agent.user_id)
         leg: CallLeg | None = None
         ringing = asyncio.timeout(self.agents.ring_seconds)
         try:
             async with ringing:
-                leg = await attempt.enter_async_context(opened)
+                leg = await self._opened_leg(agent, phone, attempt)
                 if self.journal.status is not Status.AGENT_RINGING:
                     self.journal.agent_ringing()
                 return leg if await self._answers(leg, agent) else None
+        except TrunkFull:
+            self.refusals.add(Refusal.BLOCKED)
+            return None
         except TimeoutError:
             if not ringing.expired():
                 raise
             rang = leg is not None and leg.rang
             self.refusals.add(Refusal.NO_ANSWER if rang else Refusal.UNREACHABLE)
             return None
+
+    async def _opened_leg(
+        self, agent: AgentPlan, phone: LegPlan, attempt: AsyncExitStack
+    ) -> CallLeg:
+        """Open the leg, over the next trunk where one is full. Raises TrunkFull."""
+        codecs = agent_codecs(phone.codecs, self._contact_codecs())
+        opened = open_leg(self.equipment, self.journal, Role.AGENT, phone, codecs, agent.user_id)
+        try:
+            return await attempt.enter_async_context(opened)
+        except TrunkFull:
+            if phone.otherwise is None:
+                raise
+        return await self._opened_leg(agent, phone.otherwise, attempt)
 
     async def _answers(self, leg: CallLeg, agent: AgentPlan) -> bool:
         """Wait for the agent's word."""

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
@@ -125,9 +125,12 @@ async def open_leg(
 ) -> AsyncIterator[CallLeg]:
     """Ring a far end, and hang up whatever is left of the leg at the end.
 
-    Raises what the media plane has to say when it has no port: NoPortsLeft, OSError.
+    Raises TrunkFull, and what the media plane has to say when it has no port: NoPortsLeft, OSError.
     """
-    async with equipment.plane.open_port() as port:
+    place: AbstractAsyncContextManager[None] = nullcontext()
+    if plan.is_limited and plan.trunk_id is not None and equipment.trunks is not None:
+        place = equipment.trunks.place(plan.trunk_id, journal.plan.call_id)
+    async with place, equipment.plane.open_port() as port:
         media = LegMedia(port, codecs)
         request = RingRequest(
             target=plan.target,

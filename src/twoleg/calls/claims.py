@@ -65,7 +65,8 @@ SELECT c.id, c.account_id, c.user_id, c.ring_group_id, c.user_phone_number,
       'id', t.id, 'host', t.host, 'port', t.port, 'transport', t.transport,
       'username', t.username, 'password', t.password, 'from_domain', t.from_domain,
       'caller_id_mode', t.caller_id_mode, 'number_format', t.number_format,
-      'codecs', t.codecs, 'priority', t.priority, 'weight', t.weight)
+      'codecs', t.codecs, 'priority', t.priority, 'weight', t.weight,
+      'is_limited', t.max_calls IS NOT NULL OR t.calls_per_second IS NOT NULL)
       ORDER BY t.priority, lt.position), '[]')
    FROM line_trunks lt JOIN trunks t ON t.id = lt.trunk_id
    WHERE lt.line_id = c.line_id AND t.deleted_at IS NULL),

@@ -11,7 +11,7 @@ from twoleg.calls.journal import Journal, Role
 from twoleg.calls.leg_media import contact_codecs
 from twoleg.calls.outcomes import Refusal, is_trunk_failure, refusal_of
 from twoleg.calls.plan import ContactPlan, LegPlan
-from twoleg.calls.ports import Equipment
+from twoleg.calls.ports import Equipment, TrunkFull
 from twoleg.calls.states import Status
 from twoleg.media import Codec
 from twoleg.sip import SessionRejected
@@ -79,6 +79,8 @@ class _Ringing:
                 refusal = refusal_of(refused, rang=self._rang)
                 if self._rang or not is_trunk_failure(refused):
                     break
+            except TrunkFull:
+                refusal = Refusal.BLOCKED
             except SessionRejected:
                 # It was answered: another attempt would ring the contact twice.
                 refusal = Refusal.UNREACHABLE

@@ -25,6 +25,7 @@ from twoleg.calls.planning import Surroundings, plan_of
 from twoleg.calls.ports import Equipment
 from twoleg.calls.recovery import Recovery, join
 from twoleg.calls.story import Story, StorySettings
+from twoleg.calls.trunk_places import TrunkPlaces
 from twoleg.calls.trunk_watch import TrunkWatch
 from twoleg.calls.unplanned_call import UnplannedCall
 from twoleg.calls.writer import Writer
@@ -116,7 +117,13 @@ class Engine:
                 host=config.sip[0], advertised=ours.host, ports=config.rtp_ports
             )
             tones = ToneBook()
-            equipment = Equipment(phone, await enter(media), tones, AttentionTone(tones))
+            equipment = Equipment(
+                phone,
+                await enter(media),
+                tones,
+                AttentionTone(tones),
+                trunks=await enter(TrunkPlaces.open(database, engine_id)),
+            )
             here = Surroundings(engine_id, ours, random.random)
 
             desk = await enter(AgentDesk.open(database, engine_id))

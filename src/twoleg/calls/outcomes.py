@@ -51,6 +51,8 @@ class Refusal(Enum):
     DECLINED = auto()
     UNREACHABLE = auto()
     INVALID_NUMBER = auto()
+    BLOCKED = auto()
+    """By us: every trunk is full."""
     NOT_CONFIRMED = auto()
     """Answered, but did not press 1."""
 
@@ -125,6 +127,7 @@ AGENT_OUTCOMES: Final = {
     Refusal.DECLINED: Outcome.AGENT_DECLINED,
     Refusal.UNREACHABLE: Outcome.AGENT_UNREACHABLE,
     Refusal.INVALID_NUMBER: Outcome.AGENT_UNREACHABLE,
+    Refusal.BLOCKED: Outcome.BLOCKED,
     Refusal.NOT_CONFIRMED: Outcome.AGENT_NOT_CONFIRMED,
 }
 
@@ -134,7 +137,11 @@ CONTACT_OUTCOMES: Final = {
     Refusal.DECLINED: Outcome.CONTACT_DECLINED,
     Refusal.UNREACHABLE: Outcome.CONTACT_UNREACHABLE,
     Refusal.INVALID_NUMBER: Outcome.CONTACT_INVALID_NUMBER,
+    Refusal.BLOCKED: Outcome.BLOCKED,
 }
+
+FAILURES: Final = {Refusal.BLOCKED: "every trunk of the line carries as many calls as it may"}
+"""What a call's `failure` says where the outcome does not say it all."""
 
 TONES: Final = {
     Refusal.NO_ANSWER: Tone.CONGESTION,
@@ -142,6 +149,7 @@ TONES: Final = {
     Refusal.DECLINED: Tone.BUSY,
     Refusal.UNREACHABLE: Tone.CONGESTION,
     Refusal.INVALID_NUMBER: Tone.SPECIAL_INFORMATION,
+    Refusal.BLOCKED: Tone.CONGESTION,
 }
 
 ENDS_ITSELF: Final = frozenset({Refusal.BUSY, Refusal.DECLINED})
@@ -152,6 +160,7 @@ _MOST_TELLING: Final = (
     Refusal.DECLINED,
     Refusal.BUSY,
     Refusal.NO_ANSWER,
+    Refusal.BLOCKED,
     Refusal.UNREACHABLE,
     Refusal.INVALID_NUMBER,
 )

@@ -37,6 +37,12 @@ class LegPlan:
     trunk_id: int | None = None
     """None: a registered phone."""
 
+    is_limited: bool = False
+    """The trunk takes so many calls only."""
+
+    otherwise: "LegPlan | None" = None
+    """The same over another trunk, for an agent whose trunk is full."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentPlan:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any, Final
@@ -132,7 +132,7 @@ def _endpoints(
             return phones
     if number is None or not trunks:
         return ()
-    return (_trunk_leg(trunks[0], number, claim, here),)
+    return (_over_trunks(trunks, number, claim, here),)
 
 
 def _registered_phone(
@@ -169,6 +169,15 @@ def _living_flow(binding: Mapping[str, Any], here: Surroundings) -> Flow | None:
     return flow
 
 
+def _over_trunks(
+    trunks: Sequence[Mapping[str, Any]], number: str, claim: Claim, here: Surroundings
+) -> LegPlan:
+    leg = _trunk_leg(trunks[0], number, claim, here)
+    if not leg.is_limited or len(trunks) == 1:
+        return leg
+    return replace(leg, otherwise=_over_trunks(trunks[1:], number, claim, here))
+
+
 def _trunk_leg(trunk: Mapping[str, Any], number: str, claim: Claim, here: Surroundings) -> LegPlan:
     transport = Transport(trunk["transport"].upper())
     dialled = _written(number, trunk["number_format"], claim.country)
@@ -192,6 +201,7 @@ def _trunk_leg(trunk: Mapping[str, Any], number: str, claim: Claim, here: Surrou
         codecs=tuple([_CODECS[name] for name in trunk["codecs"] if name in _CODECS])
         or DEFAULT_CODECS,
         trunk_id=trunk["id"],
+        is_limited=trunk["is_limited"],
     )
 
 

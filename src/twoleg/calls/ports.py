@@ -109,6 +109,22 @@ class Prompts(Protocol):
         ...
 
 
+class TrunkFull(Exception):
+    """A trunk carries as many calls as it may, or takes no further one this soon."""
+
+    def __init__(self, trunk_id: int) -> None:
+        super().__init__(f"trunk {trunk_id}")
+        self.trunk_id = trunk_id
+
+
+class TrunkPlaces(Protocol):
+    """Counts calls on limited trunks; `twoleg.calls.trunk_places.TrunkPlaces` is one."""
+
+    def place(self, trunk_id: int, call_id: int) -> AbstractAsyncContextManager[None]:
+        """Have a place on the trunk for as long as the block lasts. Raises TrunkFull."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Equipment:
     """What an engine places its calls with."""
@@ -119,3 +135,6 @@ class Equipment:
     phrases: Phrases
     prompts: Prompts | None = None
     """None: no account has any."""
+
+    trunks: TrunkPlaces | None = None
+    """None: no trunk has limits."""

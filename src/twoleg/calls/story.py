@@ -21,6 +21,7 @@ from twoleg.calls.outcomes import (
     AGENT_OUTCOMES,
     CONTACT_OUTCOMES,
     ENDS_ITSELF,
+    FAILURES,
     TONES,
     EndedBy,
     Outcome,
@@ -157,7 +158,7 @@ class Story:
         except ContactNotReached as missed:
             refusal = missed.refusal
             by = EndedBy.CONTACT if refusal in ENDS_ITSELF else EndedBy.SYSTEM
-            self._decide(CONTACT_OUTCOMES[refusal], by)
+            self._decide(CONTACT_OUTCOMES[refusal], by, FAILURES.get(refusal))
             await self._tell_why(agent, refusal)
 
     async def _talk(self, agent: CallLeg, contact: CallLeg) -> None:
@@ -209,7 +210,7 @@ class Story:
             self._decide(outcome, EndedBy.SYSTEM)
         else:
             by = EndedBy.AGENT if refusal in ENDS_ITSELF else EndedBy.SYSTEM
-            self._decide(AGENT_OUTCOMES[refusal], by)
+            self._decide(AGENT_OUTCOMES[refusal], by, FAILURES.get(refusal))
 
     def _decide_early(self, outcome: Outcome, ended_by: EndedBy) -> None:
         self._decide(Outcome.CONNECTED if self._journal.bridged else outcome, ended_by)

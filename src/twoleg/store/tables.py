@@ -358,7 +358,7 @@ calls = Table(
     _text("status", "queued"),
     Column("outcome", Text),
     Column("ended_by", Text),
-    # What went wrong on our side, for people; only beside the outcome `failed`.
+    # What went wrong on our side, for people; beside the outcomes `failed` and `blocked`.
     Column("failure", Text),
     _refers("user_id", "users", nullable=True),
     _refers("ring_group_id", "ring_groups", nullable=True),
@@ -448,8 +448,8 @@ trunk_slots = Table(
     Column("trunk_id", BigInteger, nullable=False),
     # No foreign key: a place is given back even where the call's record is gone.
     Column("call_id", BigInteger, nullable=False),
+    Column("engine_id", BigInteger, nullable=False),
     _created_at(),
-    Index(None, "call_id"),
 )
 
 legs = Table(

@@ -124,9 +124,9 @@ class Office:
     async def join(self):
         return await join(self.database, "engine", "127.0.0.1", 5060)
 
-    async def claim(self, engine_id, room=100):
+    async def claim(self, engine_id, room=100, after=0):
         async with self.database.connection() as connection:
-            return await claim(connection, engine_id, room)
+            return await claim(connection, engine_id, room, after)
 
     async def call(self, call_id, columns="status"):
         row = await self.row(f"SELECT {columns} FROM calls WHERE id = %s", call_id)

@@ -5,10 +5,11 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from calls.engine.conftest import change
+from calls.engine.conftest import Office, change
 
 from twoleg.calls import agent_desk, dispatch
 from twoleg.calls.agent_desk import AgentDesk
+from twoleg.calls.claims import claim
 from twoleg.calls.dispatch import Dispatcher
 from twoleg.calls.hang_up import request_hang_up
 from twoleg.calls.writer import Writer
@@ -214,6 +215,57 @@ async def test_a_call_that_breaks_off_takes_no_other_with_it(office, engine, mon
         await stage.next()
         assert not healthy.canceled
         assert stage.dispatcher.running == 2
+
+
+class TestFairness:
+    """Accounts take turns, however many calls one of them has queued."""
+
+    @pytest.fixture
+    async def offices(self, office, database):
+        others = [Office(database) for _ in range(2)]
+        for other in others:
+            await other.furnish()
+        return [office, *others]
+
+    async def test_a_backlog_keeps_no_other_account_waiting(self, offices):
+        big, small, _ = offices
+        backlog = [await big.queue() for _ in range(30)]
+        mine = [await small.queue() for _ in range(2)]
+        engine_id = await big.join()
+        claimed = [each.call_id for each in await big.claim(engine_id, 6)]
+        assert claimed == [*backlog[:3], *mine]
+        assert [each.call_id for each in await big.claim(engine_id, 6)] == backlog[3:9]
+
+    async def test_with_room_for_one_call_each_account_has_its_turn(self, offices, engine):
+        waiting = [[await office.queue() for _ in range(3)] for office in offices]
+        async with engine(1) as stage:
+            begun = []
+            for _ in range(9):
+                call = await stage.next()
+                begun.append(call.claim.call_id)
+                call.hang_up()
+        assert begun == [calls[turn] for turn in range(3) for calls in waiting]
+
+    async def test_a_claim_reads_no_more_than_it_takes(self, offices, database):
+        big, small, _ = offices
+        await big.rows(
+            "INSERT INTO calls (account_id, source, contact_phone_number, line_phone_number)"
+            " SELECT %s, 'api', '+41445550123', '+41445550100' FROM generate_series(1, 5000)",
+            big.account_id,
+        )
+        await small.queue()
+        await big.rows("ANALYZE calls")
+        read = "SELECT idx_tup_read FROM pg_stat_user_indexes WHERE indexrelname = %s"
+        engine_id = await big.join()
+        async with await database.connect() as connection:
+            await connection.execute("SET stats_fetch_consistency = none")
+            cursor = await connection.execute(read, ("ix_calls_unclaimed",))
+            [before] = await cursor.fetchone()
+            assert len(await claim(connection, engine_id, 10)) == 6
+            await connection.execute("SELECT pg_stat_force_next_flush()")
+            cursor = await connection.execute(read, ("ix_calls_unclaimed",))
+            [after] = await cursor.fetchone()
+        assert after - before < 50
 
 
 class TestExpiry:

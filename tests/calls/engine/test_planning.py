@@ -246,6 +246,21 @@ class TestTheContact:
         plan = await planner.plan(chance=lambda: next(chances))
         assert [leg.trunk_id for leg in plan.contact.trunks] == [light, heavy]
 
+    async def test_an_agent_over_a_trunk_with_limits_has_the_next_one_behind(
+        self, office, planner, alice
+    ):
+        first = await office.add_trunk(max_calls=1)
+        second = await office.add_trunk(priority=1, calls_per_second=1)
+        third = await office.add_trunk(priority=2)
+        await office.add_trunk(priority=3)
+        plan = await planner.plan(user_id=alice)
+        leg, found = only_endpoint(plan), []
+        while leg is not None:
+            found.append((leg.trunk_id, leg.is_limited))
+            leg = leg.otherwise
+        assert found == [(first, True), (second, True), (third, False)]
+        assert [leg.is_limited for leg in plan.contact.trunks] == [True, True, False, False]
+
     async def test_a_trunk_that_is_gone_is_not_used(self, office, planner, trunk_id):
         await office.rows("UPDATE trunks SET deleted_at = now()")
         assert (await planner.plan()).contact.trunks == ()
