@@ -14,7 +14,7 @@ import uvloop
 from _answerers import answerer, free_port
 from _figures import figure, machine
 
-from twoleg.calls.journal import CallChange
+from twoleg.calls.journal import CallChange, LegRecord
 from twoleg.calls.phrases import AttentionTone
 from twoleg.calls.plan import AgentPlan, AgentRound, CallPlan, ContactPlan, LegPlan
 from twoleg.calls.ports import Equipment
@@ -39,6 +39,9 @@ class Outcomes:
     def write(self, change: CallChange) -> None:
         if change.ending is not None:
             self.counted[change.ending.outcome] += 1
+
+    def write_legs(self, call_id: int, legs: tuple[LegRecord, ...]) -> None:
+        del call_id, legs
 
     def store(self, change: CallChange) -> asyncio.Future[None]:
         self.write(change)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -102,6 +102,11 @@ class Settings(BaseSettings):
     http: Listen = Field(
         default=ListenAddress("127.0.0.1", 8080), description="HOST:PORT of the HTTP API."
     )
+    trusted_proxies: str | None = Field(
+        default=None,
+        description="Addresses or networks, parted by commas, of proxies in front of the HTTP API "
+        "whose X-Forwarded-For is believed; none if unset.",
+    )
     sip: Listen = Field(
         default=ListenAddress("0.0.0.0", 5060),  # noqa: S104  phones and trunks are outside
         description="HOST:PORT of SIP over UDP and TCP.",
@@ -150,6 +155,14 @@ class Settings(BaseSettings):
         if url is None or DATABASE_URL.match(url.get_secret_value()):
             return url
         raise ValueError("give postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _check_proxies(cls, proxies: str | None) -> str | None:
+        for each in (proxies or "").split(","):
+            if each.strip():
+                ip_network(each.strip())
+        return proxies
 
     @model_validator(mode="after")
     def _check_pairs(self) -> Self:

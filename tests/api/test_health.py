@@ -35,6 +35,30 @@ async def test_requests_are_counted_by_method_and_status(anonymous, client):
         assert line in reply.text
 
 
+async def test_what_the_living_engines_measured_is_read_from_their_heartbeats(anonymous, execute):
+    figures = (
+        '{"gauges": {"calls_running": 3}, "counters": {"calls_placed": 40},'
+        ' "outcomes": {"connected": 30, "contact_busy": 7}, "sip": {"sent": 512}}'
+    )
+    await execute(
+        "INSERT INTO engines (name, heartbeat_at, gone, figures) VALUES"
+        f" ('one', now(), false, '{figures}'), ('ended', now(), true, '{figures}'),"
+        f" ('dead', now() - interval '1 minute', false, '{figures}'),"
+        " ('older', now(), false, '{}')"
+    )
+    text = (await anonymous.get("/metrics")).text
+    for line in (
+        'twoleg_engine_calls_running{engine="1",host="one"} 3.0',
+        'twoleg_engine_calls_placed_total{engine="1",host="one"} 40.0',
+        'twoleg_engine_calls_ended_total{engine="1",host="one",outcome="connected"} 30.0',
+        'twoleg_engine_sip_total{counter="sent",engine="1",host="one"} 512.0',
+        'twoleg_engine_draining{engine="4",host="older"} 0.0',
+    ):
+        assert line in text
+    assert 'ended"}' not in text
+    assert "dead" not in text
+
+
 async def test_what_prometheus_reads_tells_of_no_account(client, anonymous, account):
     await client.get(f"/api/v1/users?api_token={account.token}")
     text = (await anonymous.get("/metrics")).text

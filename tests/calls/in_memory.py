@@ -18,7 +18,9 @@ from twoleg.sip import (
     PCMU,
     TELEPHONE_EVENT,
     AudioSession,
+    Destination,
     DialogIdentity,
+    InviteIdentity,
     LocalAudio,
     NameAddr,
     Progress,
@@ -122,6 +124,24 @@ class MemoryLeg:
         self._end = None
         self._waiters = []
         self._timers = [phone.loop.call_later(act.after, self._act, act) for act in behaviour]
+
+    @property
+    def invite(self):
+        return (
+            InviteIdentity(
+                uri=str(self.request.target),
+                via="SIP/2.0/UDP 192.0.2.10",
+                branch="z9hG4bK-1",
+                from_=str(self.request.from_),
+                to=str(self.request.to),
+                call_id="a",
+                cseq=1,
+                routes="",
+                destination=Destination(Transport.UDP, "192.0.2.7", 5060),
+            )
+            if self.state == "ringing"
+            else None
+        )
 
     async def progress(self):
         while not self._progress:
@@ -409,6 +429,9 @@ class MemoryWriter:
         change = change._replace(legs=tuple(copy(leg) for leg in change.legs))
         self.legs.update({leg.position: leg for leg in change.legs})
         self.changes.append(change)
+
+    def write_legs(self, call_id, legs):
+        self.legs.update({leg.position: copy(leg) for leg in legs})
 
     def store(self, change):
         self.write(change)

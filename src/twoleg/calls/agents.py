@@ -14,7 +14,6 @@ from twoleg.calls.phrases import Phrase, language_for
 from twoleg.calls.plan import AgentPlan, AgentRound, CallPlan, LegPlan
 from twoleg.calls.ports import Equipment, TrunkFull
 from twoleg.calls.screening import NOT_CONFIRMED, ask, confirms, is_screened
-from twoleg.calls.states import Status
 from twoleg.media import Codec
 from twoleg.sip import Reason, SessionRejected
 from twoleg.sip_io import LegRefused
@@ -135,8 +134,7 @@ class _Round:
         try:
             async with ringing:
                 leg = await self._opened_leg(agent, phone, attempt)
-                if self.journal.status is not Status.AGENT_RINGING:
-                    self.journal.agent_ringing()
+                self.journal.agent_ringing()
                 return leg if await self._answers(leg, agent) else None
         except TrunkFull:
             self.refusals.add(Refusal.BLOCKED)

@@ -45,9 +45,17 @@ class CallLeg:
     async def progress(self) -> Progress | None:
         """Wait for the next word of its ringing; None: it has answered, or never will."""
         progress = await self.signalling.progress()
+        self._note_invite()
         if progress is not None and progress.status >= RINGING:
             self.rang = True
         return progress
+
+    def _note_invite(self) -> None:
+        """Have the INVITE that rings now written: a challenge, say, makes a new one."""
+        invite, known = self.signalling.invite, self.record.invite
+        if invite is not None and (known is None or known["branch"] != invite.branch):
+            self.record.invite = invite.to_json()
+            self.journal.leg_changed(self.record)
 
     async def answered(self) -> None:
         """Wait for the answer and connect the media. Raises LegRefused, SessionRejected.
@@ -55,6 +63,7 @@ class CallLeg:
         `acknowledge` must follow.
         """
         record = self.record
+        record.invite = None
         try:
             answer = await self.signalling.answered()
             record.sip_status = answer.status
@@ -106,7 +115,7 @@ class CallLeg:
         """Note the leg's end in its record, which is written with the call's next change."""
         record = self.record
         record.ended_at = self.journal.clock.now()
-        record.dialog = None
+        record.invite = record.dialog = None
         if record.sip_status is None and record.reason is None:
             record.reason = "Canceled"
         if record.answered_at is not None:
@@ -149,7 +158,10 @@ async def open_leg(
             max_redirects=plan.max_redirects,
         )
         async with equipment.phone.ring(request) as signalling:
-            leg = CallLeg(journal, journal.open_leg(role, plan, user_id), media, signalling)
+            record = journal.open_leg(role, plan, user_id)
+            invite = signalling.invite
+            record.invite = None if invite is None else invite.to_json()
+            leg = CallLeg(journal, record, media, signalling)
             try:
                 yield leg
             finally:

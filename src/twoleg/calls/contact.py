@@ -12,7 +12,6 @@ from twoleg.calls.leg_media import contact_codecs
 from twoleg.calls.outcomes import Refusal, is_trunk_failure, refusal_of
 from twoleg.calls.plan import ContactPlan, LegPlan
 from twoleg.calls.ports import Equipment, TrunkFull
-from twoleg.calls.states import Status
 from twoleg.media import Codec
 from twoleg.sip import SessionRejected
 from twoleg.sip_io import LegRefused
@@ -93,8 +92,7 @@ class _Ringing:
         contact = await self.line.enter_async_context(
             open_leg(self.equipment, self.journal, Role.CONTACT, trunk, codecs)
         )
-        if self.journal.status is not Status.CONTACT_RINGING:
-            self.journal.contact_ringing()
+        self.journal.contact_ringing()
         await self._answer(contact)
         return contact
 

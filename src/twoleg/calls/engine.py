@@ -19,6 +19,7 @@ from twoleg.calls.bindings import StoredBindings
 from twoleg.calls.call_agents import CallAgents
 from twoleg.calls.claims import Claim
 from twoleg.calls.dispatch import MAX_QUEUED_SECONDS, Dispatcher, RunningCall
+from twoleg.calls.figures import Figures
 from twoleg.calls.known_peers import KnownPeers
 from twoleg.calls.phrases import AttentionTone
 from twoleg.calls.planning import Surroundings, plan_of
@@ -30,7 +31,7 @@ from twoleg.calls.trunk_watch import TrunkWatch
 from twoleg.calls.unplanned_call import UnplannedCall
 from twoleg.calls.writer import Writer
 from twoleg.media import EmbeddedPlane, ToneBook
-from twoleg.sip import Credentials, DialogIdentity, Reason, Transport
+from twoleg.sip import Credentials, DialogIdentity, InviteIdentity, Reason, Transport
 from twoleg.sip_io import Listen, Phone, PhoneConfig, TlsConfig
 from twoleg.store import Database
 
@@ -109,21 +110,20 @@ class Engine:
             async def end_lost(identity: DialogIdentity, credentials: Credentials | None) -> None:
                 await phone.hang_up_dialog(identity, credentials, ENGINE_LOST)
 
+            async def cancel_lost(invite: InviteIdentity) -> None:
+                await phone.cancel_invite(invite, ENGINE_LOST)
+
             # Left in the opposite order: calls end, their records are written, and only then does
             # the engine say that it is gone.
-            recovery = await enter(Recovery.open(database, engine_id, end_lost))
+            recovery = await enter(Recovery.open(database, engine_id, end_lost, cancel_lost))
             writer = await enter(Writer.open(database, engine_id))
             media = EmbeddedPlane.open(
                 host=config.sip[0], advertised=ours.host, ports=config.rtp_ports
             )
+            plane = await enter(media)
             tones = ToneBook()
-            equipment = Equipment(
-                phone,
-                await enter(media),
-                tones,
-                AttentionTone(tones),
-                trunks=await enter(TrunkPlaces.open(database, engine_id)),
-            )
+            trunks = await enter(TrunkPlaces.open(database, engine_id))
+            equipment = Equipment(phone, plane, tones, AttentionTone(tones), trunks=trunks)
             here = Surroundings(engine_id, ours, random.random)
 
             desk = await enter(AgentDesk.open(database, engine_id))
@@ -148,6 +148,7 @@ class Engine:
             dispatcher = await enter(dispatching)
             watch = TrunkWatch(database, phone, peers)
             await enter(background(watch.run()))
+            recovery.figures = Figures(dispatcher, writer, plane, phone, watch).collect
             yield cls(phone, recovery, dispatcher)
 
     @property

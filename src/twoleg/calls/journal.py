@@ -36,7 +36,7 @@ class CallEvent(NamedTuple):
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class LegRecord:
-    """One row of `legs` as it stands; `quality` and `dialog` are ready for JSON."""
+    """One row of `legs` as it stands; `quality`, `invite` and `dialog` are ready for JSON."""
 
     position: int
     role: Role
@@ -51,6 +51,9 @@ class LegRecord:
     reason: str | None = None
     codec: str | None = None
     quality: dict[str, Any] | None = None
+    invite: dict[str, Any] | None = None
+    """What a CANCEL needs once this engine is gone; None before the INVITE and after its answer."""
+
     dialog: dict[str, Any] | None = None
     """What a BYE needs once this engine is gone; None before the answer and after the end."""
 
@@ -112,11 +115,15 @@ class ClaimLost(Exception):
 class RecordWriter(Protocol):
     """Writes changes soon, each call's in their order, however long the database is away.
 
-    Neither method waits or raises. A change of a call that this engine no longer has is dropped.
+    No method waits or raises. A change of a call that this engine no longer has is dropped.
     """
 
     def write(self, change: CallChange) -> None:
         """Write a change that nobody waits for."""
+        ...
+
+    def write_legs(self, call_id: int, legs: tuple[LegRecord, ...]) -> None:
+        """Write legs by themselves, with whatever of the call is still to be written."""
         ...
 
     def store(self, change: CallChange) -> asyncio.Future[None]:
@@ -221,8 +228,19 @@ class Journal:
         if record not in self._unwritten:
             self._unwritten.append(record)
 
+    def leg_changed(self, record: LegRecord) -> None:
+        """Have a leg written soon, whether or not anything else of the call changes."""
+        self.changed(record)
+        self._write_legs()
+
     def agent_ringing(self) -> None:
-        """Note that an agent is rung, and mark, once, that the contact is to be attempted."""
+        """Note that an agent is rung, and mark, once, that the contact is to be attempted.
+
+        Of further phones only their legs are noted.
+        """
+        if self.status is Status.AGENT_RINGING:
+            self._write_legs()
+            return
         self._agent_rings.begin(self.clock.monotonic())
         self._answered_by = None
         if self.attempt_marked is not None:
@@ -244,7 +262,10 @@ class Journal:
         return self.writer.store(self._enter(Status.AGENT_CONNECTED, data))
 
     def contact_ringing(self) -> None:
-        """Note that the contact is rung."""
+        """Note that the contact is rung; over a further trunk, its leg alone."""
+        if self.status is Status.CONTACT_RINGING:
+            self._write_legs()
+            return
         self._contact_rings.begin(self.clock.monotonic())
         self.writer.write(self._enter(Status.CONTACT_RINGING))
 
@@ -263,6 +284,15 @@ class Journal:
         if self._notes < MAX_NOTES and self.status is not Status.ENDED:
             self._notes += 1
             self.writer.write(self._change(event_type, data))
+
+    def _write_legs(self) -> None:
+        if self._unwritten:
+            self.writer.write_legs(self.plan.call_id, self._take_unwritten())
+
+    def _take_unwritten(self) -> tuple[LegRecord, ...]:
+        legs = tuple(self._unwritten)
+        self._unwritten.clear()
+        return legs
 
     def decided(self) -> None:
         """Note that it is known how the call ends: whatever rang or talked stops now."""
@@ -327,8 +357,7 @@ class Journal:
         ending: Ending | None = None,
     ) -> CallChange:
         self._sequence += 1
-        legs = tuple(self._unwritten)
-        self._unwritten.clear()
+        legs = self._take_unwritten()
         return CallChange(
             call_id=self.plan.call_id,
             account_id=self.plan.account_id,

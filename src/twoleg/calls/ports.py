@@ -7,12 +7,15 @@ from typing import Any, Protocol
 
 from twoleg.calls.phrases import Phrase
 from twoleg.media import Codec, Quality, RemoteStream
-from twoleg.sip import Progress, Reason
+from twoleg.sip import InviteIdentity, Progress, Reason
 from twoleg.sip_io import Answer, LegEnd, RingRequest
 
 
 class Leg(Protocol):
     """A far end that is rung; `twoleg.sip_io.Leg` is one, and says what each does."""
+
+    @property
+    def invite(self) -> InviteIdentity | None: ...
 
     async def progress(self) -> Progress | None: ...
 

@@ -1,7 +1,7 @@
 """Proving that we live, and closing what lost engines leave behind.
 
 A call without the mark that lets its contact be attempted goes back to the queue. One with it is
-never dialled again: it ends as `failed`, and the dialogs that it left get BYE.
+never dialled again: it ends as `failed`, the dialogs that it left get BYE, and what rings CANCEL.
 """
 
 from __future__ import annotations
@@ -14,11 +14,21 @@ from typing import Any, Final, Self
 
 import psycopg
 import structlog
+from psycopg.types.json import Jsonb
 
 from twoleg.calls.admission_queries import CALLS_CHANNEL
 from twoleg.calls.background import background
+from twoleg.calls.connected import Connection, stay_connected
+from twoleg.calls.lost_calls import (
+    FAIL,
+    FORGET_LEG,
+    OUR_LEGS,
+    REQUEUE_LOST,
+    REQUEUE_OURS,
+    TAKE_LEGS,
+)
 from twoleg.events import EVENTS_CHANNEL
-from twoleg.sip import Credentials, DialogIdentity
+from twoleg.sip import Credentials, DialogIdentity, InviteIdentity
 from twoleg.store import Database
 
 HEARTBEAT_SECONDS: Final = 2.0
@@ -29,115 +39,48 @@ LEAVE_SECONDS: Final = 2.0
 """How long an engine that ends waits for the database to take note of it."""
 
 MAX_RECOVERED: Final = 200
-"""Calls closed in one go."""
+"""Calls closed, and legs hung up, in one go."""
 
+# Whoever listened where we do now is gone, as is plain without waiting for its heartbeat.
 _JOIN: Final = """
-INSERT INTO engines (name, sip_host, sip_port) VALUES (%s, %s, %s) RETURNING id
+WITH before AS (
+  UPDATE engines SET gone = true
+  WHERE name = %(name)s AND sip_host = %(host)s AND sip_port = %(port)s AND NOT gone
+)
+INSERT INTO engines (name, sip_host, sip_port) VALUES (%(name)s, %(host)s, %(port)s) RETURNING id
 """
 _BEAT: Final = """
-UPDATE engines SET heartbeat_at = clock_timestamp(), draining = %s WHERE id = %s
+UPDATE engines SET heartbeat_at = clock_timestamp(), draining = %s, figures = %s WHERE id = %s
 """
-# An engine that ended in order has nothing to be waited for.
 _LEAVE: Final = """
-UPDATE engines SET draining = true, heartbeat_at = 'epoch' WHERE id = %s
+UPDATE engines SET draining = true, gone = true WHERE id = %s
 """
-_LOST_CALL: Final = """
-  c.ended_at IS NULL AND e.id <> %(self)s
-  AND (e.heartbeat_at = 'epoch' OR %(judging)s
-    AND e.heartbeat_at < clock_timestamp() - make_interval(secs => %(dead)s))
-"""
-_OUR_CALL: Final = "c.ended_at IS NULL AND e.id = %(self)s"
-
-
-def _requeue(whose: str) -> str:
-    return f"""
-WITH orphaned AS MATERIALIZED (
-  SELECT c.id FROM calls c JOIN engines e ON e.id = c.engine_id
-  WHERE {whose} AND c.contact_attempt_at IS NULL
-  ORDER BY c.id LIMIT %(most)s FOR NO KEY UPDATE OF c SKIP LOCKED
-), freed AS (
-  DELETE FROM reservations r USING orphaned o WHERE r.call_id = o.id
-), waited AS (
-  DELETE FROM waiting_calls w USING orphaned o WHERE w.call_id = o.id
-), unrung AS (
-  DELETE FROM legs l USING orphaned o WHERE l.call_id = o.id
-), queued AS (
-  UPDATE calls c SET engine_id = NULL, claimed_at = NULL, status = 'queued',
-    sequence = sequence + 1
-  FROM orphaned o WHERE c.id = o.id RETURNING c.id, c.account_id, c.sequence
-), told AS (
-  INSERT INTO call_events (account_id, call_id, sequence, type, at, data)
-  SELECT account_id, id, sequence, 'call.queued', clock_timestamp(), '{{"recovered": true}}'
-  FROM queued
-)
-SELECT id, pg_notify(%(channel)s, ''), pg_notify(%(events)s, '') FROM queued
-"""  # noqa: S608
-
-
-_REQUEUE_LOST: Final = _requeue(_LOST_CALL)
-_REQUEUE_OURS: Final = _requeue(_OUR_CALL)
-
-# Talk time is known up to the engine's last heartbeat.
-_FAIL: Final = f"""
-WITH orphaned AS MATERIALIZED (
-  SELECT c.id, e.heartbeat_at FROM calls c JOIN engines e ON e.id = c.engine_id
-  WHERE {_LOST_CALL} AND c.contact_attempt_at IS NOT NULL
-  ORDER BY c.id LIMIT %(most)s FOR NO KEY UPDATE OF c SKIP LOCKED
-), freed AS (
-  DELETE FROM reservations r USING orphaned o WHERE r.call_id = o.id
-  RETURNING r.call_id, r.user_id, r.wrap_up_seconds
-), waited AS (
-  DELETE FROM waiting_calls w USING orphaned o WHERE w.call_id = o.id
-), idle AS (
-  UPDATE users SET last_call_ended_at = clock_timestamp(),
-    wrap_up_until = clock_timestamp() + make_interval(secs => f.wrap_up_seconds)
-  FROM freed f WHERE users.id = f.user_id AND EXISTS (
-    SELECT FROM legs l
-    WHERE l.call_id = f.call_id AND l.user_id = f.user_id AND l.answered_at IS NOT NULL)
-), bridged AS (
-  SELECT v.call_id, min(v.at) AS at FROM call_events v JOIN orphaned o ON o.id = v.call_id
-  WHERE v.type = 'call.bridged' GROUP BY v.call_id
-), ended AS (
-  UPDATE calls c SET status = 'ended', outcome = 'failed', ended_by = 'system',
-    failure = 'the engine that had the call was lost', ended_at = clock_timestamp(),
-    talk_seconds = greatest(0, coalesce(extract(epoch FROM o.heartbeat_at - b.at), 0)),
-    total_seconds = extract(epoch FROM clock_timestamp() - c.created_at),
-    sequence = sequence + 1
-  FROM orphaned o LEFT JOIN bridged b ON b.call_id = o.id
-  WHERE c.id = o.id
-  RETURNING c.id, c.account_id, c.sequence, c.ended_at, c.failure, c.talk_seconds, c.total_seconds
-), told AS (
-  INSERT INTO call_events (account_id, call_id, sequence, type, at, data)
-  SELECT account_id, id, sequence, 'call.ended', ended_at, jsonb_build_object(
-    'outcome', 'failed', 'ended_by', 'system', 'failure', failure,
-    'talk_seconds', talk_seconds, 'total_seconds', total_seconds) FROM ended
-), hung_up AS (
-  UPDATE legs l SET ended_at = e.ended_at, dialog = NULL FROM ended e
-  WHERE l.call_id = e.id AND l.ended_at IS NULL
-)
-SELECT e.id, l.dialog, t.username, t.password, pg_notify(%(events)s, '')
-FROM ended e LEFT JOIN legs l ON l.call_id = e.id AND l.ended_at IS NULL AND l.dialog IS NOT NULL
-  LEFT JOIN trunks t ON t.id = l.trunk_id
-"""  # noqa: S608
 
 log = structlog.get_logger(__name__)
 
 HangUp = Callable[[DialogIdentity, Credentials | None], Coroutine[Any, Any, None]]
+Cancel = Callable[[InviteIdentity], Coroutine[Any, Any, None]]
 
 
 async def join(database: Database, name: str, host: str, port: int) -> int:
     """Make an engine known; give its id. Raises DatabaseUnavailable."""
     async with database.connection() as connection:
-        cursor = await connection.execute(_JOIN, (name, host, port))
+        cursor = await connection.execute(_JOIN, {"name": name, "host": host, "port": port})
         row = await cursor.fetchone()
         assert row is not None
         return int(row[0])
 
 
+def no_figures() -> dict[str, Any]:
+    """Tell nothing, as an engine that measures nothing."""
+    return {}
+
+
 class Recovery:
     """The heartbeat of one engine, and its care for lost engines' calls. Made by `Recovery.open`.
 
-    `hang_up` ends a dialog that a lost engine left. `draining` is told with the next heartbeat.
+    `hang_up` ends a dialog that a lost engine left, `cancel` takes back an INVITE. `draining` and
+    what `figures` gives are told with the next heartbeat.
     """
 
     def __init__(
@@ -145,6 +88,7 @@ class Recovery:
         database: Database,
         engine_id: int,
         hang_up: HangUp,
+        cancel: Cancel,
         *,
         dead_seconds: float = DEAD_SECONDS,
         heartbeat_seconds: float = HEARTBEAT_SECONDS,
@@ -152,11 +96,19 @@ class Recovery:
     ) -> None:
         self._database = database
         self._hang_up = hang_up
+        self._cancel = cancel
         self._dead_seconds = dead_seconds
         self._heartbeat_seconds = heartbeat_seconds
         self._clock = clock
+        self._last_beat = clock()
+        # Where we, or the database, were away, the others must first have the time to be heard.
+        self._judging_from = self._last_beat + dead_seconds
+        self._ending: set[tuple[int, int]] = set()
+        """Legs of lost engines that are being hung up, by call and position."""
+
         self.engine_id = engine_id
         self.draining = False
+        self.figures: Callable[[], dict[str, Any]] = no_figures
 
     @classmethod
     @asynccontextmanager
@@ -165,6 +117,7 @@ class Recovery:
         database: Database,
         engine_id: int,
         hang_up: HangUp,
+        cancel: Cancel,
         *,
         dead_seconds: float = DEAD_SECONDS,
         heartbeat_seconds: float = HEARTBEAT_SECONDS,
@@ -175,6 +128,7 @@ class Recovery:
             database,
             engine_id,
             hang_up,
+            cancel,
             dead_seconds=dead_seconds,
             heartbeat_seconds=heartbeat_seconds,
             clock=clock,
@@ -186,58 +140,60 @@ class Recovery:
             await recovery._leave()
 
     async def _run(self) -> None:
-        last_beat = self._clock()
-        # Where we, or the database, were away, the others must first have the time to be heard.
-        judging_from = last_beat + self._dead_seconds
         async with asyncio.TaskGroup() as hang_ups:
-            while True:
-                try:
-                    await self._beat()
-                    now = self._clock()
-                    if now - last_beat > self._dead_seconds / 2:
-                        judging_from = now + self._dead_seconds
-                    last_beat = now
-                    await self._recover(hang_ups, judging=now >= judging_from)
-                except (OSError, psycopg.Error) as error:
-                    log.warning("no heartbeat", error=type(error).__name__)
-                await asyncio.sleep(self._heartbeat_seconds)
 
-    async def _beat(self) -> None:
-        async with self._database.connection() as connection:
-            await connection.execute(_BEAT, (self.draining, self.engine_id))
+            async def beat(connection: Connection) -> None:
+                while True:
+                    await self._beat(connection)
+                    await self._recover(connection, hang_ups)
+                    await asyncio.sleep(self._heartbeat_seconds)
+
+            # Over a connection of its own: when the database comes back, an engine that waits for
+            # the pool to look again must not be taken for dead by one that need not.
+            await stay_connected(self._database, beat, "no heartbeat")
+
+    async def _beat(self, connection: Connection) -> None:
+        figures = Jsonb(self.figures())
+        await connection.execute(_BEAT, (self.draining, figures, self.engine_id))
+        now = self._clock()
+        if now - self._last_beat > self._dead_seconds / 2:
+            self._judging_from = now + self._dead_seconds
+        self._last_beat = now
 
     async def _leave(self) -> None:
         """Have others place at once what was never rung, and take note that we are gone."""
-        parameters = self._parameters(judging=False)
+        parameters = self._parameters()
         try:
             async with (
                 asyncio.timeout(LEAVE_SECONDS),
                 self._database.connection() as connection,
             ):
-                await connection.execute(_REQUEUE_OURS, parameters)
+                await connection.execute(REQUEUE_OURS, parameters)
                 await connection.execute(_LEAVE, (self.engine_id,))
         except (OSError, TimeoutError, psycopg.Error):
             log.warning("the end of the engine could not be told")
 
-    async def _recover(self, hang_ups: asyncio.TaskGroup, *, judging: bool) -> None:
-        parameters = self._parameters(judging=judging)
-        async with self._database.connection() as connection:
-            cursor = await connection.execute(_REQUEUE_LOST, parameters)
-            queued = await cursor.fetchall()
-            cursor = await connection.execute(_FAIL, parameters)
-            failed = await cursor.fetchall()
-        for call_id, _, _ in queued:
+    async def _recover(self, connection: Connection, hang_ups: asyncio.TaskGroup) -> None:
+        parameters = self._parameters()
+        cursor = await connection.execute(REQUEUE_LOST, parameters)
+        for call_id, *_ in await cursor.fetchall():
             log.warning("a lost engine's call is placed again", call_id=call_id)
-        for call_id, dialog, username, password, _ in failed:
+        cursor = await connection.execute(FAIL, parameters)
+        for call_id, *_ in await cursor.fetchall():
             log.warning("a lost engine's call has failed", call_id=call_id)
-            if dialog is not None:
+        await connection.execute(TAKE_LEGS, parameters)
+        cursor = await connection.execute(OUR_LEGS, parameters)
+        for call_id, position, invite, dialog, username, password in await cursor.fetchall():
+            leg = (call_id, position)
+            if leg not in self._ending:
+                self._ending.add(leg)
                 credentials = Credentials(username, password) if username and password else None
-                hang_ups.create_task(self._end(call_id, dialog, credentials))
+                hang_ups.create_task(self._end(leg, invite, dialog, credentials))
 
-    def _parameters(self, *, judging: bool) -> dict[str, Any]:
+    def _parameters(self) -> dict[str, Any]:
         return {
             "self": self.engine_id,
-            "judging": judging,
+            "judging": self._clock() >= self._judging_from,
             "dead": self._dead_seconds,
             "most": MAX_RECOVERED,
             "channel": CALLS_CHANNEL,
@@ -245,10 +201,27 @@ class Recovery:
         }
 
     async def _end(
-        self, call_id: int, dialog: dict[str, Any], credentials: Credentials | None
+        self,
+        leg: tuple[int, int],
+        invite: dict[str, Any] | None,
+        dialog: dict[str, Any] | None,
+        credentials: Credentials | None,
     ) -> None:
         try:
-            await self._hang_up(DialogIdentity.from_json(dialog), credentials)
+            if dialog is not None:
+                await self._hang_up(DialogIdentity.from_json(dialog), credentials)
+            elif invite is not None:
+                await self._cancel(InviteIdentity.from_json(invite))
         except Exception:
-            # Whatever is wrong with one dialog, the heart must go on beating.
-            log.exception("a lost engine's dialog could not be ended", call_id=call_id)
+            # Whatever is wrong with one leg, the heart must go on beating.
+            log.exception("a lost engine's leg could not be ended", call_id=leg[0])
+        await self._forget(leg)
+
+    async def _forget(self, leg: tuple[int, int]) -> None:
+        try:
+            async with self._database.connection() as connection:
+                await connection.execute(FORGET_LEG, leg)
+        except (OSError, psycopg.Error):
+            # It is hung up once more when we look next, which a far end that is gone answers 481.
+            log.warning("the end of a lost engine's leg was not kept", call_id=leg[0])
+        self._ending.discard(leg)

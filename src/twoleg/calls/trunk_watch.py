@@ -77,6 +77,12 @@ class TrunkWatch:
         self._peers = peers
         self._watching: dict[WatchedTrunk, asyncio.Task[None]] = {}
         self._addresses: dict[int, frozenset[str]] = {}
+        self._registered: set[int] = set()
+
+    @property
+    def registered(self) -> int:
+        """Trunks that we are registered with now."""
+        return len(self._registered)
 
     async def run(self) -> None:
         """Take up trunks, and leave those that are gone, until cancelled."""
@@ -103,6 +109,7 @@ class TrunkWatch:
         await cancelled([self._watching.pop(trunk) for trunk in trunks])
         for trunk in trunks:
             self._addresses.pop(trunk.id, None)
+            self._registered.discard(trunk.id)
 
     async def _keep_watching(self, trunk: WatchedTrunk) -> None:
         try:
@@ -141,7 +148,12 @@ class TrunkWatch:
         async with registered(self._phone, config, lambda _: changed.set()) as registration:
             while True:
                 await self._resolve(trunk)
-                await self._note(trunk, *_in_words(registration))
+                state, detail = _in_words(registration)
+                if state == "registered":
+                    self._registered.add(trunk.id)
+                else:
+                    self._registered.discard(trunk.id)
+                await self._note(trunk, state, detail)
                 await changed.wait()
                 changed.clear()
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -64,7 +64,8 @@ _WON: Final = frozenset({Status.AGENT_CONNECTED, Status.BRIDGED})
 # the primary key serves them: a plan made while the table was small must not read all of it later.
 _WRITE: Final = """
 WITH written AS (
-  UPDATE calls c SET status = coalesce(x.status, c.status), sequence = x.sequence,
+  UPDATE calls c SET status = coalesce(x.status, c.status),
+    sequence = coalesce(x.sequence, c.sequence),
     contact_attempt_at = coalesce(c.contact_attempt_at, x.contact_attempt_at),
     outcome = x.outcome, ended_by = x.ended_by, failure = x.failure, ended_at = x.ended_at,
     agent_ring_seconds = x.agent_ring_seconds, contact_ring_seconds = x.contact_ring_seconds,
@@ -75,24 +76,24 @@ WITH written AS (
     ended_by text, failure text, ended_at timestamptz, agent_ring_seconds numeric,
     contact_ring_seconds numeric, talk_seconds numeric, total_seconds numeric, legs jsonb)
   WHERE c.id = ANY (ARRAY[x.call_id]) AND c.engine_id + 0 = %(engine)s AND c.status <> 'ended'
-    AND c.sequence < x.sequence
+    AND (x.sequence IS NULL OR c.sequence < x.sequence)
     AND (x.contact_attempt_at IS NULL OR c.contact_attempt_at IS NULL)
   RETURNING c.id, c.account_id, x.sequence, x.type, x.at, x.data, x.legs, x.winner,
     x.answered_by, x.ended_at
 ), events AS (
   INSERT INTO call_events (account_id, call_id, sequence, type, at, data)
-  SELECT account_id, id, sequence, type, at, data FROM written
+  SELECT account_id, id, sequence, type, at, data FROM written WHERE type IS NOT NULL
 ), legs AS (
   INSERT INTO legs (call_id, position, role, user_id, to_uri, trunk_id, started_at, answered_at,
-    ended_at, sip_status, q850_cause, reason, codec, quality, dialog)
+    ended_at, sip_status, q850_cause, reason, codec, quality, invite, dialog)
   SELECT w.id, l.* FROM written w, jsonb_to_recordset(w.legs) AS l(
     position smallint, role text, user_id bigint, to_uri text, trunk_id bigint,
     started_at timestamptz, answered_at timestamptz, ended_at timestamptz, sip_status smallint,
-    q850_cause smallint, reason text, codec text, quality jsonb, dialog jsonb)
+    q850_cause smallint, reason text, codec text, quality jsonb, invite jsonb, dialog jsonb)
   ON CONFLICT (call_id, position) DO UPDATE SET answered_at = excluded.answered_at,
     ended_at = excluded.ended_at, sip_status = excluded.sip_status,
     q850_cause = excluded.q850_cause, reason = excluded.reason, codec = excluded.codec,
-    quality = excluded.quality, dialog = excluded.dialog
+    quality = excluded.quality, invite = excluded.invite, dialog = excluded.dialog
 ), freed AS (
   DELETE FROM reservations r USING written w
   WHERE r.call_id = w.id AND (w.ended_at IS NOT NULL OR r.user_id <> w.winner)
@@ -121,7 +122,11 @@ _TELL: Final = f"SELECT pg_notify('{EVENTS_CHANNEL}', '')"
 log = structlog.get_logger(__name__)
 
 
-def _row(change: CallChange) -> dict[str, Any]:
+def _row(pending: _Pending) -> dict[str, Any]:
+    legs = [_leg(leg) for leg in pending.legs]
+    change = pending.change
+    if change is None:
+        return {"call_id": pending.call_id, "legs": legs}
     event, ending = change.event, change.ending
     row: dict[str, Any] = {
         "call_id": change.call_id,
@@ -130,7 +135,7 @@ def _row(change: CallChange) -> dict[str, Any]:
         "type": event.type,
         "at": event.at.isoformat(),
         "data": event.data,
-        "legs": [_leg(leg) for leg in change.legs],
+        "legs": legs,
         "winner": event.data.get("user_id") if change.status in _WON else None,
     }
     if change.contact_attempt_at is not None:
@@ -165,6 +170,7 @@ def _leg(leg: LegRecord) -> dict[str, Any]:
         "reason": leg.reason,
         "codec": leg.codec,
         "quality": leg.quality,
+        "invite": leg.invite,
         "dialog": leg.dialog,
     }
 
@@ -177,15 +183,20 @@ def _json(rows: list[dict[str, Any]]) -> str:
     return text.replace(r"\u0000", r"\ufffd")
 
 
-def _bare_row(change: CallChange) -> dict[str, Any]:
+def _bare_row(pending: _Pending) -> dict[str, Any]:
     """Give what is needed for the call's state to go on, without what may have been refused."""
-    return _row(change) | {"legs": [], "data": {}, "failure": None}
+    return _row(pending) | {"legs": [], "data": {}, "failure": None}
 
 
 @dataclass(slots=True, eq=False)
 class _Pending:
-    change: CallChange
-    stored: asyncio.Future[None] | None
+    """A change of a call, or legs alone; `legs` may grow until it is taken to be written."""
+
+    call_id: int
+    change: CallChange | None
+    legs: tuple[LegRecord, ...]
+    stored: asyncio.Future[None] | None = None
+    is_taken: bool = False
 
     def tell(self, *, written: bool) -> None:
         """Tell whoever waits for the change."""
@@ -195,7 +206,7 @@ class _Pending:
         if written:
             stored.set_result(None)
         else:
-            stored.set_exception(ClaimLost(self.change.call_id))
+            stored.set_exception(ClaimLost(self.call_id))
             stored.exception()
 
 
@@ -216,6 +227,9 @@ class Writer:
 
         self.lost = 0
         """Changes that were dropped: there were too many, or the database would never take them."""
+
+        self.outcomes: Counter[str] = Counter()
+        """Calls that ended, by how."""
 
         self.batches = 0
         self.changes = 0
@@ -240,11 +254,19 @@ class Writer:
             await self._written.wait()
 
     def write(self, change: CallChange) -> None:
-        self._put(_Pending(change, None))
+        self._put(_Pending(change.call_id, change, change.legs))
+
+    def write_legs(self, call_id: int, legs: tuple[LegRecord, ...]) -> None:
+        queue = self._waiting.get(call_id)
+        if queue and not queue[-1].is_taken:
+            last = queue[-1]
+            last.legs += tuple([leg for leg in legs if leg not in last.legs])
+        else:
+            self._put(_Pending(call_id, None, legs))
 
     def store(self, change: CallChange) -> asyncio.Future[None]:
         stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._put(_Pending(change, stored))
+        self._put(_Pending(change.call_id, change, change.legs, stored))
         return stored
 
     def _put(self, pending: _Pending) -> None:
@@ -252,8 +274,9 @@ class Writer:
 
         Each status but the end is allowed only after the one before it.
         """
-        call_id, ends = pending.change.call_id, pending.change.ending is not None
-        if ends:
+        call_id, change = pending.call_id, pending.change
+        if change is not None and change.ending is not None:
+            self.outcomes[change.ending.outcome] += 1
             self._cut_short.discard(call_id)
         elif self.pending >= MAX_PENDING or call_id in self._cut_short:
             self._cut_short.add(call_id)
@@ -283,6 +306,8 @@ class Writer:
             await self._arrived.wait()
             began_at = loop.time()
             batch = [queue[0] for queue in islice(self._waiting.values(), MAX_BATCH)]
+            for pending in batch:
+                pending.is_taken = True
             await self._write(connection, batch)
             self._forget(batch)
             await connection.execute(_TELL, prepare=True)
@@ -294,7 +319,7 @@ class Writer:
 
     def _forget(self, batch: Sequence[_Pending]) -> None:
         for written in batch:
-            call_id = written.change.call_id
+            call_id = written.call_id
             queue = self._waiting.pop(call_id)
             queue.popleft()
             if queue:
@@ -317,7 +342,7 @@ class Writer:
             try:
                 await self._write_rows(connection, (pending,), row)
             except REFUSALS:
-                log.exception("a change was refused", call_id=pending.change.call_id)
+                log.exception("a change was refused", call_id=pending.call_id)
             else:
                 return
         self.lost += 1
@@ -327,16 +352,16 @@ class Writer:
         self,
         connection: Connection,
         batch: Sequence[_Pending],
-        row: Callable[[CallChange], dict[str, Any]],
+        row: Callable[[_Pending], dict[str, Any]],
     ) -> None:
         """Write one change of each call, and tell whoever waits. Raises REFUSALS."""
-        rows = {pending.change.call_id: row(pending.change) for pending in batch}
+        rows = {pending.call_id: row(pending) for pending in batch}
         written = await self._ids(connection, _WRITE, rows.values())
         if len(written) < len(rows):
             missed = [rows[call_id] for call_id in rows.keys() - written]
             written |= await self._ids(connection, _WRITTEN_BEFORE, missed)
         for pending in batch:
-            pending.tell(written=pending.change.call_id in written)
+            pending.tell(written=pending.call_id in written)
 
     async def _ids(
         self, connection: Connection, statement: str, rows: Iterable[dict[str, Any]]

@@ -28,10 +28,11 @@ async def run(settings: Settings, url: str, *, supervised: bool) -> None:
     """Serve the HTTP API on the database at `url`. Raises AddressUnusable."""
     with contextlib.closing(_listening(settings.http)) as listener:
         async with stop_requested(supervised=supervised) as stop, Database.open(url) as database:
-            await _serve(_Server(create_app(settings, database)), listener, stop)
+            app = create_app(settings, database)
+            await _serve(_Server(app, settings.trusted_proxies), listener, stop)
 
 
-def _config(app: FastAPI) -> uvicorn.Config:
+def _config(app: FastAPI, trusted: str | None) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         log_config=None,
@@ -39,6 +40,8 @@ def _config(app: FastAPI) -> uvicorn.Config:
         timeout_graceful_shutdown=STOP_SECONDS,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         server_header=False,
+        proxy_headers=trusted is not None,
+        forwarded_allow_ips=trusted or "",
     )
 
 
@@ -66,8 +69,8 @@ async def _serve(server: _Server, listener: socket.socket, stop: asyncio.Event) 
 class _Server(uvicorn.Server):
     """uvicorn without signal handlers of its own, that says when it is up."""
 
-    def __init__(self, app: FastAPI) -> None:
-        super().__init__(_config(app))
+    def __init__(self, app: FastAPI, trusted: str | None) -> None:
+        super().__init__(_config(app, trusted))
         self.up = asyncio.Event()
         self._app = app
 

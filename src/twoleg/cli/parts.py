@@ -33,6 +33,7 @@ from twoleg.cli.options import (
     TlsAuthorities,
     TlsCertificate,
     TlsKey,
+    TrustedProxies,
     settings_from,
 )
 from twoleg.settings import Settings
@@ -51,6 +52,7 @@ def api(
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
     http: Http = None,
+    trusted_proxies: TrustedProxies = None,
     log_format: LogFormat = None,
     log_level: LogLevel = None,
     supervised: Supervised = False,
@@ -59,8 +61,8 @@ def api(
     from twoleg.cli import api_process
 
     settings = settings_from(
-        data_dir=data_dir, database_url=database_url, http=http, log_format=log_format,
-        log_level=log_level,
+        data_dir=data_dir, database_url=database_url, http=http,
+        trusted_proxies=trusted_proxies, log_format=log_format, log_level=log_level,
     )  # fmt: skip
     _run("api", api_process.run, settings, supervised)
 

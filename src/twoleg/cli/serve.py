@@ -28,6 +28,7 @@ from twoleg.cli.options import (
     TlsAuthorities,
     TlsCertificate,
     TlsKey,
+    TrustedProxies,
     settings_from,
 )
 from twoleg.cli.setup import first_account
@@ -45,6 +46,7 @@ def serve(
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
     http: Http = None,
+    trusted_proxies: TrustedProxies = None,
     sip: Sip = None,
     sip_tls: SipTls = None,
     tls_certificate: TlsCertificate = None,
@@ -67,7 +69,8 @@ def serve(
     variable, and a line `name = value` of twoleg.toml.
     """
     settings = settings_from(
-        data_dir=data_dir, database_url=database_url, http=http, sip=sip, sip_tls=sip_tls,
+        data_dir=data_dir, database_url=database_url, http=http,
+        trusted_proxies=trusted_proxies, sip=sip, sip_tls=sip_tls,
         tls_certificate=tls_certificate, tls_key=tls_key, tls_authorities=tls_authorities,
         public_address=public_address, rtp_ports=rtp_ports, max_calls=max_calls,
         max_queued_seconds=max_queued_seconds, drain_seconds=drain_seconds,

@@ -43,6 +43,7 @@ from twoleg.sip.interface import (
     ResponseSpec,
     UserAgentConfig,
 )
+from twoleg.sip.invite_identity import InviteIdentity
 from twoleg.sip.leg import LegGone
 from twoleg.sip.message import Request, Response, reason_phrase
 from twoleg.sip.offer_answer import (
@@ -104,6 +105,7 @@ __all__ = [
     "InfoReceived",
     "InvalidValue",
     "Invitation",
+    "InviteIdentity",
     "Invited",
     "KeepAlive",
     "LegGone",

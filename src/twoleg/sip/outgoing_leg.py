@@ -15,6 +15,7 @@ from twoleg.sip.errors import LocalProtocolError
 from twoleg.sip.events import Answered, DestinationFailed, Progress, RefusalCause, Refused
 from twoleg.sip.header_lines import header_lines, reason_line, retry_after, told_causes
 from twoleg.sip.interface import Invitation
+from twoleg.sip.invite_identity import InviteIdentity
 from twoleg.sip.leg import Leg
 from twoleg.sip.leg_states import OUTGOING_LEG, LegAction, LegInput, LegState
 from twoleg.sip.legs import Legs
@@ -95,6 +96,13 @@ class OutgoingLeg(Leg):
         """Send the INVITE. Raises LocalProtocolError if there is nowhere to send it."""
         self._send_invite()
         self.legs.add(self)
+
+    @property
+    def invite_under_way(self) -> InviteIdentity | None:
+        """What another process needs to cancel the INVITE; None once it has its answer."""
+        if self._draft is None or self.state not in _RINGING:
+            return None
+        return InviteIdentity.of_draft(self._draft)
 
     def acknowledge(self, body: bytes | None) -> None:
         """Let the ACK leave, with the answer where the 2xx brought the offer."""

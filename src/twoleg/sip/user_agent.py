@@ -13,7 +13,7 @@ from twoleg.sip.dialogs import DialogIdentity
 from twoleg.sip.endpoint import ALLOWED, MAX_LEGS, MAX_TRANSACTIONS, Endpoint
 from twoleg.sip.errors import LocalProtocolError, RemoteProtocolError, SipError
 from twoleg.sip.events import Event, Invited, RequestReceived
-from twoleg.sip.header_lines import SDP, header_lines, unsupported
+from twoleg.sip.header_lines import SDP, header_lines, reason_line, unsupported
 from twoleg.sip.incoming_leg import IncomingLeg
 from twoleg.sip.interface import (
     Counters,
@@ -24,6 +24,7 @@ from twoleg.sip.interface import (
     ResponseSpec,
     UserAgentConfig,
 )
+from twoleg.sip.invite_identity import InviteIdentity, LostInvite
 from twoleg.sip.leg import Leg, LegGone
 from twoleg.sip.legs import Legs, make_response
 from twoleg.sip.message import Request, Response
@@ -248,6 +249,22 @@ class UserAgent:
         """
         self._endpoint.now = now
         return IncomingLeg.adopted(self._legs, identity, credentials).number
+
+    def invite_under_way(self, leg: int) -> InviteIdentity | None:
+        """Give what a CANCEL from another process needs; None where nothing is to be cancelled."""
+        found = self._legs.find(leg)
+        return found.invite_under_way if isinstance(found, OutgoingLeg) else None
+
+    def cancel(self, invite: InviteIdentity, now: float, reason: Reason | None = None) -> int:
+        """Cancel the INVITE of another process; `RequestCompleted` has the number.
+
+        Raises LocalProtocolError.
+        """
+        self._endpoint.now = now
+        self._endpoint.address(invite.destination.transport)
+        lost = LostInvite(self._endpoint, invite, reason_line(reason))
+        lost.cancel()
+        return lost.number
 
     # Inside.
 

@@ -13,6 +13,7 @@ from twoleg.sip import (
     DialogIdentity,
     Ended,
     Established,
+    InviteIdentity,
     Progress,
     Reason,
     RefusalCause,
@@ -121,6 +122,11 @@ class Leg:
     def identity(self) -> DialogIdentity | None:
         """What a later BYE needs; None until the leg is answered."""
         return self._answer.identity if self._answer else self._established
+
+    @property
+    def invite(self) -> InviteIdentity | None:
+        """What a CANCEL from another process needs; None unless the far end is being rung."""
+        return self._legs.invite_of(self)
 
     async def progress(self) -> Progress | None:
         """The next provisional response above 100; None once a final response has come."""

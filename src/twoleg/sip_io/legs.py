@@ -15,6 +15,7 @@ from twoleg.sip import (
     InfoReceived,
     Invitation,
     Invited,
+    InviteIdentity,
     LocalProtocolError,
     OfferAnswered,
     Offered,
@@ -108,6 +109,9 @@ class Legs:
             leg.abandon()
             self._core.hang_up(leg.number, self._running.now(), reason)
             self._running.turn()
+
+    def invite_of(self, leg: Leg) -> InviteIdentity | None:
+        return self._core.invite_under_way(leg.number)
 
     def ring_back(self, leg: Leg, status: int, body: bytes | None) -> None:
         self._core.ring_back(leg.number, self._running.now(), status, body)

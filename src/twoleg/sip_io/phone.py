@@ -15,6 +15,7 @@ from twoleg.sip import (
     DialogIdentity,
     Event,
     Invitation,
+    InviteIdentity,
     NameAddr,
     OutOfDialogRequest,
     Reason,
@@ -26,6 +27,9 @@ from twoleg.sip import (
     Transport,
     UserAgent,
     UserAgentConfig,
+)
+from twoleg.sip import (
+    Counters as CoreCounters,
 )
 from twoleg.sip_io.config import PhoneConfig, advertised_host
 from twoleg.sip_io.core_loop import CoreLoop
@@ -130,6 +134,11 @@ class Phone:
         return dict(self._advertised)
 
     @property
+    def core_counters(self) -> CoreCounters:
+        """What the core turned away or sent again."""
+        return self._core.counters
+
+    @property
     def legs(self) -> int:
         """Legs whose signalling is not over yet."""
         return len(self._legs)
@@ -193,6 +202,13 @@ class Phone:
             await leg.ended()
         except LegRefused:
             raise PhoneClosed from None
+
+    async def cancel_invite(self, invite: InviteIdentity, reason: Reason | None = None) -> Response:
+        """Take back the INVITE of another process; give the response to the CANCEL.
+
+        Raises LocalProtocolError (its transport is not listened on), RequestFailed, PhoneClosed.
+        """
+        return await self._requests.cancel(invite, reason)
 
     async def request(self, request: OutOfDialogRequest) -> Response:
         """Send a request outside of a call and wait for its final response, whatever it says.

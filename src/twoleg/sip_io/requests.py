@@ -6,8 +6,10 @@ import asyncio
 from dataclasses import replace
 
 from twoleg.sip import (
+    InviteIdentity,
     LocalProtocolError,
     OutOfDialogRequest,
+    Reason,
     RefusalCause,
     RequestCompleted,
     Response,
@@ -44,16 +46,29 @@ class Requests:
             number = running.core.request(request, running.now())
         except LocalProtocolError as error:
             raise RequestFailed(RefusalCause.TRANSPORT) from error
-        completed: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
-        self._waiting[number] = completed
-        try:
-            running.turn()
-            response = await completed
-        finally:
-            del self._waiting[number]
+        response = await self._completed(number)
         if len(request.destinations) == 1:
             self._resolver.worked(request.destinations[0])
         return response
+
+    async def cancel(self, invite: InviteIdentity, reason: Reason | None) -> Response:
+        """Cancel the INVITE of another process.
+
+        Raises LocalProtocolError, RequestFailed, PhoneClosed.
+        """
+        if self._closed:
+            raise PhoneClosed
+        running = self._running
+        return await self._completed(running.core.cancel(invite, running.now(), reason))
+
+    async def _completed(self, number: int) -> Response:
+        completed: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+        self._waiting[number] = completed
+        try:
+            self._running.turn()
+            return await completed
+        finally:
+            del self._waiting[number]
 
     def on_completed(self, event: RequestCompleted) -> None:
         completed = self._waiting.get(event.request)

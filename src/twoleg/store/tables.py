@@ -199,6 +199,10 @@ engines = Table(
     Column("started_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("heartbeat_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     _boolean("draining"),
+    # It ended in order, or another one runs where it did: nobody need wait for its heartbeat.
+    _boolean("gone"),
+    # What it measured, as of its last heartbeat; see calls/figures.py.
+    _object("figures"),
 )
 
 bindings = Table(
@@ -469,10 +473,26 @@ legs = Table(
     Column("reason", Text),
     Column("codec", Text),
     Column("quality", JSONB(none_as_null=True)),
-    # What a BYE needs once the engine is gone: DialogIdentity as JSON.
+    # What a CANCEL needs once the engine is gone: InviteIdentity as JSON, until the answer.
+    Column("invite", JSONB(none_as_null=True)),
+    # What a BYE needs then: DialogIdentity as JSON, from the answer to the end.
     Column("dialog", JSONB(none_as_null=True)),
     PrimaryKeyConstraint("call_id", "position"),
     _one_of("role", "agent", "contact"),
+)
+
+# Legs of lost engines that are still to be hung up, and the engine that is to do it.
+lost_legs = Table(
+    "lost_legs",
+    metadata,
+    Column("call_id", BigInteger, ForeignKey("calls.id", ondelete="CASCADE"), nullable=False),
+    Column("position", SmallInteger, nullable=False),
+    Column("engine_id", BigInteger, ForeignKey("engines.id"), nullable=False),
+    Column("trunk_id", BigInteger),
+    Column("invite", JSONB(none_as_null=True)),
+    Column("dialog", JSONB(none_as_null=True)),
+    _created_at(),
+    PrimaryKeyConstraint("call_id", "position"),
 )
 
 # No foreign key to accounts: each would lock the account's row once an event.

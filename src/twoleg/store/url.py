@@ -7,13 +7,16 @@ from typing import Final
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 CONNECT_TIMEOUT_SECONDS: Final = 5
-# A peer that vanished without a word is noticed within about half a minute.
+# A server that vanished without a word is noticed within about half a minute: by keepalives where
+# nothing is under way, by the timeout (in milliseconds) where a statement was sent.
 _DEFAULTS: Final = {
     "application_name": "twoleg",
     "connect_timeout": str(CONNECT_TIMEOUT_SECONDS),
+    "keepalives": "1",
     "keepalives_idle": "10",
     "keepalives_interval": "5",
     "keepalives_count": "3",
+    "tcp_user_timeout": "20000",
 }
 
 

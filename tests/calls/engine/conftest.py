@@ -25,6 +25,7 @@ class Office:
         self.database = database
         self.account_id = None
         self.line_id = None
+        self.engines = 0
 
     async def rows(self, statement, *parameters):
         async with self.database.connection() as connection:
@@ -122,7 +123,8 @@ class Office:
         return call_id
 
     async def join(self):
-        return await join(self.database, "engine", "127.0.0.1", 5060)
+        self.engines += 1
+        return await join(self.database, "engine", "127.0.0.1", 5060 + self.engines)
 
     async def claim(self, engine_id, room=100, after=0):
         async with self.database.connection() as connection:

@@ -7,8 +7,8 @@ import pytest
 from calls.engine.conftest import listening
 from psycopg.types.json import Jsonb
 
-from twoleg.calls.recovery import Recovery
-from twoleg.sip import Credentials, DialogIdentity, Transport
+from twoleg.calls.recovery import Recovery, join
+from twoleg.sip import Credentials, Destination, DialogIdentity, InviteIdentity, Transport
 
 DEAD_SECONDS = 0.6
 HEARTBEAT_SECONDS = 0.05
@@ -28,20 +28,41 @@ DIALOG = DialogIdentity(
 )
 
 
+INVITE = InviteIdentity(
+    uri="sip:alice@192.0.2.7",
+    via="SIP/2.0/UDP 192.0.2.10:5060",
+    branch="z9hG4bK-1",
+    from_="<sip:+41445550100@192.0.2.10>;tag=ours",
+    to="<sip:alice@192.0.2.7>",
+    call_id="call-1",
+    cseq=1,
+    routes="",
+    destination=Destination(Transport.UDP, "192.0.2.7", 5060),
+)
+
+
 class Lookout:
-    """An engine's recovery, and what it hung up."""
+    """An engine's recovery, what it hung up, and what it took back."""
 
     def __init__(self):
         self.engine_id = None
         self.recovery = None
         self.hung_up = asyncio.Queue()
+        self.canceled = asyncio.Queue()
 
     async def hang_up(self, identity, credentials):
         self.hung_up.put_nowait((identity, credentials))
 
+    async def cancel(self, invite):
+        self.canceled.put_nowait(invite)
+
     async def next(self):
         async with asyncio.timeout(10):
             return await self.hung_up.get()
+
+    async def next_canceled(self):
+        async with asyncio.timeout(10):
+            return await self.canceled.get()
 
 
 @pytest.fixture
@@ -54,6 +75,7 @@ def lookout(office, database):
             database,
             lookout.engine_id,
             values.pop("hang_up", lookout.hang_up),
+            lookout.cancel,
             dead_seconds=DEAD_SECONDS,
             heartbeat_seconds=HEARTBEAT_SECONDS,
             **values,
@@ -90,8 +112,9 @@ async def step(office, call_id, *statuses, **columns):
     await office.rows("UPDATE calls SET contact_attempt_at = now() WHERE id = %s", call_id)
 
 
-async def add_leg(office, call_id, position, dialog=DIALOG, **columns):
+async def add_leg(office, call_id, position, dialog=DIALOG, invite=None, **columns):
     values = {"role": "agent", "to_uri": "sip:alice@192.0.2.7"} | columns
+    values["invite"] = invite and Jsonb(invite.to_json())
     names = "".join(f", {name}" for name in values)
     await office.rows(
         f"INSERT INTO legs (call_id, position, started_at, dialog{names})"
@@ -245,8 +268,7 @@ async def test_an_engine_that_ends_gives_back_what_it_never_rang(office, lookout
         call_id = await office.queue()
         await office.claim(ending.engine_id)
     assert await office.call(call_id, "status, engine_id") == ("queued", None)
-    alive = "SELECT heartbeat_at > now() - interval '1 h' FROM engines WHERE id = %s"
-    assert not await office.value(alive, ending.engine_id)
+    assert await office.value("SELECT gone FROM engines WHERE id = %s", ending.engine_id)
 
 
 async def test_a_call_that_an_ended_engine_could_not_close_is_closed_at_once(office, lookout):
@@ -275,6 +297,69 @@ async def test_a_dialog_that_cannot_be_ended_does_not_stop_the_heart(office, loo
         async with asyncio.timeout(10):
             await tried.wait()
         await beats(office, watching.engine_id)
+
+
+async def legs_to_hang_up(office, number):
+    """Wait until no more than so many legs of lost engines are still to be hung up."""
+    async with asyncio.timeout(10):
+        while await office.value("SELECT count(*) FROM lost_legs") > number:
+            pass
+
+
+async def test_what_a_lost_engine_left_ringing_is_taken_back(office, lookout, lost):
+    call_id = await office.queue()
+    await office.claim(lost)
+    await step(office, call_id, "agent_ringing")
+    await add_leg(office, call_id, 1, dialog=None, invite=INVITE)
+    async with lookout() as watching:
+        assert await watching.next_canceled() == INVITE
+    assert watching.hung_up.empty()
+    assert await office.rows("SELECT FROM legs WHERE ended_at IS NULL OR invite IS NOT NULL") == []
+
+
+async def test_whoever_ran_where_we_run_now_is_gone_without_waiting(office, lookout, database):
+    before = await join(database, "host", "192.0.2.10", 5060)
+    await join(database, "host", "192.0.2.10", 5062)
+    call_id = await office.queue()
+    await office.claim(before)
+    await step(office, call_id, "agent_ringing")
+    await add_leg(office, call_id, 1)
+    after = await join(database, "host", "192.0.2.10", 5060)
+    gone = await office.rows("SELECT id FROM engines WHERE gone")
+    assert gone == [(before,)]
+    assert after != before
+    async with lookout(clock=SteppedClock()) as watching:
+        await watching.next()
+    assert await office.call(call_id, "outcome") == "failed"
+
+
+async def test_legs_are_hung_up_though_who_was_to_do_it_is_lost_too(office, lookout, lost):
+    call_id = await office.queue()
+    await office.claim(lost)
+    await step(office, call_id, "agent_ringing")
+    await add_leg(office, call_id, 1)
+    await add_leg(office, call_id, 2, dialog=None, invite=INVITE)
+
+    async def hang(identity, credentials):
+        await asyncio.Event().wait()
+
+    async with lookout(hang_up=hang) as first:
+        await first.next_canceled()
+        assert await office.call(call_id, "outcome") == "failed"
+        await legs_to_hang_up(office, 1)
+    async with lookout(clock=SteppedClock()) as second:
+        assert (await second.next())[0] == DIALOG
+        await legs_to_hang_up(office, 0)
+    assert second.canceled.empty()
+
+
+async def test_an_engine_tells_what_it_measures(office, lookout):
+    async with lookout() as watching:
+        watching.recovery.figures = lambda: {"gauges": {"calls_running": 2}}
+        running = "SELECT figures->'gauges'->'calls_running' FROM engines WHERE id = %s"
+        async with asyncio.timeout(10):
+            while await office.value(running, watching.engine_id) != 2:
+                pass
 
 
 async def test_a_draining_engine_says_so(office, lookout):

@@ -11,8 +11,12 @@ from twoleg.sip import (
     DialogIdentity,
     Ended,
     InvalidValue,
+    InviteIdentity,
     LocalProtocolError,
     Reason,
+    RefusalCause,
+    Refused,
+    RequestCompleted,
     Transport,
 )
 
@@ -91,3 +95,46 @@ def test_a_stored_dialog_that_cannot_be_read_is_refused(network, caller, far):
     by_tls = {**stored, "transport": Transport.TLS.value}
     with pytest.raises(LocalProtocolError):
         caller.agent.adopt(DialogIdentity.from_json(by_tls), 0.0)
+
+
+def test_another_process_takes_back_what_a_dead_one_left_ringing(network, caller, callee):
+    leg = caller.invite(callee)
+    network.run_for(0.1)
+    stored = json.dumps(caller.agent.invite_under_way(leg).to_json())
+    del network.peers[caller.address]
+    heir = network.peer("10.0.0.3")
+
+    invite = InviteIdentity.from_json(json.loads(stored))
+    number = heir.do("cancel", invite, Reason("SIP", 503, "Engine lost"))
+    network.run_for(1)
+    assert [refused.cause for refused in callee.told_of(Refused)] == [RefusalCause.CANCELED]
+    (completed,) = heir.told_of(RequestCompleted)
+    assert (completed.request, completed.response.status) == (number, 200)
+
+
+def test_a_cancel_that_finds_nobody_is_given_up(network, caller, far):
+    leg = caller.invite(far)
+    invite = caller.agent.invite_under_way(leg)
+    network.run_for(0.1)
+    heir = network.peer("10.0.0.3")
+    number = heir.do("cancel", invite)
+    network.run_for(40)
+    assert len(far.requests("CANCEL")) > 5
+    assert far.requests("CANCEL")[0].via.branch == far.requests("INVITE")[0].via.branch
+    assert heir.told_of(RequestCompleted) == [RequestCompleted(number, None, RefusalCause.TIMEOUT)]
+    assert heir.agent.is_idle
+
+
+def test_what_was_answered_or_refused_cannot_be_taken_back(network, caller, far):
+    answered_leg = caller.invite(far)
+    network.run_for(0.1)
+    far.reply(far.requests("INVITE")[0], 200, body=b"answer")
+    network.run_for(0.1)
+    assert caller.agent.invite_under_way(answered_leg) is None
+    assert caller.agent.invite_under_way(answered_leg + 100) is None
+
+
+@pytest.mark.parametrize("values", [{}, {"uri": "sip:a@b", "cseq": "x"}, {"destination": 3}])
+def test_a_stored_invite_that_cannot_be_read_is_said_so(values):
+    with pytest.raises(InvalidValue):
+        InviteIdentity.from_json(values)

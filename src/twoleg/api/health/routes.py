@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Final
 
 import psycopg
@@ -10,16 +11,15 @@ from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from twoleg.api.errors import JSONReply
+from twoleg.api.health.engine_figures import HEARTBEAT_SECONDS, EngineFigures, figures_of
 from twoleg.api.health.schemas import Liveness, Readiness
 from twoleg.api.state import DatabaseOf, MeasurementsOf
 
 CHECK_TIMEOUT_SECONDS: Final = 2.0
-# An engine that was not heard of for so long places no calls.
-HEARTBEAT_SECONDS: Final = 15
 
 _ENGINES: Final = """
 SELECT count(*) FROM engines
-WHERE heartbeat_at > now() - make_interval(secs => %s) AND NOT draining
+WHERE heartbeat_at > now() - make_interval(secs => %s) AND NOT draining AND NOT gone
 """
 
 router = APIRouter(tags=["health"])
@@ -47,7 +47,13 @@ async def readiness(database: DatabaseOf) -> Response:
 
 
 @router.get("/metrics", response_class=Response)
-async def metrics(measurements: MeasurementsOf) -> Response:
-    """Return what this process measured, for Prometheus."""
+async def metrics(measurements: MeasurementsOf, database: DatabaseOf) -> Response:
+    """Return what this process and the engines measured, for Prometheus.
+
+    Without the database there is nothing of the engines.
+    """
     text = generate_latest(measurements.registry)
+    with contextlib.suppress(psycopg.Error, OSError, TimeoutError):
+        async with asyncio.timeout(CHECK_TIMEOUT_SECONDS):
+            text += EngineFigures(await figures_of(database)).to_text()
     return Response(text, headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -92,6 +92,8 @@ CREATE TABLE engines (
     started_at timestamptz NOT NULL DEFAULT now(),
     heartbeat_at timestamptz NOT NULL DEFAULT now(),
     draining boolean NOT NULL DEFAULT false,
+    gone boolean NOT NULL DEFAULT false,
+    figures jsonb NOT NULL DEFAULT '{}'::jsonb,
     CONSTRAINT pk_engines PRIMARY KEY (id)
 );
 
@@ -334,10 +336,24 @@ CREATE TABLE legs (
     reason text,
     codec text,
     quality jsonb,
+    invite jsonb,
     dialog jsonb,
     CONSTRAINT pk_legs PRIMARY KEY (call_id, position),
     CONSTRAINT ck_legs_role CHECK (role IN ('agent', 'contact')),
     CONSTRAINT fk_legs_call_id FOREIGN KEY (call_id) REFERENCES calls (id) ON DELETE CASCADE
+);
+
+CREATE TABLE lost_legs (
+    call_id bigint NOT NULL,
+    position smallint NOT NULL,
+    engine_id bigint NOT NULL,
+    trunk_id bigint,
+    invite jsonb,
+    dialog jsonb,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT pk_lost_legs PRIMARY KEY (call_id, position),
+    CONSTRAINT fk_lost_legs_call_id FOREIGN KEY (call_id) REFERENCES calls (id) ON DELETE CASCADE,
+    CONSTRAINT fk_lost_legs_engine_id FOREIGN KEY (engine_id) REFERENCES engines (id)
 );
 
 CREATE TABLE call_events (
@@ -667,6 +683,7 @@ DROP TABLE webhook_deliveries;
 DROP TABLE webhook_receivers;
 DROP TABLE webhooks;
 DROP TABLE call_events;
+DROP TABLE lost_legs;
 DROP TABLE legs;
 DROP TABLE trunk_slots;
 DROP TABLE trunk_usage;

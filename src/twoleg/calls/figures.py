@@ -1,0 +1,49 @@
+"""What an engine measures, told with its heartbeat and read by the api for Prometheus."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from twoleg.calls.dispatch import Dispatcher
+from twoleg.calls.trunk_watch import TrunkWatch
+from twoleg.calls.writer import Writer
+from twoleg.media import EmbeddedPlane
+from twoleg.sip_io import Phone
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Where an engine's figures come from."""
+
+    dispatcher: Dispatcher
+    writer: Writer
+    plane: EmbeddedPlane
+    phone: Phone
+    watch: TrunkWatch
+
+    def collect(self) -> dict[str, Any]:
+        """Give the figures as they are now, ready for JSON.
+
+        `gauges` rise and fall, `counters` only rise; `outcomes` and `sip` are counters by name.
+        """
+        writer = self.writer
+        return {
+            "gauges": {
+                "calls_running": self.dispatcher.running,
+                "calls_waiting": self.dispatcher.waiting,
+                "legs": self.phone.legs,
+                "rtp_ports_free": self.plane.ports_free,
+                "rtp_ports_open": self.plane.ports_open,
+                "trunks_registered": self.watch.registered,
+                "record_changes_pending": writer.pending,
+            },
+            "counters": {
+                "calls_placed": self.dispatcher.placed,
+                "record_changes": writer.changes,
+                "record_batches": writer.batches,
+                "record_changes_lost": writer.lost,
+            },
+            "outcomes": dict(writer.outcomes),
+            "sip": asdict(self.phone.counters) | asdict(self.phone.core_counters),
+        }

@@ -1,0 +1,130 @@
+"""An INVITE under way, as another process needs it to take it back (RFC 3261 9.1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from twoleg.sip.client_transaction import ClientTransaction
+from twoleg.sip.drafts import Draft
+from twoleg.sip.endpoint import Endpoint
+from twoleg.sip.errors import InvalidValue
+from twoleg.sip.events import RefusalCause, RequestCompleted
+from twoleg.sip.message import Response
+from twoleg.sip.transport import Destination, Transport
+
+
+@dataclass(frozen=True, slots=True)
+class InviteIdentity:
+    """What the CANCEL of an INVITE repeats, and where it goes.
+
+    `via` is our whole Via but its branch: far ends find the INVITE by both (17.2.3). `from_` and
+    `to` are header values, `routes` a block of Route lines.
+    """
+
+    uri: str
+    via: str
+    branch: str
+    from_: str
+    to: str
+    call_id: str
+    cseq: int
+    routes: str
+    destination: Destination
+
+    @classmethod
+    def of_draft(cls, draft: Draft) -> InviteIdentity:
+        flow, there = draft.flow, draft.destination
+        if flow is not None:
+            there = Destination(flow.transport, flow.remote.host, flow.remote.port)
+        return cls(
+            uri=draft.uri,
+            via=draft.via,
+            branch=draft.branch,
+            from_=draft.from_,
+            to=draft.to,
+            call_id=draft.call_id,
+            cseq=draft.cseq,
+            routes=draft.routes,
+            destination=there,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Give a dictionary that JSON can hold."""
+        there = self.destination
+        return {
+            "uri": self.uri,
+            "via": self.via,
+            "branch": self.branch,
+            "from": self.from_,
+            "to": self.to,
+            "call_id": self.call_id,
+            "cseq": self.cseq,
+            "routes": self.routes,
+            "transport": there.transport.value,
+            "destination": [there.host, there.port, there.domain, there.verify],
+        }
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> InviteIdentity:
+        """Read what `to_json` gave. Raises InvalidValue."""
+        try:
+            return cls(
+                uri=str(values["uri"]),
+                via=str(values["via"]),
+                branch=str(values["branch"]),
+                from_=str(values["from"]),
+                to=str(values["to"]),
+                call_id=str(values["call_id"]),
+                cseq=int(values["cseq"]),
+                routes=str(values["routes"]),
+                destination=Destination(Transport(values["transport"]), *values["destination"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise InvalidValue("invite", "a part of it is missing or unreadable") from error
+
+    def to_draft(self) -> Draft:
+        """Give the INVITE again, as far as its CANCEL needs it."""
+        return Draft(
+            method="INVITE",
+            uri=self.uri,
+            via=self.via,
+            branch=self.branch,
+            from_=self.from_,
+            to=self.to,
+            call_id=self.call_id,
+            cseq=self.cseq,
+            routes=self.routes,
+            headers="",
+            body=b"",
+            destination=self.destination,
+            flow=None,
+        )
+
+
+class LostInvite:
+    """Cancels the INVITE of another process, and tells by `RequestCompleted` what came of it.
+
+    The final response of the INVITE itself goes to its Via, where nobody need be: the far end
+    gives up repeating it by itself (17.2.1, timer H).
+    """
+
+    def __init__(self, endpoint: Endpoint, invite: InviteIdentity, headers: str) -> None:
+        self._endpoint = endpoint
+        draft = invite.to_draft()
+        data = draft.cancel(headers)
+        self._transaction = ClientTransaction(endpoint, draft, self, "CANCEL", data)
+        self.number = endpoint.number()
+
+    def cancel(self) -> None:
+        """Send the CANCEL."""
+        self._transaction.start()
+
+    def on_response(self, transaction: ClientTransaction, response: Response) -> None:
+        del transaction
+        if response.status >= 200:
+            self._endpoint.emit(RequestCompleted(self.number, response, RefusalCause.RESPONSE))
+
+    def on_failure(self, transaction: ClientTransaction, cause: RefusalCause) -> None:
+        del transaction
+        self._endpoint.emit(RequestCompleted(self.number, None, cause))
