@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -113,6 +113,7 @@ class MemoryLeg:
         self.sent = ["INVITE"]
         self.sent_at = {"INVITE": phone.loop.time()}
         self.reasons = []
+        self.infos = []
         self.state = "ringing"
         self.session = AudioSession(LocalAudio("192.0.2.7", 40000, (PCMU, TELEPHONE_EVENT)), 9)
         self.replies = []
@@ -176,6 +177,10 @@ class MemoryLeg:
                 self._send("ACK")
             self._send("BYE", reason)
         self._over("ended")
+
+    def send_info(self, content_type, body):
+        if self.state == "answered":
+            self.infos.append((content_type, body))
 
     def _send(self, method, reason=None):
         self.sent.append(method)
@@ -295,6 +300,8 @@ class MemoryPort:
         self.heard = []
         self.digits = deque()
         self.pressed = asyncio.Event()
+        self.listeners = 0
+        self.carry_digit = None
         self.peer = None
         self.first = asyncio.Event()
         self.audio_stopped = asyncio.Event()
@@ -305,6 +312,14 @@ class MemoryPort:
     def play(self, audio, *, loop=False):
         assert self.remote is not None
         self.heard.append(audio)
+
+    @contextmanager
+    def listening(self):
+        self.listeners += 1
+        try:
+            yield
+        finally:
+            self.listeners -= 1
 
     def stop_playing(self):
         self.heard.append("silence")

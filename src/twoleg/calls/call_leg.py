@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Final
 
 from twoleg.calls.journal import Journal, LegRecord, Role
-from twoleg.calls.leg_media import LegMedia
+from twoleg.calls.leg_media import LegMedia, info_of
 from twoleg.calls.plan import LegPlan
 from twoleg.calls.ports import Equipment, Leg
 from twoleg.media import Codec, Quality
@@ -106,6 +106,11 @@ class CallLeg:
         await self.media.port.silent(seconds)
         self.record.reason = f"no audio for {seconds:g} s"
 
+    def send_digit(self, digit: str) -> None:
+        """Tell the far end of a digit by INFO, as gateways without telephone-event take it."""
+        content_type, body = info_of(digit)
+        self.signalling.send_info(content_type, body)
+
     def hang_up(self, reason: Reason) -> None:
         """End the leg now, and say why; leaving `open_leg` ends it without a reason."""
         self.record.reason = reason.text
@@ -162,6 +167,7 @@ async def open_leg(
             invite = signalling.invite
             record.invite = None if invite is None else invite.to_json()
             leg = CallLeg(journal, record, media, signalling)
+            port.carry_digit = leg.send_digit
             try:
                 yield leg
             finally:

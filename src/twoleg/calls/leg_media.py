@@ -112,6 +112,11 @@ def digit_of(content_type: str, body: bytes) -> str | None:
     return None
 
 
+def info_of(digit: str) -> tuple[str, bytes]:
+    """Write a digit as the content type and body of an INFO."""
+    return _DTMF_RELAY, f"Signal={digit}\r\nDuration=160\r\n".encode()
+
+
 def joins(left: Codec, right: Codec) -> bool:
     """Tell whether the media plane can join legs of these codecs."""
     return left is right or Codec.G722 not in (left, right)

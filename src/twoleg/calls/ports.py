@@ -1,7 +1,7 @@
 """What the call script needs of signalling and media, so that either can be in memory."""
 
-from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -27,6 +27,8 @@ class Leg(Protocol):
 
     def hang_up(self, reason: Reason | None = None) -> None: ...
 
+    def send_info(self, content_type: str, body: bytes) -> None: ...
+
 
 class Phone(Protocol):
     """Rings far ends; `twoleg.sip_io.Phone` is one."""
@@ -49,11 +51,15 @@ class MediaPort(Protocol):
     @property
     def port(self) -> int: ...
 
+    carry_digit: Callable[[str], None] | None
+
     def connect(self, remote: RemoteStream) -> None: ...
 
     def play(self, audio: Playable, *, loop: bool = False) -> object: ...
 
     def stop_playing(self) -> None: ...
+
+    def listening(self) -> AbstractContextManager[None]: ...
 
     async def digit(self) -> str: ...
 

@@ -38,13 +38,15 @@ async def confirms(leg: CallLeg) -> bool:
 
     Another digit, none in time, and the agent's hanging up are all the same: False.
     """
-    try:
-        async with asyncio.timeout(CONFIRM_WITHIN_SECONDS):
-            return await first_of(_presses_one(leg), _hangs_up(leg))
-    except TimeoutError:
-        return False
-    finally:
-        leg.media.port.stop_playing()
+    port = leg.media.port
+    with port.listening():
+        try:
+            async with asyncio.timeout(CONFIRM_WITHIN_SECONDS):
+                return await first_of(_presses_one(leg), _hangs_up(leg))
+        except TimeoutError:
+            return False
+        finally:
+            port.stop_playing()
 
 
 def ask(leg: CallLeg, prompt: Playable) -> None:

@@ -5,10 +5,15 @@ import random
 import socket
 import time
 from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
+from twoleg.media.codec import Codec
 from twoleg.media.control import REPORT_SECONDS, Control, jitter_ms
+from twoleg.media.digit_sender import DigitSender
 from twoleg.media.dtmf import DIGITS
+from twoleg.media.inband import InbandDigits
 from twoleg.media.incoming import AudioSink, Incoming, translation
 from twoleg.media.latch import SocketAddress, socket_address
 from twoleg.media.outgoing import Outgoing
@@ -50,10 +55,13 @@ class MediaPort:
         self.port = sockets.port
         self.remote: RemoteStream | None = None
         self.outgoing = Outgoing()
-        self.incoming = Incoming(self._put_digit, self._on_latched, self.receive_control)
+        self.incoming = Incoming(self._receive_digit, self._on_latched, self.receive_control)
         self.control = Control(self.incoming, self.outgoing)
         self.due = _NEVER
         self.sockets = sockets
+        self.carry_digit: Callable[[str], None] | None = None
+        """Tells the far end of a digit where it takes no telephone-event."""
+
         self._clock = clock
         self._relay = relay
         self._direct: socket.socket | None = None
@@ -61,8 +69,11 @@ class MediaPort:
         self._rtcp_destination: SocketAddress | None = None
         self._bridge: Bridge | None = None
         self._peer: MediaPort | None = None
-        self._playback: Playback | None = None
+        self._playback: Playback | DigitSender | None = None
         self._digits: deque[str] = deque(maxlen=MAX_DIGITS)
+        self._listeners = 0
+        self._tap: AudioSink | None = None
+        self._inband: InbandDigits | None = None
         self._waiting_digit: list[asyncio.Future[None]] = []
         self._waiting_packet: list[asyncio.Future[None]] = []
         self._waiting_silence: list[tuple[float, asyncio.Future[None]]] = []
@@ -90,6 +101,7 @@ class MediaPort:
         self._rtcp_destination = _rtcp_address(remote)
         if self._report_due == _NEVER:
             self._plan_report(now)
+        self._listen()
         if self._playback is not None:
             self._playback.use(remote.codec)
         self._on_latched()
@@ -105,9 +117,20 @@ class MediaPort:
         if self.remote is None:
             raise NotConnected
         self.stop_playing()
-        self._playback = Playback(self, audio, self._clock, loop=loop)
+        playback = self._playback = Playback(self, audio, self._clock, loop=loop)
         self.feed()
-        return self._playback
+        return playback
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Find digits in the audio too, where the far end sends no telephone-events."""
+        self._listeners += 1
+        self._listen()
+        try:
+            yield
+        finally:
+            self._listeners -= 1
+            self._listen()
 
     async def digit(self) -> str:
         """Wait for the next digit that the far end presses. Raises PortClosed."""
@@ -116,10 +139,32 @@ class MediaPort:
         return self._digits.popleft()
 
     def inject_digit(self, digit: str) -> None:
-        """Take a digit that came by SIP INFO; what is no digit is left alone."""
+        """Take a digit that came by SIP INFO, and pass it on; what is no digit is left alone."""
         digit = digit.strip().upper()
         if len(digit) == 1 and digit in DIGITS:
             self._put_digit(digit)
+            if self._peer is not None:
+                self._peer.send_digit(digit)
+
+    def send_digit(self, digit: str) -> None:
+        """Have the far end told of a digit, in the way that it takes.
+
+        A bridge goes on after it. While something is played, or the far end has us on hold, the
+        digit is dropped.
+        """
+        remote = self.remote
+        if remote is None:
+            return
+        if remote.dtmf_payload_type is None:
+            if self.carry_digit is not None:
+                self.carry_digit(digit)
+            return
+        sender = self._playback
+        if sender is None and remote.sending:
+            sender = self._playback = DigitSender(self, self._clock)
+            self.feed()
+        if isinstance(sender, DigitSender):
+            sender.add(digit)
 
     async def first_packet(self) -> None:
         """Wait until the far end's stream is there. Raises PortClosed."""
@@ -143,7 +188,8 @@ class MediaPort:
 
     def tap(self, sink: AudioSink | None) -> None:
         """Give every received audio payload to `sink` too, in order of arrival; None ends it."""
-        self.incoming.sink = sink
+        self._tap = sink
+        self._set_sink()
 
     def quality(self) -> Quality:
         """Return the figures so far."""
@@ -178,7 +224,7 @@ class MediaPort:
         if self._playback is not None:
             self._playback.stop()
 
-    def playback_ended(self, playback: Playback) -> None:
+    def playback_ended(self, playback: Playback | DigitSender) -> None:
         """Let the bridge go on; a playback says so itself."""
         if playback is self._playback:
             self._playback = None
@@ -262,6 +308,7 @@ class MediaPort:
                 future.set_exception(PortClosed())
         self._close_direct()
         self.outgoing.send = None
+        self.carry_digit = None
         self._relay.remove(self.sockets.rtp)
         self.sockets.close()
 
@@ -301,6 +348,34 @@ class MediaPort:
             self._relay.remove(self._direct)
             self._direct.close()
             self._direct = self._direct_to = None
+
+    def _receive_digit(self, digit: str) -> None:
+        """Take a digit from the stream, which the bridge passes on where the peer takes events."""
+        self._put_digit(digit)
+        peer = self._peer
+        if peer is not None and peer.remote is not None and peer.remote.dtmf_payload_type is None:
+            peer.send_digit(digit)
+
+    def _listen(self) -> None:
+        """Begin or end to look for digits in the audio, as is wanted now."""
+        remote = self.remote
+        wanted = self._listeners > 0 and remote is not None and remote.dtmf_payload_type is None
+        if wanted != (self._inband is not None):
+            # The tones themselves go through a bridge as they are.
+            self._inband = InbandDigits(self._put_digit) if wanted else None
+            self._set_sink()
+
+    def _set_sink(self) -> None:
+        tap, inband = self._tap, self._inband
+        if inband is None or tap is None:
+            self.incoming.sink = tap if inband is None else inband.take
+            return
+
+        def both(codec: Codec, payload: bytes) -> None:
+            tap(codec, payload)
+            inband.take(codec, payload)
+
+        self.incoming.sink = both
 
     def _put_digit(self, digit: str) -> None:
         if len(self._digits) < MAX_DIGITS:

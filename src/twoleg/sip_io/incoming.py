@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from twoleg.sip import Flow, LegGone, Reason, Request
-from twoleg.sip_io.leg import Leg, LegEnd, LegRefused, Session
+from twoleg.sip_io.leg import Info, Leg, LegEnd, LegRefused, Session
 
 if TYPE_CHECKING:
     from twoleg.sip_io.legs import Legs
@@ -41,9 +41,10 @@ class IncomingCall:
         answer_offer: Callable[[bytes], bytes] | None = None,
         make_offer: Callable[[], bytes] | None = None,
         accept_answer: Callable[[bytes], None] | None = None,
+        take_info: Callable[[Info], None] | None = None,
     ) -> None:
         """Answer the call; the rest is what `RingRequest` has, for later offers."""
-        self.leg.session = Session(answer_offer, make_offer, accept_answer)
+        self.leg.session = Session(answer_offer, make_offer, accept_answer, take_info)
         self._attempt(lambda: self._legs.accept(self.leg, answer))
 
     def reject(self, status: int, reason: str = "") -> None:

@@ -167,6 +167,10 @@ class Leg:
         """End the leg, whatever state it is in: CANCEL, BYE, or nothing. Never blocks."""
         self._legs.hang_up(self, reason)
 
+    def send_info(self, content_type: str, body: bytes) -> None:
+        """Send an INFO; what comes of it is nobody's concern. A leg that is over sends none."""
+        self._legs.send_info(self, content_type, body)
+
     def on_progress(self, event: Progress) -> None:
         self._progress.append(event)
         self._wake()

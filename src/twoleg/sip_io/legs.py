@@ -16,6 +16,7 @@ from twoleg.sip import (
     Invitation,
     Invited,
     InviteIdentity,
+    LegGone,
     LocalProtocolError,
     OfferAnswered,
     Offered,
@@ -128,6 +129,11 @@ class Legs:
     def offer(self, leg: Leg, body: bytes) -> None:
         self._core.offer(leg.number, self._running.now(), body)
         self._running.turn()
+
+    def send_info(self, leg: Leg, content_type: str, body: bytes) -> None:
+        with suppress(LegGone):
+            self._core.send_info(leg.number, self._running.now(), content_type, body)
+            self._running.turn()
 
     # What the core tells.
 

@@ -69,10 +69,10 @@ class FarEnd:
 
 
 @asynccontextmanager
-async def far_end(plane, hertz, expected):
+async def far_end(plane, hertz, expected, kind=FarEnd):
     config = PhoneConfig(listen=LISTEN, accept_calls=True)
     async with Phone.open(config, KnownAddresses({"127.0.0.1"})) as phone:
-        far = FarEnd(phone, plane, hertz)
+        far = kind(phone, plane, hertz)
         far.expected = expected
         yield far
 
