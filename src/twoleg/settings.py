@@ -141,6 +141,13 @@ class Settings(BaseSettings):
     record_days: int | None = Field(
         default=None, ge=1, description="Days after which call records are removed; never if unset."
     )
+    webhooks_allow_private: bool = Field(
+        default=False,
+        description="Whether webhooks may go to private addresses, and over HTTP without TLS.",
+    )
+    delivery_days: int = Field(
+        default=30, ge=1, description="Days after which deliveries of webhooks are removed."
+    )
     log_format: LogFormat = Field(default=LogFormat.AUTO, description="auto, console or json.")
     log_level: str = Field(
         default="info",

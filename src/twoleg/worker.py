@@ -12,6 +12,7 @@ from typing import Final
 import procrastinate
 import structlog
 
+from twoleg.events.delivery import remove_old_deliveries
 from twoleg.store import Database
 from twoleg.store.url import connection_string
 
@@ -45,9 +46,13 @@ class PeriodicJob:
     run: Callable[[Database], Awaitable[int]]
 
 
-def periodic_jobs(record_days: int | None) -> list[PeriodicJob]:
+def periodic_jobs(record_days: int | None, delivery_days: int) -> list[PeriodicJob]:
     """Name what comes round; call records stay for ever where `record_days` is None."""
-    jobs = [PeriodicJob("remove_expired_bindings", "*/10 * * * *", remove_expired_bindings)]
+    remove_deliveries = partial(remove_old_deliveries, days=delivery_days)
+    jobs = [
+        PeriodicJob("remove_expired_bindings", "*/10 * * * *", remove_expired_bindings),
+        PeriodicJob("remove_old_deliveries", "37 3 * * *", remove_deliveries),
+    ]
     if record_days is not None:
         remove = partial(remove_old_calls, days=record_days)
         jobs.append(PeriodicJob("remove_old_calls", "17 3 * * *", remove))

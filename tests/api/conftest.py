@@ -174,9 +174,15 @@ async def account(execute, add_account):
                '2020-01-01 10:00+00', 'Main Street', false)""",
             (made.id, made.contact_id),
         ),
+        (
+            """INSERT INTO webhooks (id, account_id, url, secret)
+               VALUES (1, %s, 'https://crm.example.com/', 'whsec_eA==')""",
+            (made.id,),
+        ),
+        ("INSERT INTO webhook_receivers (account_id, webhook_id) VALUES (%s, 1)", (made.id,)),
     ):
         await execute(query, *parameters)
-    for table in ("users", "ring_groups", "contacts", "trunks", "lines", *REMINDED):
+    for table in ("users", "ring_groups", "contacts", "trunks", "lines", "webhooks", *REMINDED):
         await execute(
             f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), max(id)) FROM {table}"
         )

@@ -22,6 +22,7 @@ WRITES = [
     ("POST", "trunks"),
     ("POST", "tokens"),
     ("POST", "calls"),
+    ("POST", "webhooks"),
     ("POST", "reminder-plans"),
     ("POST", "appointments"),
     ("PATCH", "account"),
@@ -31,6 +32,7 @@ WRITES = [
     ("PATCH", "lines/1"),
     ("PATCH", "trunks/1"),
     ("PATCH", "tokens/1"),
+    ("PATCH", "webhooks/1"),
     ("PATCH", "reminder-plans/1"),
     ("PATCH", "appointments/1"),
 ]

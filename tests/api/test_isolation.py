@@ -42,6 +42,8 @@ async def victim(account, client):
     assert (await client.post("/api/v1/calls", json=call)).status_code == 202
     token = await client.post("/api/v1/tokens", json={"name": "victim-token"})
     assert token.status_code == 201
+    hook = await client.post("/api/v1/webhooks", json={"url": "https://victim.example.com/"})
+    assert hook.status_code == 201
     return account
 
 

@@ -29,8 +29,10 @@ from twoleg.api.tokens.routes import router as tokens
 from twoleg.api.trunks.routes import router as trunks
 from twoleg.api.two_legged_call.routes import PATH, endpoint, route
 from twoleg.api.users.routes import router as users
+from twoleg.api.webhooks.routes import router as webhooks
 from twoleg.calls.admission import Admission
 from twoleg.events import EventStream
+from twoleg.events.addresses import AddressPolicy
 from twoleg.settings import Settings
 from twoleg.store import Database
 
@@ -75,6 +77,7 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
     )
     app.state.settings = settings
     app.state.database = database
+    app.state.address_policy = AddressPolicy(settings.webhooks_allow_private)
     app.state.measurements = measurements
     app.contract = AccessLog(endpoint, measurements)
     app.router.routes.append(route)
@@ -89,4 +92,4 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
 def _routers() -> list[APIRouter]:
     directory = [users, ring_groups, contacts, lines, trunks, tokens, account]
     reminders = [reminder_plans, appointments]
-    return [calls, events, *directory, *reminders, health, documentation]
+    return [calls, events, webhooks, *directory, *reminders, health, documentation]

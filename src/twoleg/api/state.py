@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 from twoleg.api.measurements import Measurements
 from twoleg.calls.admission import Admission
 from twoleg.events import EventStream
+from twoleg.events.addresses import AddressPolicy
 from twoleg.store import Database
 
 
@@ -18,6 +19,10 @@ def _database(request: Request) -> Database:
 
 def _admission(request: Request) -> Admission:
     return cast(Admission, request.app.state.admission)
+
+
+def _address_policy(request: Request) -> AddressPolicy:
+    return cast(AddressPolicy, request.app.state.address_policy)
 
 
 def _event_stream(request: Request) -> EventStream:
@@ -30,5 +35,6 @@ def _measurements(request: Request) -> Measurements:
 
 DatabaseOf = Annotated[Database, Depends(_database)]
 AdmissionOf = Annotated[Admission, Depends(_admission)]
+AddressPolicyOf = Annotated[AddressPolicy, Depends(_address_policy)]
 EventStreamOf = Annotated[EventStream, Depends(_event_stream)]
 MeasurementsOf = Annotated[Measurements, Depends(_measurements)]

@@ -45,6 +45,8 @@ MaxCalls = Annotated[str | None, _option("max_calls", "COUNT")]
 MaxQueuedSeconds = Annotated[str | None, _option("max_queued_seconds", "SECONDS")]
 DrainSeconds = Annotated[str | None, _option("drain_seconds", "SECONDS")]
 RecordDays = Annotated[str | None, _option("record_days", "DAYS")]
+WebhooksAllowPrivate = Annotated[str | None, _option("webhooks_allow_private", "true|false")]
+DeliveryDays = Annotated[str | None, _option("delivery_days", "DAYS")]
 LogFormat = Annotated[str | None, _option("log_format", "FORMAT")]
 LogLevel = Annotated[str | None, _option("log_level", "LEVEL")]
 

@@ -18,6 +18,7 @@ from twoleg.cli.listening import AddressUnusable
 from twoleg.cli.options import (
     DatabaseUrl,
     DataDir,
+    DeliveryDays,
     DrainSeconds,
     Http,
     LogFormat,
@@ -34,6 +35,7 @@ from twoleg.cli.options import (
     TlsCertificate,
     TlsKey,
     TrustedProxies,
+    WebhooksAllowPrivate,
     settings_from,
 )
 from twoleg.settings import Settings
@@ -53,6 +55,7 @@ def api(
     database_url: DatabaseUrl = None,
     http: Http = None,
     trusted_proxies: TrustedProxies = None,
+    webhooks_allow_private: WebhooksAllowPrivate = None,
     log_format: LogFormat = None,
     log_level: LogLevel = None,
     supervised: Supervised = False,
@@ -62,7 +65,8 @@ def api(
 
     settings = settings_from(
         data_dir=data_dir, database_url=database_url, http=http,
-        trusted_proxies=trusted_proxies, log_format=log_format, log_level=log_level,
+        trusted_proxies=trusted_proxies, webhooks_allow_private=webhooks_allow_private,
+        log_format=log_format, log_level=log_level,
     )  # fmt: skip
     _run("api", api_process.run, settings, supervised)
 
@@ -101,6 +105,8 @@ def worker(
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
     record_days: RecordDays = None,
+    webhooks_allow_private: WebhooksAllowPrivate = None,
+    delivery_days: DeliveryDays = None,
     log_format: LogFormat = None,
     log_level: LogLevel = None,
     supervised: Supervised = False,
@@ -110,6 +116,7 @@ def worker(
 
     settings = settings_from(
         data_dir=data_dir, database_url=database_url, record_days=record_days,
+        webhooks_allow_private=webhooks_allow_private, delivery_days=delivery_days,
         log_format=log_format, log_level=log_level,
     )  # fmt: skip
     _run("worker", worker_process.run, settings, supervised)

@@ -13,6 +13,7 @@ from twoleg.cli.exit_codes import ExitCode
 from twoleg.cli.options import (
     DatabaseUrl,
     DataDir,
+    DeliveryDays,
     DrainSeconds,
     Http,
     LogFormat,
@@ -29,6 +30,7 @@ from twoleg.cli.options import (
     TlsCertificate,
     TlsKey,
     TrustedProxies,
+    WebhooksAllowPrivate,
     settings_from,
 )
 from twoleg.cli.setup import first_account
@@ -58,6 +60,8 @@ def serve(
     max_queued_seconds: MaxQueuedSeconds = None,
     drain_seconds: DrainSeconds = None,
     record_days: RecordDays = None,
+    webhooks_allow_private: WebhooksAllowPrivate = None,
+    delivery_days: DeliveryDays = None,
     log_format: LogFormat = None,
     log_level: LogLevel = None,
     supervised: Supervised = False,
@@ -74,7 +78,9 @@ def serve(
         tls_certificate=tls_certificate, tls_key=tls_key, tls_authorities=tls_authorities,
         public_address=public_address, rtp_ports=rtp_ports, max_calls=max_calls,
         max_queued_seconds=max_queued_seconds, drain_seconds=drain_seconds,
-        record_days=record_days, log_format=log_format, log_level=log_level,
+        record_days=record_days,
+        webhooks_allow_private=webhooks_allow_private, delivery_days=delivery_days,
+        log_format=log_format, log_level=log_level,
     )  # fmt: skip
     with explained(), ended_in_order():
         if settings.database_url is not None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from twoleg.calls.background import background
 from twoleg.cli.stopping import stop_requested
+from twoleg.events.addresses import AddressPolicy
+from twoleg.events.delivery import delivering
 from twoleg.reminders.serving import serve_reminders
 from twoleg.settings import Settings
 from twoleg.store import Database
@@ -15,8 +17,9 @@ async def run(settings: Settings, url: str, *, supervised: bool) -> None:
     async with (
         stop_requested(supervised=supervised) as stop,
         Database.open(url, max_connections=2) as database,
-        open_jobs(database, periodic_jobs(settings.record_days)) as jobs,
+        open_jobs(database, periodic_jobs(settings.record_days, settings.delivery_days)) as jobs,
         background(serve_reminders(database)),
+        delivering(database, AddressPolicy(settings.webhooks_allow_private)),
     ):
         print("ready worker", flush=True)  # noqa: T201
         await run_worker(jobs, stop)

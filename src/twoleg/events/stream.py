@@ -144,15 +144,15 @@ class EventStream:
     async def open(cls, database: Database) -> AsyncIterator[Self]:
         """Serve subscribers until the block is left."""
         stream = cls(database)
-        reader = asyncio.create_task(
-            stay_connected(database, stream._serve, "events wait for the database")
-        )
-        try:
-            yield stream
-        finally:
-            stream.close()
-            reader.cancel()
-            await asyncio.gather(reader, return_exceptions=True)
+        async with asyncio.TaskGroup() as group:
+            reader = group.create_task(
+                stay_connected(database, stream._serve, "events wait for the database")
+            )
+            try:
+                yield stream
+            finally:
+                stream.close()
+                reader.cancel()
 
     def close(self) -> None:
         """End every subscription, and take none any more."""

@@ -1,0 +1,118 @@
+"""What is sent of an event: a body that stays the same over all attempts, and its signature."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from standardwebhooks import Webhook as Signer
+
+from twoleg.events.delivery.posting import Request
+from twoleg.events.webhooks.values import TEST
+
+_ENDED: Final = "ended"
+STATUSES: Final = frozenset(
+    {"queued", "agent_ringing", "agent_connected", "contact_ringing", "bridged", _ENDED}
+)
+"""The events of these names, behind `call.`, are changes of the status."""
+
+# What never changes in a call, as the API names it.
+_FIXED: Final = (
+    "user_id",
+    "ring_group_id",
+    "contact_id",
+    "line_id",
+    "user_phone_number",
+    "contact_phone_number",
+    "line_phone_number",
+    "created_at",
+    "metadata",
+)
+# What its end decided.
+_FINAL: Final = (
+    "outcome",
+    "ended_by",
+    "failure",
+    "ended_at",
+    "agent_ring_seconds",
+    "contact_ring_seconds",
+    "talk_seconds",
+    "total_seconds",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """A delivery that is due, with all that sending it takes.
+
+    `event` and `call` are rows as JSON, None for a test, and where they are kept no longer.
+    """
+
+    id: int
+    receiver_id: int
+    webhook_id: int | None
+    call_id: int | None
+    type: str
+    message_id: str
+    attempts: int
+    created_at: datetime
+    url: str | None
+    secrets: tuple[str, ...]
+    active: bool
+    """False: its webhook takes nothing any more."""
+
+    event: Mapping[str, Any] | None
+    call: Mapping[str, Any] | None
+    status: str | None
+    """The call's status by then."""
+
+    @property
+    def sendable(self) -> bool:
+        return self.url is not None and (self.type == TEST or self.event is not None)
+
+
+def request_of(message: Message, now: float) -> Request:
+    """Return `message` signed at `now` (Unix time), by Standard Webhooks."""
+    assert message.url is not None
+    body = json.dumps(_body(message), separators=(",", ":"), allow_nan=False)
+    at = datetime.fromtimestamp(now, UTC)
+    signatures = [Signer(key).sign(message.message_id, at, body) for key in message.secrets]
+    headers = (
+        ("webhook-id", message.message_id),
+        ("webhook-timestamp", str(int(now))),
+        ("webhook-signature", " ".join(signatures)),
+    )
+    return Request(message.url, headers, body.encode())
+
+
+def _body(message: Message) -> dict[str, Any]:
+    if message.event is None or message.call is None:
+        data: dict[str, Any] = {"webhook_id": message.webhook_id}
+        at = _time(message.created_at.isoformat())
+    else:
+        data = _data(message, message.event, message.call)
+        at = _time(message.event["at"])
+    return {"type": message.type, "timestamp": at, "data": data}
+
+
+def _data(message: Message, event: Mapping[str, Any], call: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the call as it was at `event`: what came later is not told."""
+    ended = message.status == _ENDED
+    data = {"id": message.call_id, "status": message.status, "sequence": event["sequence"]}
+    data |= {name: call[name] for name in _FIXED}
+    data |= {name: call[name] if ended else None for name in _FINAL}
+    for name in ("created_at", "ended_at"):
+        data[name] = _time(data[name])
+    data["event"] = {"id": event["id"], **event["data"]}
+    return data
+
+
+def _time(text: str | None) -> str | None:
+    """Return a time in UTC to the millisecond, the form that the API has."""
+    if text is None:
+        return None
+    at = datetime.fromisoformat(text).astimezone(UTC)
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
