@@ -24,6 +24,7 @@ from twoleg.sip_io import KnownAddresses, Listen, Phone, PhoneConfig, RingReques
 
 SCENARIOS = Path(__file__).with_name("scenarios")
 OWN_CONTACT = "[local_ip]:[local_port];transport=[transport]"
+USUAL_T1 = 'retrans="500"'
 MODES = {Transport.UDP: "u1", Transport.TCP: "t1"}
 RUN_SECONDS = 40
 
@@ -38,18 +39,30 @@ class Sipp:
     @classmethod
     @asynccontextmanager
     async def run(
-        cls, scenario, folder, *, transport=Transport.UDP, contact=None, calls=1, keys=None
+        cls,
+        scenario,
+        folder,
+        *,
+        transport=Transport.UDP,
+        contact=None,
+        calls=1,
+        keys=None,
+        t1=None,
     ):
         """Play a scenario; leaving waits until it is over, and asserts that it went well.
 
-        `contact` is what SIPp's Contact names, if not itself: HOST:PORT and parameters.
+        `contact` is what SIPp's Contact names, if not itself: HOST:PORT and parameters. `t1` is
+        how soon, in seconds, it sends again what is not answered.
         """
         port = free_port()
         folder = folder / f"{scenario}-{port}"
         folder.mkdir()
         text = (SCENARIOS / f"{scenario}.xml").read_text()
         file, log, statistics = folder / "scenario.xml", folder / "log", folder / "statistics"
-        file.write_text(text.replace(OWN_CONTACT, contact or OWN_CONTACT))
+        text = text.replace(OWN_CONTACT, contact or OWN_CONTACT)
+        if t1 is not None:
+            text = text.replace(USUAL_T1, f'retrans="{round(1000 * t1)}"')
+        file.write_text(text)
         os.mkfifo(statistics)
         arguments = [
             "sipp", "-sf", file, "-i", LOOPBACK, "-p", port, "-t", MODES[transport], "-m", calls,

@@ -9,6 +9,9 @@ from collections.abc import Iterator
 import pytest
 from processes.watching import LOOPBACK, RTP_PORTS, Marked, Serve, Serving
 
+PHONES_PORTS = 4000
+"""How far above those of the service the ports of a test's phones lie."""
+
 
 @pytest.fixture
 def marked() -> Iterator[Marked]:
@@ -24,6 +27,13 @@ def rtp_ports(worker_id: str) -> str:
     number = int(worker_id.removeprefix("gw") or 0) if worker_id != "master" else 0
     low = 12_000 + RTP_PORTS * number
     return f"{low}-{low + RTP_PORTS - 1}"
+
+
+@pytest.fixture(scope="session")
+def media_ports(rtp_ports: str) -> range:
+    """As many ports for the phones of tests, beside those of the service."""
+    low = int(rtp_ports.partition("-")[0]) + PHONES_PORTS
+    return range(low, low + RTP_PORTS)
 
 
 @pytest.fixture

@@ -21,7 +21,11 @@ from twoleg.cli.demo.simulated import SimulatedPhone
 pytestmark = [pytest.mark.process, pytest.mark.timeout(300)]
 
 POLL_SECONDS = 0.1
-RETRIES = 600
+END_SECONDS = 60
+LOST_SECONDS = 30
+"""Within so long a call whose engine was lost after the mark has failed."""
+STOP_SECONDS = 10
+"""Within so long after SIGTERM nothing is left."""
 
 
 @dataclass
@@ -35,17 +39,20 @@ class Scene:
     contact_phone: SimulatedPhone
     seen: Counter[tuple[str, Happening]]
 
-    async def ended(self, location: str) -> dict[str, object]:
+    async def ended(self, location: str, within: float = END_SECONDS) -> dict[str, object]:
         """The record once the call has ended, asked for until somebody answers."""
-        for _ in range(RETRIES):
-            try:
-                record = await self.service.record(location)
-            except httpx.TransportError:
-                record = {"status": "nobody answers"}
-            if record["status"] == "ended":
-                return record
-            await asyncio.sleep(POLL_SECONDS)
-        pytest.fail(f"the call has not ended: {record}")
+        record: dict[str, object] = {"status": "never asked for"}
+        try:
+            async with asyncio.timeout(within):
+                while record["status"] != "ended":
+                    await asyncio.sleep(POLL_SECONDS)
+                    try:
+                        record = await self.service.record(location)
+                    except httpx.TransportError:
+                        record = {"status": "nobody answers"}
+        except TimeoutError:
+            pytest.fail(f"the call has not ended: {record}")
+        return record
 
 
 @pytest.fixture
@@ -105,17 +112,18 @@ async def test_nothing_is_dialled_twice_when_the_engine_is_killed_while_the_cont
     await scene.contact_phone.until(Happening.RINGS)
     os.kill(scene.serving.parts()["engine"], signal.SIGKILL)
 
-    record = await scene.ended(location)
+    record = await scene.ended(location, within=LOST_SECONDS)
 
     assert record["outcome"] == "failed"
     assert scene.seen["contact", Happening.RINGS] == 1
 
 
-async def test_a_call_that_is_up_is_ended_when_everything_is_told_to_stop(scene) -> None:
+async def test_a_call_that_is_up_is_ended_when_everything_is_told_to_stop(scene, marked) -> None:
     await scene.service.place(scene.agent)
     await scene.contact_phone.until(Happening.HEARS)
 
-    await asyncio.to_thread(scene.serving.stop)
+    assert await asyncio.to_thread(scene.serving.stop, within=STOP_SECONDS) == 0
+    assert marked.none_left()
 
     await scene.agent_phone.until(Happening.ENDED)
     await scene.contact_phone.until(Happening.ENDED)

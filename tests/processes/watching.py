@@ -146,10 +146,10 @@ class Serving:
         headers = {"Authorization": f"Bearer {token or self.token}"}
         return httpx.get(f"{self.url}/api/v1{path}", headers=headers, timeout=WAIT_SECONDS)
 
-    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """Tell it to stop; its exit code."""
+    def stop(self, number: signal.Signals = signal.SIGTERM, within: float = STOP_SECONDS) -> int:
+        """Tell it to stop; its exit code, unless it takes longer than it may."""
         self.process.send_signal(number)
-        return self.process.wait(STOP_SECONDS)
+        return self.process.wait(within)
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ class PhoneConfig:
     every address, the one that the system sends from.
     `accept_calls` lets incoming calls reach `Phone.incoming`; otherwise they are refused.
     `digest_algorithms` are those that phones are asked for.
+    `t1` and `t2` are RFC 3261's, in seconds: a network of known short round trips may have less.
     `drain_seconds` bounds how long closing waits for the last BYE and CANCEL to be answered.
     """
 
@@ -38,6 +39,8 @@ class PhoneConfig:
     registrar_rules: RegistrarRules = field(default_factory=RegistrarRules)
     accept_calls: bool = False
     max_incoming: int = 32
+    t1: float = 0.5
+    t2: float = 4.0
     drain_seconds: float = 2.0
     max_resolving: int = 1024
     max_registering: int = 64

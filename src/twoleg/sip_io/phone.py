@@ -65,6 +65,8 @@ class Phone:
             UserAgentConfig(
                 addresses=self._advertised,
                 user_agent=config.user_agent,
+                t1=config.t1,
+                t2=config.t2,
                 accept_invites=config.accept_calls,
                 handled_methods=frozenset() if bindings is None else frozenset({"REGISTER"}),
             ),

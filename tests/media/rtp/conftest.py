@@ -23,7 +23,7 @@ class FarEnd:
     def __init__(self, *, ssrc: int = 0x1234, host: str = LOOPBACK) -> None:
         self.rtp = self._bind(host)
         self.rtcp = self._bind(host)
-        self.host, self.port = self.rtp.getsockname()
+        self.host, self.port = self.rtp.getsockname()[:2]
         self.ssrc = ssrc
         self.sequence = 1000
         self.timestamp = 5000
@@ -32,7 +32,7 @@ class FarEnd:
         fields: dict[str, object] = {
             "host": self.host,
             "port": self.port,
-            "rtcp": self.rtcp.getsockname(),
+            "rtcp": self.rtcp.getsockname()[:2],
             "codec": codec,
             "payload_type": codec.payload_type,
             "dtmf_payload_type": 101,
@@ -89,7 +89,8 @@ class FarEnd:
 
     @staticmethod
     def _bind(host: str) -> socket.socket:
-        bound = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        bound = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         bound.bind((host, 0))
         return bound
 
