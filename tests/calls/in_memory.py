@@ -115,6 +115,7 @@ class MemoryLeg:
         self.reasons = []
         self.infos = []
         self.state = "ringing"
+        self.hung_up = False
         self.session = AudioSession(LocalAudio("192.0.2.7", 40000, (PCMU, TELEPHONE_EVENT)), 9)
         self.replies = []
         self.identity = None
@@ -207,6 +208,7 @@ class MemoryLeg:
                 self._over("refused")
             case HangsUp():
                 if self.state == "answered":
+                    self.hung_up = True
                     self._end = LegEnd(True, None, 16, "")
                     self._over("ended")
             case Offers():
@@ -497,11 +499,13 @@ class MemoryWriter:
 class LoopClock:
     """The loop's virtual time, as both clocks."""
 
+    EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+
     def __init__(self, loop):
         self._loop = loop
 
     def now(self):
-        return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=self._loop.time())
+        return self.EPOCH + timedelta(seconds=self._loop.time())
 
     def monotonic(self):
         return self._loop.time()
