@@ -291,6 +291,40 @@ class MemoryPhone:
         return [leg for leg in self.legs.values() if leg.state in ("ringing", "answered")]
 
 
+class Spoken(str):
+    """Audio that is known by its name, and lasts."""
+
+    __slots__ = ()
+    seconds = 3.0
+
+
+class MemoryPlayback:
+    def __init__(self, loop, seconds):
+        self._ends_at = loop.time() + seconds
+        self._loop = loop
+        self._stopped = False
+
+    async def finished(self):
+        if not self._stopped and self._loop.time() < self._ends_at:
+            await asyncio.sleep(self._ends_at - self._loop.time())
+
+    def stop(self):
+        self._stopped = True
+
+
+class MemoryPrompts:
+    """The prompts of account 2; `seconds` is how long it takes to find one."""
+
+    def __init__(self, seconds=0.0, **prompts):
+        self.seconds = seconds
+        self.prompts = prompts
+
+    async def audio(self, account_id, prompt_id):
+        await asyncio.sleep(self.seconds)
+        name = self.prompts.get(f"prompt_{prompt_id}") if account_id == 2 else None
+        return None if name is None else Spoken(name)
+
+
 class MemoryPort:
     """`heard` tells what its far end was given to hear, one after another."""
 
@@ -314,6 +348,7 @@ class MemoryPort:
     def play(self, audio, *, loop=False):
         assert self.remote is not None
         self.heard.append(audio)
+        return MemoryPlayback(self.plane.loop, getattr(audio, "seconds", 1.0))
 
     @contextmanager
     def listening(self):
@@ -598,14 +633,24 @@ class MemoryPlaces:
             self.places[trunk_id] += 1
 
 
-def prepare(behaviours, plan=None, *, settings=None, ports=100, agents=None, trunks=None, **writer):
+def prepare(
+    behaviours,
+    plan=None,
+    *,
+    settings=None,
+    ports=100,
+    agents=None,
+    trunks=None,
+    prompts=None,
+    **writer,
+):
     """Make a story and all that it needs; to be called in a running loop."""
     plane = MemoryPlane(ports)
     phone = MemoryPhone(plane, behaviours)
     record = MemoryWriter(**writer)
     story = Story(
         plan or call_plan(),
-        Equipment(phone, plane, NamedTones(), NamedPhrases(), trunks=trunks),
+        Equipment(phone, plane, NamedTones(), NamedPhrases(), prompts, trunks),
         record,
         clock=LoopClock(phone.loop),
         settings=settings,

@@ -54,18 +54,23 @@ class NobodyElse:
 
 @asynccontextmanager
 async def agent_on_the_line(
-    equipment: Equipment, journal: Journal, plan: CallPlan, source: AgentSource
+    equipment: Equipment,
+    journal: Journal,
+    plan: CallPlan,
+    source: AgentSource,
+    contact: CallLeg | None = None,
 ) -> AsyncIterator[CallLeg]:
     """Ring the plan's rounds, and those of `source`, until an agent answers.
 
-    The agent's leg lasts as long as the body; its answer is still to be acknowledged. Raises
-    NoAgent.
+    `contact` is on the line already, and what it speaks can be joined. The agent's leg lasts as
+    long as the body; its answer is still to be acknowledged, unless it was asked to confirm.
+    Raises NoAgent.
     """
     refusals: set[Refusal] = set()
     planned = iter(plan.rounds)
     async with AsyncExitStack() as line:
         while together := next(planned, None) or await source.following():
-            ringing = _Round(equipment, journal, plan, together, line, source)
+            ringing = _Round(equipment, journal, plan, together, line, source, contact)
             agent = await ringing.winner()
             if agent is not None:
                 yield agent
@@ -84,6 +89,7 @@ class _Round:
     agents: AgentRound
     line: AsyncExitStack
     source: AgentSource
+    contact: CallLeg | None
     refusals: set[Refusal] = field(default_factory=set, init=False)
     _asked: set[asyncio.Task[None]] = field(default_factory=set, init=False)
     """Whose leg was answered, and asked to confirm."""
@@ -220,4 +226,6 @@ class _Round:
                 task.cancel()
 
     def _contact_codecs(self) -> set[Codec]:
+        if self.contact is not None and self.contact.media.codec is not None:
+            return {self.contact.media.codec}
         return {codec for trunk in self.plan.contact.trunks for codec in trunk.codecs}

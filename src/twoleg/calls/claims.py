@@ -60,7 +60,8 @@ SELECT c.id, c.account_id, c.user_id, c.ring_group_id, c.user_phone_number,
   c.hangup_requested_at IS NOT NULL,
   extract(epoch FROM clock_timestamp() - c.created_at)::float8,
   (SELECT screening FROM accounts WHERE id = c.account_id),
-  (SELECT name FROM contacts WHERE id = c.contact_id), l.country,
+  (SELECT name FROM contacts WHERE id = c.contact_id),
+  (SELECT language FROM contacts WHERE id = c.contact_id), l.country,
   (SELECT coalesce(jsonb_agg(jsonb_build_object(
       'id', t.id, 'host', t.host, 'port', t.port, 'transport', t.transport,
       'username', t.username, 'password', t.password, 'from_domain', t.from_domain,
@@ -110,6 +111,7 @@ class Claim:
     queued_seconds: float
     account_screening: str
     contact_name: str | None
+    contact_language: str | None
     country: str | None
     trunks: list[dict[str, Any]]
     found: Found

@@ -27,9 +27,11 @@ class ContactNotReached(Exception):
 
 @asynccontextmanager
 async def contact_on_the_line(
-    equipment: Equipment, journal: Journal, plan: ContactPlan, agent: CallLeg
+    equipment: Equipment, journal: Journal, plan: ContactPlan, agent: CallLeg | None
 ) -> AsyncIterator[CallLeg]:
     """Ring the contact while the agent waits; its leg, and the bridge, last as long as the body.
+
+    Without an agent yet there is no bridge.
 
     The body begins in the same turn of the event loop as the contact's answer, and the two hear
     each other by then. The answer is still to be acknowledged. Raises ContactNotReached.
@@ -48,7 +50,7 @@ class _Ringing:
     equipment: Equipment
     journal: Journal
     plan: ContactPlan
-    agent: CallLeg
+    agent: CallLeg | None
     line: AsyncExitStack
     _rang: bool = field(default=False, init=False)
     _early: bool = field(default=False, init=False)
@@ -57,8 +59,9 @@ class _Ringing:
     async def answered(self) -> CallLeg:
         """Wait until the contact is on the line, or is not to be reached."""
         # From now on, and not from the first 180: nothing frightens like silence.
-        ringback = self.equipment.tones.ringback(self.plan.country)
-        self.agent.media.port.play(ringback, loop=True)
+        if self.agent is not None:
+            ringback = self.equipment.tones.ringback(self.plan.country)
+            self.agent.media.port.play(ringback, loop=True)
         ringing = asyncio.timeout(self.plan.ring_seconds)
         try:
             async with ringing:
@@ -88,7 +91,9 @@ class _Ringing:
         raise ContactNotReached(refusal)
 
     async def _ring(self, trunk: LegPlan) -> CallLeg:
-        codecs = contact_codecs(self.agent.media.codec or Codec.PCMU, trunk.codecs)
+        codecs = trunk.codecs
+        if self.agent is not None:
+            codecs = contact_codecs(self.agent.media.codec or Codec.PCMU, codecs)
         contact = await self.line.enter_async_context(
             open_leg(self.equipment, self.journal, Role.CONTACT, trunk, codecs)
         )
@@ -116,7 +121,7 @@ class _Ringing:
         self._join(contact)
 
     def _join(self, contact: CallLeg) -> None:
-        if not self._joined:
+        if self.agent is not None and not self._joined:
             self._joined = True
             bridge = self.equipment.plane.bridge(self.agent.media.port, contact.media.port)
             self.line.callback(bridge.close)

@@ -269,12 +269,34 @@ class Journal:
         self._contact_rings.begin(self.clock.monotonic())
         self.writer.write(self._enter(Status.CONTACT_RINGING))
 
+    def contact_is_first(self) -> asyncio.Future[None]:
+        """Mark that the contact is to be attempted, before any agent is; then it may be rung."""
+        self._contact_rings.begin(self.clock.monotonic())
+        change = self._enter(Status.CONTACT_RINGING, contact_attempt_at=self.clock.now())
+        self.attempt_marked = self.writer.store(change)
+        return self.attempt_marked
+
+    def contact_answered(self, record: LegRecord) -> asyncio.Future[None]:
+        """Note that the contact, rung first, waits for an agent; the future is as the others."""
+        self._contact_rings.end(self.clock.monotonic())
+        change = self._change("call.contact_answered", {"leg": record.position})
+        return self.writer.store(change)
+
     def contact_connected(self, record: LegRecord) -> asyncio.Future[None]:
         """Note that the two are joined; the future is as that of `agent_connected`."""
         now = self.clock.monotonic()
         self._contact_rings.end(now)
         self._talk.begin(now)
         return self.writer.store(self._enter(Status.BRIDGED, {"leg": record.position}))
+
+    def agent_joined(self, record: LegRecord) -> asyncio.Future[None]:
+        """Note that an agent is joined to the contact who waited; the future is as the others."""
+        now = self.clock.monotonic()
+        self._agent_rings.end(now)
+        self._talk.begin(now)
+        self._answered_by = record.user_id
+        data = {"user_id": record.user_id, "leg": record.position}
+        return self.writer.store(self._enter(Status.BRIDGED, data))
 
     def note(self, event_type: str, data: Mapping[str, Any] | None = None) -> None:
         """Tell of something that leaves the status as it is; `event_type` is "call." and a word.

@@ -73,6 +73,9 @@ class ContactPlan:
     country: str | None = None
     """The line's country (ISO 3166), whose tones the agent hears."""
 
+    language: str | None = None
+    """What the contact speaks (ISO 639-1), if that is known."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallPlan:
@@ -99,6 +102,12 @@ class CallPlan:
 
     expired: bool = False
     """It waited for an engine for too long: nobody is rung any more."""
+
+    contact_first: bool = False
+    """The contact is rung before any agent."""
+
+    whisper_prompt_id: int | None = None
+    """What the agent hears before it is joined to the contact."""
 
     agents_busy: bool = False
     """Whoever was meant has another call, or is away."""

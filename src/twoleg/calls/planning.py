@@ -72,6 +72,7 @@ def plan_of(claim: Claim, here: Surroundings) -> CallPlan:
             ),
             ring_seconds=float(ring.get("contact") or CONTACT_RING_SECONDS),
             country=claim.country,
+            language=claim.contact_language,
         ),
         ring_group_id=claim.ring_group_id,
         max_seconds=float(options.get("max_seconds") or MAX_CALL_SECONDS),
@@ -79,6 +80,8 @@ def plan_of(claim: Claim, here: Surroundings) -> CallPlan:
         queued_seconds=claim.queued_seconds,
         hangup_requested=claim.hangup_requested,
         expired=claim.expired,
+        contact_first=options.get("first") == "contact",
+        whisper_prompt_id=options.get("whisper_prompt_id"),
         agents_busy=claim.found.others and not claim.found.agents,
     )
 

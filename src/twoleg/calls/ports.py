@@ -42,6 +42,14 @@ class Playable(Protocol):
     def frames(self, codec: Codec) -> Sequence[bytes]: ...
 
 
+class Playing(Protocol):
+    """Audio on its way to a port; `twoleg.media.Playback` is one."""
+
+    async def finished(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+
 class MediaPort(Protocol):
     """One leg's end in the media plane; `twoleg.media.MediaPort` is one."""
 
@@ -55,7 +63,7 @@ class MediaPort(Protocol):
 
     def connect(self, remote: RemoteStream) -> None: ...
 
-    def play(self, audio: Playable, *, loop: bool = False) -> object: ...
+    def play(self, audio: Playable, *, loop: bool = False) -> Playing: ...
 
     def stop_playing(self) -> None: ...
 

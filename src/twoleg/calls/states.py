@@ -28,6 +28,7 @@ TRANSITIONS: Final = frozenset(
         (Status.CONTACT_RINGING, Status.BRIDGED),
         # The contact, rung first, is on the line.
         (Status.CONTACT_RINGING, Status.AGENT_RINGING),
+        (Status.AGENT_RINGING, Status.BRIDGED),
         (Status.CONTACT_RINGING, Status.ENDED),
         (Status.BRIDGED, Status.ENDED),
         # Its engine died before the contact was attempted: another engine places the call.

@@ -1,6 +1,7 @@
 """A two-legged call, from its first ring to its record, as one coroutine to read aloud."""
 
 import asyncio
+import contextlib
 import logging
 from dataclasses import dataclass
 from typing import Final
@@ -28,8 +29,10 @@ from twoleg.calls.outcomes import (
     Refusal,
     Tone,
 )
+from twoleg.calls.phrases import Phrase, language_for
 from twoleg.calls.plan import CallPlan
 from twoleg.calls.ports import Equipment, Playable
+from twoleg.calls.whisper import whisper
 from twoleg.media import NoPortsLeft
 
 MARK_WITHIN_SECONDS: Final = 10.0
@@ -119,7 +122,10 @@ class Story:
         self._lasting = lasting = asyncio.timeout(self._plan.max_seconds)
         try:
             async with lasting:
-                await self._tell()
+                if self._plan.contact_first:
+                    await self._tell_contact_first()
+                else:
+                    await self._tell()
         except TimeoutError:
             if not lasting.expired():
                 raise
@@ -138,10 +144,57 @@ class Story:
                 alongside(self._agent_may_hang_up(agent)),
             ):
                 await agent.acknowledge(self._journal.agent_connected(agent.record))
+                await whisper(self._equipment, self._plan, agent)
                 await self._attempt_is_marked()
                 await self._connect(agent)
         except NoAgent as nobody:
             self._give_up_on_agents(nobody)
+
+    async def _tell_contact_first(self) -> None:
+        """Ring the contact, ring an agent while it is comforted, let them talk."""
+        journal = self._journal
+        journal.contact_is_first()
+        await self._attempt_is_marked()
+        try:
+            async with (
+                contact_on_the_line(self._equipment, journal, self._plan.contact, None) as contact,
+                alongside(self._contact_may_hang_up(contact)),
+                alongside(self._comfort(contact)),
+            ):
+                await contact.acknowledge(journal.contact_answered(contact.record))
+                await self._find_agent_for(contact)
+        except ContactNotReached as missed:
+            self._give_up_on_contact(missed.refusal)
+
+    async def _find_agent_for(self, contact: CallLeg) -> None:
+        journal, plan = self._journal, self._plan
+        try:
+            async with (
+                agent_on_the_line(self._equipment, journal, plan, self._agents, contact) as agent,
+                alongside(self._agent_may_hang_up(agent)),
+            ):
+                if plan.whisper_prompt_id is not None:
+                    await agent.acknowledge(journal.agent_answered(agent.record))
+                    await whisper(self._equipment, plan, agent)
+                bridge = self._equipment.plane.bridge(agent.media.port, contact.media.port)
+                with contextlib.closing(bridge):
+                    await agent.acknowledge(journal.agent_joined(agent.record))
+                    await self._talk(agent, contact)
+        except NoAgent as nobody:
+            self._give_up_on_agents(nobody)
+            await self._tell_why(contact, Refusal.NO_ANSWER)
+
+    async def _comfort(self, contact: CallLeg) -> None:
+        """Let a contact that waits for an agent hear a word, and then that it rings."""
+        port, where = contact.media.port, self._plan.contact
+        language = language_for(where.language, where.country)
+        await port.play(self._equipment.phrases.phrase(Phrase.COMFORT, language)).finished()
+        if self._verdict is None and not self._journal.bridged:
+            port.play(self._equipment.tones.ringback(where.country), loop=True)
+
+    async def _contact_may_hang_up(self, contact: CallLeg) -> None:
+        await contact.ended()
+        self._interrupt(Outcome.CANCELED, EndedBy.CONTACT)
 
     async def _agent_may_hang_up(self, agent: CallLeg) -> None:
         await agent.ended()
@@ -156,10 +209,8 @@ class Story:
                 await contact.acknowledge(journal.contact_connected(contact.record))
                 await self._talk(agent, contact)
         except ContactNotReached as missed:
-            refusal = missed.refusal
-            by = EndedBy.CONTACT if refusal in ENDS_ITSELF else EndedBy.SYSTEM
-            self._decide(CONTACT_OUTCOMES[refusal], by, FAILURES.get(refusal))
-            await self._tell_why(agent, refusal)
+            self._give_up_on_contact(missed.refusal)
+            await self._tell_why(agent, missed.refusal)
 
     async def _talk(self, agent: CallLeg, contact: CallLeg) -> None:
         """Stay until the contact hangs up or a leg is dead; the agent may interrupt it."""
@@ -188,9 +239,9 @@ class Story:
             raise NotRecorded
         marked.result()
 
-    async def _tell_why(self, agent: CallLeg, refusal: Refusal) -> None:
-        """Let the agent hear why the contact was not reached, for a few seconds."""
-        agent.media.port.play(self._tone(TONES[refusal]), loop=True)
+    async def _tell_why(self, leg: CallLeg, refusal: Refusal) -> None:
+        """Let whoever is on the line hear why the other was not reached, for a few seconds."""
+        leg.media.port.play(self._tone(TONES[refusal]), loop=True)
         await asyncio.sleep(self._settings.tone_seconds)
 
     def _tone(self, tone: Tone) -> Playable:
@@ -198,6 +249,10 @@ class Story:
         if tone is Tone.SPECIAL_INFORMATION:
             return tones.special_information()
         return tones.busy(country) if tone is Tone.BUSY else tones.congestion(country)
+
+    def _give_up_on_contact(self, refusal: Refusal) -> None:
+        by = EndedBy.CONTACT if refusal in ENDS_ITSELF else EndedBy.SYSTEM
+        self._decide(CONTACT_OUTCOMES[refusal], by, FAILURES.get(refusal))
 
     def _give_up_on_agents(self, nobody: NoAgent) -> None:
         refusal = nobody.refusal

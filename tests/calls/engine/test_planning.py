@@ -225,6 +225,18 @@ class TestTheContact:
         plan = await planner.plan(user_id=alice, ring_group_id=group_id)
         assert [each.agents[0].screening for each in plan.rounds] == ["trunk_only"]
 
+    async def test_options_say_who_is_first_and_what_is_whispered(self, office, planner, trunk_id):
+        contact_id = await office.insert(
+            "contacts",
+            account_id=office.account_id,
+            phone_number=CONTACT_NUMBER,
+            language="fr",
+        )
+        options = {"first": "contact", "whisper_prompt_id": 4}
+        plan = await planner.plan(options=options, contact_id=contact_id)
+        assert (plan.contact_first, plan.whisper_prompt_id) == (True, 4)
+        assert plan.contact.language == "fr"
+
     async def test_options_say_how_long(self, planner, trunk_id):
         options = {"ring_seconds": {"agent": 5, "contact": 9}, "max_seconds": 77}
         plan = await planner.plan(options=options)

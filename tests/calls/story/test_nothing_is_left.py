@@ -8,6 +8,7 @@ from calls.in_memory import (
     ANSWERS,
     Answers,
     HangsUp,
+    MemoryPrompts,
     PlaysEarly,
     Presses,
     Refuses,
@@ -57,6 +58,14 @@ CALLS = {
         },
         call_plan((user("ann", trunk_id=1), user("bob", "eve", trunk_id=1))),
     ),
+    "the contact first, then a whisper to the agent": (
+        {"contact": (Rings(), Answers(1.0)), "agent": (Answers(1.0), HangsUp(9.0))},
+        call_plan(contact_first=True, whisper_prompt_id=4),
+    ),
+    "the contact first, and nobody for it": (
+        {"contact": (Rings(), Answers(1.0)), "agent": (Rings(), Refuses(486))},
+        call_plan(contact_first=True),
+    ),
     "nobody confirms": (
         {"ann": (Answers(1.0),), "bob": (Answers(1.0), Presses(2.0, "5"))},
         call_plan((user("ann", trunk_id=1),), (user("bob", trunk_id=1),)),
@@ -91,7 +100,7 @@ def _told(behaviours, plan, *, interrupt=None, seed=None):
     """Tell a story; `interrupt(story, task)` is called at the given turn of the event loop."""
 
     async def main(loop):
-        told = prepare(behaviours, plan)
+        told = prepare(behaviours, plan, prompts=MemoryPrompts(prompt_4="calling"))
         first = loop.steps
 
         def disturb(task):
@@ -177,7 +186,7 @@ def test_cancelled_at_any_await_of_the_story_it_leaves_nothing_behind(call):
 
     def told(cancel_at=None):
         async def main(loop):
-            told = prepare(behaviours, plan)
+            told = prepare(behaviours, plan, prompts=MemoryPrompts(prompt_4="calling"))
             counted = _CountsAwaits(told.story.run(), cancel_at)
 
             await _ended(told, counted)

@@ -609,6 +609,7 @@ INSERT INTO call_transitions (from_status, to_status) VALUES
     ('queued', 'contact_ringing'),
     ('queued', 'ended'),
     ('agent_ringing', 'agent_connected'),
+    ('agent_ringing', 'bridged'),
     ('agent_ringing', 'queued'),
     ('agent_ringing', 'ended'),
     ('agent_connected', 'contact_ringing'),
