@@ -126,6 +126,15 @@ class Settings(BaseSettings):
     rtp_ports: Ports = Field(
         default=PortRange(20000, 29999), description="LOW-HIGH of the ports that carry audio."
     )
+    simulator: bool = Field(
+        default=False, description="Run the simulator trunk beside: numbers to try calls with."
+    )
+    simulator_sip: Listen = Field(
+        default=ListenAddress("127.0.0.1", 5070), description="HOST:PORT of the simulator's SIP."
+    )
+    simulator_rtp_ports: Ports = Field(
+        default=PortRange(18000, 19999), description="LOW-HIGH of the simulator's audio."
+    )
     max_calls: int = Field(
         default=1000, ge=1, description="Calls that one engine carries at the same time."
     )

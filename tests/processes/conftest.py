@@ -53,6 +53,14 @@ def taken_port() -> Iterator[int]:
 
 
 @pytest.fixture(scope="module")
+def new_serve(rtp_ports: str) -> Iterator[Serve]:
+    """Starts services for all tests of a module."""
+    marked = Marked(uuid.uuid4().hex)
+    yield Serve(marked, rtp_ports)
+    marked.kill()
+
+
+@pytest.fixture(scope="module")
 def serving(tmp_path_factory: pytest.TempPathFactory, rtp_ports: str) -> Iterator[Serving]:
     """A service for the tests of a module that leave it as it was."""
     marked = Marked(uuid.uuid4().hex)

@@ -31,6 +31,7 @@ COMMANDS = {
     "api": "twoleg.cli.parts:api",
     "engine": "twoleg.cli.parts:engine",
     "worker": "twoleg.cli.parts:worker",
+    "simulator": "twoleg.cli.parts:simulator",
 }
 
 

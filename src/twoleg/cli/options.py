@@ -28,6 +28,15 @@ def _option(name: str, metavar: str) -> Any:
     )
 
 
+def _flag(name: str) -> Any:
+    """Make the option of a setting that is on or off."""
+    return typer.Option(
+        f"--{name.replace('_', '-')}/--no-{name.replace('_', '-')}",
+        envvar=f"{PREFIX}{name.upper()}",
+        help=Settings.model_fields[name].description,
+    )
+
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Supervised = Annotated[bool, typer.Option(hidden=True)]
 DataDir = Annotated[str | None, _option("data_dir", "DIR")]
@@ -41,6 +50,9 @@ TlsKey = Annotated[str | None, _option("tls_key", "FILE")]
 TlsAuthorities = Annotated[str | None, _option("tls_authorities", "FILE")]
 PublicAddress = Annotated[str | None, _option("public_address", "IP")]
 RtpPorts = Annotated[str | None, _option("rtp_ports", "LOW-HIGH")]
+Simulator = Annotated[bool | None, _flag("simulator")]
+SimulatorSip = Annotated[str | None, _option("simulator_sip", "HOST:PORT")]
+SimulatorRtpPorts = Annotated[str | None, _option("simulator_rtp_ports", "LOW-HIGH")]
 MaxCalls = Annotated[str | None, _option("max_calls", "COUNT")]
 MaxQueuedSeconds = Annotated[str | None, _option("max_queued_seconds", "SECONDS")]
 DrainSeconds = Annotated[str | None, _option("drain_seconds", "SECONDS")]

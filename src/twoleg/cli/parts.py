@@ -1,4 +1,4 @@
-"""`twoleg api`, `engine` and `worker`: the parts, each alone.
+"""`twoleg api`, `engine`, `worker` and `simulator`: the parts, each alone.
 
 Each imports its process when it runs: none carries the memory and start-up time of the others.
 """
@@ -28,6 +28,8 @@ from twoleg.cli.options import (
     PublicAddress,
     RecordDays,
     RtpPorts,
+    SimulatorRtpPorts,
+    SimulatorSip,
     Sip,
     SipTls,
     Supervised,
@@ -120,6 +122,25 @@ def worker(
         log_format=log_format, log_level=log_level,
     )  # fmt: skip
     _run("worker", worker_process.run, settings, supervised)
+
+
+def simulator(
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+    simulator_sip: SimulatorSip = None,
+    simulator_rtp_ports: SimulatorRtpPorts = None,
+    log_format: LogFormat = None,
+    log_level: LogLevel = None,
+    supervised: Supervised = False,
+) -> None:
+    """Be a trunk whose numbers behave in fixed ways, to try calls without a carrier."""
+    from twoleg.cli.simulator import process
+
+    settings = settings_from(
+        data_dir=data_dir, database_url=database_url, simulator_sip=simulator_sip,
+        simulator_rtp_ports=simulator_rtp_ports, log_format=log_format, log_level=log_level,
+    )  # fmt: skip
+    _run("simulator", process.run, settings, supervised)
 
 
 def _run(name: str, part: Part, settings: Settings, supervised: bool) -> None:

@@ -23,6 +23,9 @@ from twoleg.cli.options import (
     PublicAddress,
     RecordDays,
     RtpPorts,
+    Simulator,
+    SimulatorRtpPorts,
+    SimulatorSip,
     Sip,
     SipTls,
     Supervised,
@@ -40,6 +43,7 @@ from twoleg.settings import PREFIX, Settings
 from twoleg.store import EmbeddedServer, schema
 
 PARTS = ("api", "engine", "worker")
+SIMULATOR = "simulator"
 GRACE_SECONDS = 2.5
 """What a part may take to end beyond the time that running calls are given."""
 
@@ -56,6 +60,9 @@ def serve(
     tls_authorities: TlsAuthorities = None,
     public_address: PublicAddress = None,
     rtp_ports: RtpPorts = None,
+    simulator: Simulator = None,
+    simulator_sip: SimulatorSip = None,
+    simulator_rtp_ports: SimulatorRtpPorts = None,
     max_calls: MaxCalls = None,
     max_queued_seconds: MaxQueuedSeconds = None,
     drain_seconds: DrainSeconds = None,
@@ -77,6 +84,7 @@ def serve(
         trusted_proxies=trusted_proxies, sip=sip, sip_tls=sip_tls,
         tls_certificate=tls_certificate, tls_key=tls_key, tls_authorities=tls_authorities,
         public_address=public_address, rtp_ports=rtp_ports, max_calls=max_calls,
+        simulator=simulator, simulator_sip=simulator_sip, simulator_rtp_ports=simulator_rtp_ports,
         max_queued_seconds=max_queued_seconds, drain_seconds=drain_seconds,
         record_days=record_days,
         webhooks_allow_private=webhooks_allow_private, delivery_days=delivery_days,
@@ -106,13 +114,16 @@ async def _supervise(settings: Settings, url: str, supervised: bool) -> None:
     def announce(said: Mapping[str, str]) -> dict[str, str]:
         print(f"ready {said['api']} {said['engine']}", flush=True)  # noqa: T201
         # Port 0 takes any free one: what is started again must come back to the same.
-        return {
+        bound = {
             f"{PREFIX}HTTP": said["api"].removeprefix("http://"),
             f"{PREFIX}SIP": said["engine"].removeprefix("sip:"),
         }
+        if settings.simulator:
+            bound[f"{PREFIX}SIMULATOR_SIP"] = said[SIMULATOR].removeprefix("sip:")
+        return bound
 
     supervisor = Supervisor(
-        PARTS,
+        (*PARTS, SIMULATOR) if settings.simulator else PARTS,
         environment=_environment(settings, url),
         stop_seconds=settings.drain_seconds + GRACE_SECONDS,
         on_ready=announce,

@@ -1,0 +1,1 @@
+"""A carrier that is none: a trunk of our own with numbers that behave in fixed ways."""

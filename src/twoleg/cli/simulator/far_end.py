@@ -1,0 +1,105 @@
+"""What a number of the simulator can do with a call: ring, answer, play, press, hang up."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+from twoleg.media import Audio, Codec, MediaPort, RemoteStream
+from twoleg.sip import (
+    PCMA,
+    PCMU,
+    TELEPHONE_EVENT,
+    AgreedAudio,
+    AudioSession,
+    LocalAudio,
+    SessionRejected,
+)
+from twoleg.sip_io import IncomingCall
+
+
+class FarEnd:
+    """One call to a number, and the port that its audio goes by."""
+
+    def __init__(self, call: IncomingCall, port: MediaPort) -> None:
+        self._call = call
+        self._port = port
+        self._described = b""
+        self._session = AudioSession(
+            LocalAudio(port.address, port.port, (PCMU, PCMA, TELEPHONE_EVENT)),
+            random.getrandbits(62),
+        )
+
+    async def ring(self, seconds: float | None = None) -> None:
+        """Ring for so long; None: until the caller gives up."""
+        self._call.ring()
+        await _wait(seconds)
+
+    def early_media(self, audio: Audio) -> None:
+        """Play to the caller before the answer (183)."""
+        self._call.ring(183, self._describe())
+        self._port.play(audio, loop=True)
+
+    def refuse(self, status: int) -> None:
+        self._call.reject(status)
+
+    def answer(self) -> None:
+        self._call.accept(self._describe(), answer_offer=self._answer_offer)
+
+    def play(self, audio: Audio) -> None:
+        """Play over and over, until something else is played."""
+        self._port.play(audio, loop=True)
+
+    async def play_once(self, audio: Audio) -> None:
+        """Play to the end."""
+        await self._port.play(audio).finished()
+
+    async def hear(self) -> None:
+        """Wait for the caller's first audio."""
+        await self._port.first_packet()
+
+    def press(self, digit: str) -> None:
+        """Press a key, in place of what is played."""
+        self._port.stop_playing()
+        self._port.send_digit(digit)
+
+    async def stay(self, seconds: float | None = None) -> None:
+        """Stay on the line for so long; None: until the caller hangs up."""
+        await _wait(seconds)
+
+    def _describe(self) -> bytes:
+        # The answer of the 200 is that of the 183 (RFC 3264 4, RFC 6337 3.1.1).
+        if not self._described:
+            try:
+                self._described = self._answer_offer(self._call.offer)
+            except SessionRejected:
+                self._call.reject(488)
+                raise
+        return self._described
+
+    def _answer_offer(self, offer: bytes) -> bytes:
+        answer, agreed = self._session.answer_offer(offer)
+        self._port.connect(_remote_stream(agreed))
+        return answer
+
+
+async def _wait(seconds: float | None) -> None:
+    if seconds is None:
+        await asyncio.Event().wait()
+    else:
+        await asyncio.sleep(seconds)
+
+
+def _remote_stream(agreed: AgreedAudio) -> RemoteStream:
+    return RemoteStream(
+        host=agreed.address,
+        port=agreed.port,
+        codec=Codec[agreed.format.encoding.upper()],
+        payload_type=agreed.send_payload_type,
+        rtcp=agreed.rtcp,
+        dtmf_payload_type=agreed.dtmf_send_payload_type,
+        sending=agreed.direction.sends,
+        receiving=agreed.direction.receives,
+        ptime=agreed.ptime,
+        rtcp_mux=agreed.rtcp_mux,
+    )
