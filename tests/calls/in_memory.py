@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -22,6 +22,7 @@ from twoleg.sip import (
     DialogIdentity,
     InviteIdentity,
     LocalAudio,
+    LocalProtocolError,
     NameAddr,
     Progress,
     RefusalCause,
@@ -213,6 +214,8 @@ class MemoryLeg:
                     self._over("ended")
             case Offers():
                 self.replies.append(self.request.answer_offer(act.offer(self.session)))
+                with suppress(LocalProtocolError):  # not every offer is the session's own
+                    self.session.accept_answer(self.replies[-1])
             case Sends():
                 self.request.take_info(act.info)
             case Presses():
@@ -298,10 +301,18 @@ class Spoken(str):
     seconds = 3.0
 
 
+class Music(str):
+    """Audio without an end."""
+
+    __slots__ = ()
+    seconds = 1e6
+
+
 class MemoryPlayback:
-    def __init__(self, loop, seconds):
-        self._ends_at = loop.time() + seconds
-        self._loop = loop
+    def __init__(self, port, seconds):
+        self._loop = port.plane.loop
+        self._ends_at = self._loop.time() + seconds
+        self._port = port
         self._stopped = False
 
     async def finished(self):
@@ -309,6 +320,8 @@ class MemoryPlayback:
             await asyncio.sleep(self._ends_at - self._loop.time())
 
     def stop(self):
+        if not self._stopped and self._loop.time() < self._ends_at:
+            self._port.cut_off_at.append(self._loop.time())
         self._stopped = True
 
 
@@ -337,6 +350,7 @@ class MemoryPort:
         self.digits = deque()
         self.pressed = asyncio.Event()
         self.listeners = 0
+        self.cut_off_at = []
         self.carry_digit = None
         self.peer = None
         self.first = asyncio.Event()
@@ -348,7 +362,7 @@ class MemoryPort:
     def play(self, audio, *, loop=False):
         assert self.remote is not None
         self.heard.append(audio)
-        return MemoryPlayback(self.plane.loop, getattr(audio, "seconds", 1.0))
+        return MemoryPlayback(self, getattr(audio, "seconds", 1.0))
 
     @contextmanager
     def listening(self):
@@ -447,6 +461,9 @@ class NamedTones:
 
     def attention(self):
         return "attention"
+
+    def hold(self):
+        return Music("hold")
 
 
 class NamedPhrases:

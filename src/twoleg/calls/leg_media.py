@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, Protocol
 
 from twoleg.calls.ports import MediaPort
 from twoleg.media import Codec, RemoteStream
@@ -25,13 +25,22 @@ _DTMF: Final = "application/dtmf"
 _SESSION_ID_BITS: Final = 62
 
 
+class HoldListener(Protocol):
+    """Hears of holds."""
+
+    def __call__(self, *, held: bool) -> None: ...
+
+
 class LegMedia:
     """Keeps a leg's media port as offer and answer agree, from the first offer to the last."""
 
-    __slots__ = ("_session", "port")
+    __slots__ = ("_session", "on_hold", "port")
 
     def __init__(self, port: MediaPort, codecs: Iterable[Codec]) -> None:
         self.port = port
+        self.on_hold: HoldListener | None = None
+        """Told when the far end puts us on hold, and when it resumes."""
+
         formats = tuple(_FORMATS[codec] for codec in codecs)
         self._session = AudioSession(
             LocalAudio(port.address, port.port, (*formats, TELEPHONE_EVENT)),
@@ -44,6 +53,12 @@ class LegMedia:
         agreed = self._session.agreed
         return None if agreed is None else _CODECS[agreed.format.kind]
 
+    @property
+    def is_held(self) -> bool:
+        """Whether the far end has us on hold: it wants to hear nothing (RFC 3264 8.4)."""
+        agreed = self._session.agreed
+        return agreed is not None and not agreed.direction.sends
+
     def make_offer(self) -> bytes:
         """Offer what the port can. Raises LocalProtocolError while an offer is unanswered."""
         return self._session.create_offer()
@@ -55,7 +70,8 @@ class LegMedia:
         """
         if not body and self._session.agreed is not None:
             return
-        self.port.connect(remote_stream(self._session.accept_answer(body)))
+        was_held = self.is_held
+        self._connect(self._session.accept_answer(body), was_held=was_held)
 
     def accept_early_answer(self, body: bytes) -> bool:
         """Take the answer of a provisional response; one that is of no use changes nothing."""
@@ -70,9 +86,15 @@ class LegMedia:
 
     def answer_offer(self, body: bytes) -> bytes:
         """Answer the far end's hold, resume or change of codec. Raises SessionRejected."""
+        was_held = self.is_held
         answer, agreed = self._session.answer_offer(body)
-        self.port.connect(remote_stream(agreed))
+        self._connect(agreed, was_held=was_held)
         return answer
+
+    def _connect(self, agreed: AgreedAudio, *, was_held: bool) -> None:
+        self.port.connect(remote_stream(agreed))
+        if self.on_hold is not None and self.is_held != was_held:
+            self.on_hold(held=self.is_held)
 
     def take_info(self, info: Info) -> None:
         """Give the port the digit of an INFO, if it is one."""

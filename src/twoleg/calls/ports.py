@@ -109,6 +109,8 @@ class Tones(Protocol):
 
     def attention(self) -> Playable: ...
 
+    def hold(self) -> Playable: ...
+
 
 class Phrases(Protocol):
     """What the product itself says."""

@@ -10,6 +10,7 @@ from twoleg.calls.agents import AgentSource, NoAgent, NobodyElse, agent_on_the_l
 from twoleg.calls.call_leg import CallLeg
 from twoleg.calls.concurrency import alongside, first_of
 from twoleg.calls.contact import ContactNotReached, contact_on_the_line
+from twoleg.calls.holding import holding
 from twoleg.calls.journal import (
     ClaimLost,
     Clock,
@@ -214,20 +215,24 @@ class Story:
 
     async def _talk(self, agent: CallLeg, contact: CallLeg) -> None:
         """Stay until the contact hangs up or a leg is dead; the agent may interrupt it."""
+        with holding(self._equipment.tones, self._journal, agent, contact):
+            by = await self._first_to_end(agent, contact)
+        self._decide(Outcome.CONNECTED, by)
+
+    async def _first_to_end(self, agent: CallLeg, contact: CallLeg) -> EndedBy:
         dead = self._settings.silent_seconds
         talking = asyncio.timeout(dead)
-        by = EndedBy.CONTACT
         try:
             # Until then no leg can have been silent for so long: most calls need no further watch.
             async with talking:
                 await contact.ended()
+                return EndedBy.CONTACT
         except TimeoutError:
             if dead is None or not talking.expired():
                 raise
-            by = await first_of(
-                _hung_up(contact), _fell_silent(agent, dead), _fell_silent(contact, dead)
-            )
-        self._decide(Outcome.CONNECTED, by)
+        return await first_of(
+            _hung_up(contact), _fell_silent(agent, dead), _fell_silent(contact, dead)
+        )
 
     async def _attempt_is_marked(self) -> None:
         """Wait for the mark, mostly made long ago, after which nothing dials this call again."""

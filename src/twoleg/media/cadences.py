@@ -153,6 +153,13 @@ ATTENTION: Final[Cadence] = (
 )
 """Two short rising tones: something is expected of the listener."""
 
+HOLD: Final[Cadence] = tuple(
+    burst
+    for chord in ((262, 330), (294, 349), (330, 392), (294, 349))
+    for burst in (Burst(700, chord, decibels=-6.0), Burst(800))
+)
+"""Soft chords that come and go: the other side is still there."""
+
 
 def call_progress(country: str | None) -> CallProgress:
     """Return the tones of a country, by its ISO 3166 code, or the ones that E.180 recommends."""

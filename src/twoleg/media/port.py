@@ -92,7 +92,8 @@ class MediaPort:
         if self._peer is not None and self._peer.remote is not None:
             translation(remote.codec, self._peer.remote.codec)
             translation(self._peer.remote.codec, remote.codec)
-        if not remote.receiving:
+        if not (remote.receiving and remote.sending):
+            # A phone that holds us says nothing, whatever it has announced.
             self._receiving_since = None
         elif self._receiving_since is None:
             self._receiving_since = now

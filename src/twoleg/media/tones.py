@@ -6,7 +6,14 @@ from collections.abc import Sequence
 from typing import Final
 
 from twoleg.media.audio import NARROW_BAND, WIDE_BAND, Audio
-from twoleg.media.cadences import ATTENTION, SPECIAL_INFORMATION, Burst, Cadence, call_progress
+from twoleg.media.cadences import (
+    ATTENTION,
+    HOLD,
+    SPECIAL_INFORMATION,
+    Burst,
+    Cadence,
+    call_progress,
+)
 
 TONE_DBM0: Final = -19.0
 """Level of each frequency of a call-progress tone: two of them together are -16 dBm0.
@@ -135,6 +142,9 @@ class ToneBook:
 
     def attention(self) -> Audio:
         return self._keep(ATTENTION)
+
+    def hold(self) -> Audio:
+        return self._keep(HOLD)
 
     def _keep(self, cadence: Cadence) -> Audio:
         # Bounded by the cadences of the countries that are listed.

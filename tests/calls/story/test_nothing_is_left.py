@@ -9,6 +9,7 @@ from calls.in_memory import (
     Answers,
     HangsUp,
     MemoryPrompts,
+    Offers,
     PlaysEarly,
     Presses,
     Refuses,
@@ -18,6 +19,13 @@ from calls.in_memory import (
     user,
 )
 from calls.virtual_time import run
+
+from twoleg.sip import Direction
+
+
+def _holds(after, direction=Direction.SENDONLY):
+    return Offers(after, lambda session: session.create_offer(direction))
+
 
 CALLS = {
     "one phone, answered": (
@@ -65,6 +73,13 @@ CALLS = {
     "the contact first, and nobody for it": (
         {"contact": (Rings(), Answers(1.0)), "agent": (Rings(), Refuses(486))},
         call_plan(contact_first=True),
+    ),
+    "held, and held again": (
+        {
+            "agent": (Answers(1.0), _holds(3.0), _holds(4.0, Direction.SENDRECV), _holds(5.0)),
+            "contact": (Answers(1.0), HangsUp(6.0)),
+        },
+        call_plan(),
     ),
     "nobody confirms": (
         {"ann": (Answers(1.0),), "bob": (Answers(1.0), Presses(2.0, "5"))},

@@ -9,6 +9,7 @@ from twoleg.media.cadences import (
     ATTENTION,
     BY_COUNTRY,
     DEFAULT,
+    HOLD,
     SPECIAL_INFORMATION,
     Burst,
     call_progress,
@@ -33,7 +34,11 @@ EVERY_CADENCE = {
     (country, name): getattr(tones, name)
     for country, tones in {**BY_COUNTRY, "default": DEFAULT}.items()
     for name in ("ringback", "busy", "congestion")
-} | {("any", "special information"): SPECIAL_INFORMATION, ("any", "attention"): ATTENTION}
+} | {
+    ("any", "special information"): SPECIAL_INFORMATION,
+    ("any", "attention"): ATTENTION,
+    ("any", "hold"): HOLD,
+}
 
 TONE_DBFS = TONE_DBM0 - 3.14
 

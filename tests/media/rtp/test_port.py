@@ -157,9 +157,10 @@ async def test_packets_put_silence_off(quick, leg, received):
             await asyncio.sleep(0.01)
 
 
-async def test_a_leg_that_should_not_send_is_never_silent(quick, leg):
+@pytest.mark.parametrize("hold", [{"receiving": False}, {"sending": False}])
+async def test_a_leg_that_should_not_send_or_holds_us_is_never_silent(quick, leg, hold):
     port, phone = leg
-    port.connect(phone.stream(receiving=False))
+    port.connect(phone.stream(**hold))
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.1):
             await port.silent(0.01)
