@@ -33,7 +33,7 @@ FROM appointments a JOIN contacts c ON c.id = a.contact_id JOIN accounts o ON o.
 WHERE a.id = ANY(%s)
 """
 
-# What rings or was called stays as it is.
+# What rings or was called stays as it is, unless the appointment has moved since.
 _STORE: Final = """
 WITH wanted AS MATERIALIZED (
   SELECT * FROM jsonb_to_recordset(%(reminders)s::jsonb) AS x(
@@ -45,8 +45,10 @@ WITH wanted AS MATERIALIZED (
   SELECT account_id, appointment_id, moment, line_id, state, due_at, starts_at, reason FROM wanted
   ON CONFLICT (appointment_id, moment) DO UPDATE SET line_id = excluded.line_id,
     state = excluded.state, due_at = excluded.due_at, starts_at = excluded.starts_at,
-    reason = excluded.reason
+    reason = excluded.reason,
+    attempts = CASE WHEN r.starts_at = excluded.starts_at THEN r.attempts ELSE 0 END
   WHERE r.state = 'planned' OR (r.state = 'dropped' AND r.attempts = 0)
+    OR (r.state <> 'calling' AND r.starts_at <> excluded.starts_at)
 ), gone AS (
   UPDATE reminders r SET state = 'dropped', due_at = NULL, reason = 'plan_changed'
   WHERE r.appointment_id = ANY(%(appointments)s) AND r.state = 'planned' AND NOT EXISTS (

@@ -34,18 +34,17 @@ ORDER BY t.call_id LIMIT %s FOR NO KEY UPDATE OF t SKIP LOCKED
 _SETTLE: Final = """
 WITH settled AS MATERIALIZED (
   SELECT * FROM jsonb_to_recordset(%s::jsonb) AS x(
-    call_id bigint, id bigint, state text, attempts smallint, due_at timestamptz, reason text,
-    missed bool, anew bool)
+    call_id bigint, id bigint, state text, due_at timestamptz, reason text, missed bool,
+    moved bool)
 ), attempts AS (
   UPDATE reminder_attempts t SET settled = true FROM settled s WHERE t.call_id = s.call_id
 ), done AS (
-  UPDATE reminders r SET state = s.state, attempts = s.attempts, due_at = s.due_at,
-    reason = s.reason
+  UPDATE reminders r SET state = s.state, due_at = s.due_at, reason = s.reason
   FROM settled s WHERE r.id = s.id AND r.state = 'calling'
-  RETURNING r.id, r.appointment_id, s.missed, s.anew
+  RETURNING r.id, r.appointment_id, s.missed, s.moved
 ), moved AS (
   UPDATE appointments a SET to_be_planned = true
-  FROM done d WHERE a.id = d.appointment_id AND d.anew
+  FROM done d WHERE a.id = d.appointment_id AND d.moved
 )
 UPDATE appointments a SET status = 'unreachable', status_at = now()
 FROM done d WHERE a.id = d.appointment_id AND d.missed AND a.status = 'scheduled'
@@ -91,24 +90,20 @@ async def settle_ended(connection: Connection) -> int:
 def _settled(ended: _Ended) -> dict[str, Any]:
     after = _after(ended)
     again = isinstance(after, datetime)
-    anew = after is Dropped.PLAN_CHANGED
     return {
         "call_id": ended.call_id,
         "id": ended.reminder_id,
-        "state": "planned" if again else "dropped" if anew else "done",
-        "attempts": 0 if anew else ended.attempts,
+        "state": "planned" if again else "done",
         "due_at": after if again else None,
         "reason": None if again else after,
-        "missed": not again and not anew and ended.answer is None,
-        "anew": anew,
+        "missed": after is not None and not again,
+        "moved": ended.has_moved,
     }
 
 
 def _after(ended: _Ended) -> datetime | Dropped | None:
-    """Return when the reminder is tried again, or why not; None: it was heard."""
-    if ended.has_moved:
-        return Dropped.PLAN_CHANGED
-    if ended.answer is not None:
+    """Return when the reminder is tried again, or why not; None: it was heard, or is outdated."""
+    if ended.answer is not None or ended.has_moved:
         return None
     if ended.opted_out:
         return Dropped.OPTED_OUT

@@ -107,7 +107,6 @@ async def change_appointment(
     columns["to_be_planned"] = True
     if columns["starts_at"] != before["starts_at"]:
         columns.setdefault("status", AppointmentStatus.SCHEDULED)
-        await _forget_reminders(connection, appointment_id)
     if "status" in columns and columns["status"] != before["status"]:
         columns["status_at"] = func.now()
     if "external_id" in columns:
@@ -170,14 +169,6 @@ def _read_start(columns: dict[str, Any], time_zone: str) -> None:
         given = wall_of(given, zone)
     columns["wall_starts_at"] = given
     columns["starts_at"] = instant_of(given, zone)
-
-
-async def _forget_reminders(connection: Connection, appointment_id: int) -> None:
-    """Let reminders of the old time be planned anew; one that rings now ends as it will."""
-    of_it = _REMINDERS.c.appointment_id == appointment_id
-    over = _REMINDERS.c.state.in_([ReminderState.DONE, ReminderState.DROPPED])
-    fresh = {"state": ReminderState.DROPPED, "attempts": 0, "reason": Dropped.PLAN_CHANGED}
-    await run(connection, update(_REMINDERS).where(of_it, over).values(**fresh))
 
 
 def _shown(account_id: int) -> Select[Any]:

@@ -1,0 +1,120 @@
+"""Appointments in CSV files, as spreadsheets and practice systems write them."""
+
+from datetime import datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from twoleg.reminders.importing.csv_rows import Column, CsvOptions, read_csv
+from twoleg.reminders.importing.rows import CannotRead, ImportedAppointment, RefusedRow
+
+GERMAN = CsvOptions(time_zone="Europe/Berlin", country="DE")
+
+
+def read(text, options=GERMAN):
+    return list(read_csv(text.splitlines(keepends=True), options))
+
+
+def only(text, options=GERMAN):
+    [row] = read(text, options)
+    assert isinstance(row, ImportedAppointment), row
+    return row
+
+
+def test_a_file_with_everything_is_read():
+    row = only(
+        "Patient Name,Phone,Start,Duration,Location,Doctor,Notes,Appointment ID,Language\n"
+        '"Muster, Eva",0171 1234567,2026-06-10 10:30,30 min,Hauptstr. 1,Dr. Grau,,T-17,de\n'
+    )
+    assert row.name == "Muster, Eva"
+    assert row.phone_number == "+491711234567"
+    assert row.wall_starts_at == datetime(2026, 6, 10, 10, 30)
+    assert row.starts_at.isoformat() == "2026-06-10T08:30:00+00:00"
+    assert (row.duration_minutes, row.place, row.staff) == (30, "Hauptstr. 1", "Dr. Grau")
+    assert (row.notes, row.external_id, row.language) == (None, "T-17", "de")
+
+
+@pytest.mark.parametrize(
+    ("header", "cells"),
+    [
+        ("phone;start", "+491711234567;10.06.2026 10:30"),
+        ("phone\tdate\ttime", "+491711234567\t06/10/2026\t10:30 am"),
+        ("Telefon;Datum;Uhrzeit", "+491711234567;10.06.2026;10.30"),
+        ("phone,starts_at", "+491711234567,2026-06-10T10:30"),
+        ("phone,starts_at", "+491711234567,2026-06-10T08:30:00Z"),
+        ("phone,start,time zone", "+491711234567,2026-06-10 04:30,America/New_York"),
+        ("\ufeffPhone Number,Start Time", "+491711234567,20260610 1030"),
+    ],
+)
+def test_the_ways_in_which_people_write_dates_and_columns_are_known(header, cells):
+    assert only(f"{header}\n{cells}\n").starts_at.isoformat() == "2026-06-10T08:30:00+00:00"
+
+
+def test_columns_can_be_named():
+    options = CsvOptions(
+        time_zone="UTC",
+        country="US",
+        columns={"Rufnr": Column.PHONE_NUMBER, "Wann": Column.STARTS_AT},
+    )
+    row = only("Rufnr,Wann,Phone\n818 127 6543,2026-06-10 10:30,nothing\n", options)
+    assert row.phone_number == "+18181276543"
+
+
+def test_a_cancelled_one_says_so():
+    row = only("phone,start,status\n+491711234567,2026-06-10 10:30,Cancelled\n")
+    assert row.cancelled
+
+
+@pytest.mark.parametrize(
+    ("cells", "column"),
+    [
+        (",2026-06-10 10:30,,", "phone_number"),
+        ("nobody,2026-06-10 10:30,,", "phone_number"),
+        ("+491711234567,,,", "starts_at"),
+        ("+491711234567,next week,,", "starts_at"),
+        ("+491711234567,2026-06-10,,", "starts_at"),
+        ("+491711234567,2026-02-30 10:00,,", "starts_at"),
+        ("+491711234567,1826-06-10 10:00,,", "starts_at"),
+        ("+491711234567,2026-06-10 10:30,Berlin,", "time_zone"),
+        ("+491711234567,2026-06-10 10:30,,long", "duration_minutes"),
+        ("+491711234567,2026-06-10 10:30,,99999", "duration_minutes"),
+        ("+49171\0" + "1234567,2026-06-10 10:30,,", "phone_number"),
+    ],
+)
+def test_a_row_that_cannot_be_taken_is_refused_alone_and_says_why(cells, column):
+    good = "+491711234567,2026-06-10 10:30,,"
+    rows = read(f"phone,start,zone,duration\n{good}\n{cells}\n\n{good}\n")
+    assert [type(row) for row in rows] == [ImportedAppointment, RefusedRow, ImportedAppointment]
+    assert (rows[1].row, rows[1].column) == (2, column)
+    assert column in rows[1].message
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("", "phone_number"),
+        ("a,b,c\n1,2,3\n", "phone_number"),
+        ("phone,colour\n1,2\n", "starts_at"),
+        ("phone,start\n" + '"' + "x" * 200_000, "Line 2"),
+        (",".join(map(str, range(300))), "columns"),
+    ],
+)
+def test_a_file_that_is_no_use_is_refused_whole(text, part):
+    with pytest.raises(CannotRead) as caught:
+        read(text)
+    assert part in caught.value.message
+
+
+def test_a_mapping_of_a_column_that_is_not_there_is_said():
+    with pytest.raises(CannotRead, match="Wann"):
+        read("phone,start\n", CsvOptions(time_zone="UTC", columns={"Wann": Column.STARTS_AT}))
+
+
+@given(st.text(max_size=200))
+def test_whatever_the_rows_hold_each_is_taken_or_refused(text):
+    try:
+        rows = read("phone,start,duration,zone,name\n" + text)
+    except CannotRead:
+        return
+    assert all(isinstance(row, ImportedAppointment | RefusedRow) for row in rows)
