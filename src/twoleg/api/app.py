@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Final
 
 from fastapi import APIRouter, FastAPI
 from starlette.middleware import Middleware
@@ -20,6 +21,7 @@ from twoleg.api.contacts.routes import router as contacts
 from twoleg.api.documentation.routes import router as documentation
 from twoleg.api.events.routes import router as events
 from twoleg.api.health.routes import router as health
+from twoleg.api.imports.routes import router as imports
 from twoleg.api.lines.routes import router as lines
 from twoleg.api.measurements import Measurements
 from twoleg.api.pages import PREFIX
@@ -33,8 +35,11 @@ from twoleg.api.webhooks.routes import router as webhooks
 from twoleg.calls.admission import Admission
 from twoleg.events import EventStream
 from twoleg.events.addresses import AddressPolicy
+from twoleg.reminders.importing.imports import MAX_BYTES as MAX_IMPORT_BYTES
 from twoleg.settings import Settings
 from twoleg.store import Database
+
+UPLOADS: Final = {f"{PREFIX}/appointments/import": MAX_IMPORT_BYTES}
 
 
 class App(FastAPI):
@@ -73,7 +78,7 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        middleware=[Middleware(AccessLog, measurements), Middleware(BodyLimit)],
+        middleware=[Middleware(AccessLog, measurements), Middleware(BodyLimit, uploads=UPLOADS)],
     )
     app.state.settings = settings
     app.state.database = database
@@ -91,5 +96,5 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
 
 def _routers() -> list[APIRouter]:
     directory = [users, ring_groups, contacts, lines, trunks, tokens, account]
-    reminders = [reminder_plans, appointments]
+    reminders = [reminder_plans, appointments, imports]
     return [calls, events, webhooks, *directory, *reminders, health, documentation]

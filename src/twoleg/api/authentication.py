@@ -44,7 +44,7 @@ async def token_in(request: Request) -> str:
 
 
 async def _body_fields(request: Request) -> dict[str, Any]:
-    if request.method not in ("POST", "PUT", "PATCH"):
+    if request.method not in ("POST", "PUT", "PATCH") or _is_a_file(request):
         return {}
     body = await request.body()
     if b"api_token" not in body:
@@ -54,6 +54,10 @@ async def _body_fields(request: Request) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return fields if isinstance(fields, dict) else {}
+
+
+def _is_a_file(request: Request) -> bool:
+    return request.headers.get("content-type", "").lower().startswith(("text/csv", "text/calendar"))
 
 
 def requires(scope: Scope) -> Callable[..., Coroutine[Any, Any, Principal]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -31,17 +32,21 @@ _DECODER: Final = json.JSONDecoder(parse_constant=_no_constant)
 
 
 class BodyTooLarge(HTTPException):
-    """The body is over MAX_BODY_BYTES; what was read of it is gone."""
+    """The body is over `limit` bytes; what was read of it is gone."""
 
-    def __init__(self) -> None:
-        super().__init__(413, TOO_LARGE, {"Connection": "close"})
+    def __init__(self, limit: int = MAX_BODY_BYTES) -> None:
+        super().__init__(413, f"The body is larger than {limit} bytes.", {"Connection": "close"})
 
 
 class BodyLimit:
-    """ASGI middleware: a route never receives more than MAX_BODY_BYTES of body."""
+    """ASGI middleware: a route never receives more than MAX_BODY_BYTES of body.
 
-    def __init__(self, app: ASGIApp) -> None:
+    `uploads` are paths that take more, and how much.
+    """
+
+    def __init__(self, app: ASGIApp, uploads: Mapping[str, int]) -> None:
         self._app = app
+        self._uploads = uploads
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -49,14 +54,15 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         received = 0
+        limit = self._uploads.get(scope["path"], MAX_BODY_BYTES)
 
         async def limited() -> Message:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
-            if received > MAX_BODY_BYTES:
+            if received > limit:
                 await _discard(receive, message)
-                raise BodyTooLarge
+                raise BodyTooLarge(limit)
             return message
 
         await self._app(scope, limited, send)

@@ -8,6 +8,8 @@ from typing import Final
 
 import structlog
 
+from twoleg.calls.background import background
+from twoleg.reminders.importing.imports import take_in_next
 from twoleg.reminders.placing import AT_ONCE, place_due
 from twoleg.reminders.planning import BATCH, plan_waiting
 from twoleg.reminders.settling import settle_ended
@@ -22,7 +24,10 @@ log = structlog.get_logger(__name__)
 
 async def serve_reminders(database: Database) -> None:
     """Look after every account's reminders. Never returns; any number of workers may do so."""
-    await stay_connected(database, _serve, "reminders wait for the database")
+    async with background(
+        stay_connected(database, _serve_imports, "imports wait for the database")
+    ):
+        await stay_connected(database, _serve, "reminders wait for the database")
 
 
 async def _serve(connection: Connection) -> None:
@@ -33,6 +38,12 @@ async def _serve(connection: Connection) -> None:
         await do_everything(connection, passed)
         await asyncio.sleep(max(0.0, began_at + TICK_SECONDS - loop.time()))
         passed = loop.time() - began_at
+
+
+async def _serve_imports(connection: Connection) -> None:
+    while True:
+        if not await take_in_next(connection):
+            await asyncio.sleep(TICK_SECONDS)
 
 
 async def do_everything(connection: Connection, seconds: float) -> None:

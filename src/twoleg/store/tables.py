@@ -827,3 +827,52 @@ Index(
     reminder_attempts.c.call_id,
     postgresql_where=text("NOT settled"),
 )
+
+# Files that are being taken in, and what came of them.
+imports = Table(
+    "imports",
+    metadata,
+    _id(),
+    _refers("account_id", "accounts"),
+    _text("kind"),
+    _text("state", "waiting"),
+    # How the file is to be read: see reminders/importing/imports.py.
+    _object("options"),
+    _integer("bytes", 0),
+    Column("bytes_read", Integer, nullable=False, server_default="0"),
+    _integer("rows_read", 0),
+    _integer("rows_created", 0),
+    _integer("rows_changed", 0),
+    _integer("rows_unchanged", 0),
+    _integer("rows_refused", 0),
+    Column("failure", Text),
+    # Until then the worker that has it is taken to be alive.
+    _time("leased_until"),
+    _created_at(),
+    _time("ended_at"),
+    _one_of("kind", "appointments_csv", "appointments_calendar"),
+    _one_of("state", "waiting", "running", "done", "failed"),
+    Index(None, "account_id", "id"),
+)
+Index("ix_imports_open", imports.c.id, postgresql_where=text("ended_at IS NULL"))
+
+import_parts = Table(
+    "import_parts",
+    metadata,
+    Column("import_id", BigInteger, ForeignKey("imports.id", ondelete="CASCADE"), nullable=False),
+    Column("part", Integer, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("import_id", "part"),
+)
+
+import_refusals = Table(
+    "import_refusals",
+    metadata,
+    _id(),
+    Column("import_id", BigInteger, ForeignKey("imports.id", ondelete="CASCADE"), nullable=False),
+    Column("row", Integer, nullable=False),
+    Column("column_name", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    _object("row_values"),
+    Index(None, "import_id", "id"),
+)
