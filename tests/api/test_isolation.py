@@ -44,6 +44,8 @@ async def victim(account, client):
     assert token.status_code == 201
     hook = await client.post("/api/v1/webhooks", json={"url": "https://victim.example.com/"})
     assert hook.status_code == 201
+    file = {"content": "phone,start\n", "headers": {"Content-Type": "text/csv"}}
+    assert (await client.post("/api/v1/appointments/import", **file)).status_code == 202
     return account
 
 
@@ -107,7 +109,7 @@ async def test_no_body_can_name_another_accounts_thing(
     tried = 0
     for method, path in operations(description, parameter=False):
         operation = description["paths"][path][method.lower()]
-        if "requestBody" not in operation:
+        if "application/json" not in operation.get("requestBody", {}).get("content", ()):
             continue
         body, schema = example_and_schema(operation, description)
         for field, ids in references(schema, description):
