@@ -15,8 +15,8 @@ from twoleg.calls.states import Status
 from twoleg.events import webhooks
 from twoleg.events.addresses import AddressPolicy
 from twoleg.events.delivery import delivering, remove_old_deliveries, sender, service
+from twoleg.events.delivery.connection import MAX_READ
 from twoleg.events.delivery.messages import STATUSES
-from twoleg.events.delivery.posting import MAX_READ
 
 ANYWHERE = AddressPolicy(allow_private=True)
 

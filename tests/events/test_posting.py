@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import ssl
 
-import httpcore
 import pytest
 import trustme
 from events.receiver import receiving
@@ -15,7 +14,8 @@ from hypothesis import strategies as st
 
 from twoleg.events.addresses import AddressPolicy, InvalidUrl, is_public
 from twoleg.events.delivery import posting
-from twoleg.events.delivery.posting import AddressNotAllowed, AllowedNetwork, Poster, Request
+from twoleg.events.delivery.connection import MAX_READ, Connection, ConnectionBroken
+from twoleg.events.delivery.posting import Poster, Request
 
 PUBLIC = AddressPolicy()
 ANYWHERE = AddressPolicy(allow_private=True)
@@ -48,15 +48,15 @@ def resolve(monkeypatch):
 
 
 @pytest.fixture
-def connected_to(monkeypatch) -> list[str]:
+async def connected_to(monkeypatch) -> list[str]:
     """The addresses that a connection was opened to; none answers."""
     asked: list[str] = []
 
-    async def connect_tcp(self, host, port, *_, **__):
+    async def create_connection(protocol, host, port, **_):
         asked.append(host)
-        raise httpcore.ConnectError
+        raise ConnectionRefusedError
 
-    monkeypatch.setattr(httpcore.AnyIOBackend, "connect_tcp", connect_tcp)
+    monkeypatch.setattr(asyncio.get_running_loop(), "create_connection", create_connection)
     return asked
 
 
@@ -76,29 +76,35 @@ def test_an_ipv4_address_in_ipv6_is_judged_as_itself(address) -> None:
         assert is_public(written) == is_public(str(address))
 
 
+async def ask(policy: AddressPolicy, times: int = 1) -> list[str | None]:
+    """Why each of some messages to NAME was not taken."""
+    poster = Poster(policy, ssl.create_default_context())
+    return [(await poster.post(Request(f"https://{NAME}/", (), b""))).error for _ in range(times)]
+
+
 async def test_a_name_that_leads_inside_is_not_connected_to(resolve, connected_to) -> None:
     resolve(["10.0.0.1", "127.0.0.1", "::ffff:192.168.1.1"])
-    with pytest.raises(AddressNotAllowed):
-        await AllowedNetwork(PUBLIC).connect_tcp(NAME, 443)
+    assert await ask(PUBLIC) == ["the host has no public address"]
     assert connected_to == []
 
 
 async def test_what_was_judged_is_what_is_connected_to(resolve, connected_to) -> None:
     # The next answer would lead inside: it is not asked for.
     resolve(["93.184.216.34", "10.0.0.1"], ["127.0.0.1"])
-    with pytest.raises(httpcore.ConnectError):
-        await AllowedNetwork(PUBLIC).connect_tcp(NAME, 443)
+    assert await ask(PUBLIC) == ["no connection"]
     assert connected_to == ["93.184.216.34"]
 
 
 async def test_a_name_is_judged_anew_for_each_connection(resolve, connected_to) -> None:
     resolve(["93.184.216.34"], ["127.0.0.1"])
-    network = AllowedNetwork(PUBLIC)
-    with pytest.raises(httpcore.ConnectError):
-        await network.connect_tcp(NAME, 443)
-    with pytest.raises(AddressNotAllowed):
-        await network.connect_tcp(NAME, 443)
+    assert await ask(PUBLIC, times=2) == ["no connection", "the host has no public address"]
     assert connected_to == ["93.184.216.34"]
+
+
+async def test_further_addresses_of_a_name_are_tried(resolve, connected_to) -> None:
+    resolve(["93.184.216.34", "8.8.8.8", "10.0.0.1", "1.1.1.1", "9.9.9.9"])
+    assert await ask(PUBLIC) == ["no connection"]
+    assert connected_to == ["93.184.216.34", "8.8.8.8", "1.1.1.1"]
 
 
 @pytest.fixture
@@ -122,7 +128,126 @@ async def post(poster: Poster, url: str) -> posting.Reply:
     try:
         return await poster.post(Request(url, (("webhook-id", "m"),), b"{}"))
     finally:
-        await poster.close()
+        poster.close()
+
+
+@contextlib.asynccontextmanager
+async def saying(*texts: bytes, close: bool = False):
+    """A server that answers each request of a connection with one of `texts`; gives its URL."""
+    writers = []
+
+    async def serve(reader, writer):
+        writers.append(writer)
+        for text in texts:
+            try:
+                head = await reader.readuntil(b"\r\n\r\n")
+            except asyncio.IncompleteReadError:
+                break
+            length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r")[0])
+            await reader.readexactly(length)
+            writer.write(text)
+        if close:
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/", writers
+    finally:
+        server.close()
+        for writer in writers:
+            writer.close()
+
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [
+        (OK, 200),
+        (b"HTTP/1.1 204 No Content\r\n\r\n", 204),
+        (b"HTTP/1.1 100 Continue\r\n\r\n" + OK, 200),
+        (b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 202 X\r\n\r\n", 202),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", 200),
+        (b"HTTP/1.0 500 X\r\n\r\nuntil the end", 500),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 999999999\r\n\r\n" + b"x" * MAX_READ, 200),
+        (b"HTTP/1.1 101 X\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n", None),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"x" * MAX_READ, None),
+        (b"no http at all\r\n\r\n", None),
+        (b"HTTP/1.1 200 OK\r\nContent-", None),
+        (b"", None),
+    ],
+)
+async def test_replies_are_told_by_their_status_whatever_they_hold(text, status) -> None:
+    poster = Poster(ANYWHERE, ssl.create_default_context())
+    async with saying(text, close=True) as (url, _):
+        reply = await post(poster, url)
+    assert reply.status == status
+
+
+async def test_a_connection_is_kept_for_the_next_message() -> None:
+    poster = Poster(ANYWHERE, ssl.create_default_context())
+    async with saying(OK, OK, OK) as (url, writers):
+        request = Request(url, (), b"{}")
+        assert [(await poster.post(request)).status for _ in range(3)] == [200] * 3
+        poster.close()
+    assert len(writers) == 1
+
+
+@pytest.mark.parametrize(
+    "text", [b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", OK + OK]
+)
+async def test_a_connection_that_cannot_be_trusted_with_the_next_one_is_closed(text) -> None:
+    poster = Poster(ANYWHERE, ssl.create_default_context())
+    async with saying(text, text) as (url, writers):
+        request = Request(url, (), b"{}")
+        assert [(await poster.post(request)).status for _ in range(2)] == [200] * 2
+        poster.close()
+    assert len(writers) == 2
+
+
+async def test_a_kept_connection_that_was_closed_meanwhile_is_replaced() -> None:
+    poster = Poster(ANYWHERE, ssl.create_default_context())
+    async with saying(OK, close=True) as (url, _):
+        request = Request(url, (), b"{}")
+        assert [(await poster.post(request)).status for _ in range(3)] == [200] * 3
+        poster.close()
+
+
+async def test_who_is_slow_with_the_body_has_taken_the_message(monkeypatch) -> None:
+    monkeypatch.setattr(posting, "TIMEOUT_SECONDS", 0.05)
+    poster = Poster(ANYWHERE, ssl.create_default_context())
+    async with saying(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n") as (url, _):
+        assert (await post(poster, url)).status == 200
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_break_the_reading_of_a_reply(data: bytes) -> None:
+    async def read() -> None:
+        connection = Connection()
+        connection.connection_made(Discarding())
+        reading = asyncio.ensure_future(connection.exchange(b""))
+        await asyncio.sleep(0)
+        for begin in range(0, len(data), 50):
+            connection.data_received(data[begin : begin + 50])
+        connection.connection_lost(None)
+        with contextlib.suppress(ConnectionBroken):
+            assert (await reading).status > 0
+
+    asyncio.run(read())
+
+
+class Discarding:
+    """A transport to nowhere."""
+
+    def is_closing(self) -> bool:
+        return False
+
+    def write(self, data: bytes) -> None:
+        pass
+
+    def abort(self) -> None:
+        pass
 
 
 async def test_tls_and_host_name_the_host_not_the_address(authority, resolve) -> None:
@@ -132,7 +257,7 @@ async def test_tls_and_host_name_the_host_not_the_address(authority, resolve) ->
     async with receiving(tls=tls) as receiver:
         port = receiver.url.rpartition(":")[2].partition("/")[0]
         resolve(["127.0.0.1"])
-        reply = await post(Poster(ANYWHERE, client_tls(authority), 1), f"https://{NAME}:{port}/x")
+        reply = await post(Poster(ANYWHERE, client_tls(authority)), f"https://{NAME}:{port}/x")
     assert reply.taken
     assert names == [NAME]
     assert receiver.received[0].headers["host"] == f"{NAME}:{port}"
@@ -142,7 +267,7 @@ async def test_a_certificate_of_another_name_is_refused(authority, resolve) -> N
     async with receiving(tls=server_tls(authority, "other.example.com")) as receiver:
         port = receiver.url.rpartition(":")[2].partition("/")[0]
         resolve(["127.0.0.1"])
-        reply = await post(Poster(ANYWHERE, client_tls(authority), 1), f"https://{NAME}:{port}/x")
+        reply = await post(Poster(ANYWHERE, client_tls(authority)), f"https://{NAME}:{port}/x")
     assert not reply.answered
     assert reply.error.startswith("the certificate is not good")
     assert receiver.received == []
@@ -152,10 +277,10 @@ async def test_nothing_is_sent_inside_unless_that_is_allowed(authority, resolve)
     async with receiving(tls=server_tls(authority, NAME)) as receiver:
         port = receiver.url.rpartition(":")[2].partition("/")[0]
         resolve(["127.0.0.1"])
-        poster = Poster(PUBLIC, client_tls(authority), 1)
+        poster = Poster(PUBLIC, client_tls(authority))
         reply = await post(poster, f"https://{NAME}:{port}/x")
         assert reply.error == "the host has no public address"
-        poster = Poster(PUBLIC, client_tls(authority), 1)
+        poster = Poster(PUBLIC, client_tls(authority))
         assert not (await post(poster, f"http://{NAME}:{port}/x")).answered
     assert receiver.connections == 0
 

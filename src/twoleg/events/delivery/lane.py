@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -53,15 +53,11 @@ class Lane:
     def idle(self) -> bool:
         return not self.known
 
-    def add(self, messages: Iterable[Message], asked: int) -> None:
-        """Bring messages to hand that were found due, up to `asked`, in order."""
-        found = 0
-        for message in messages:
-            found += 1
-            if message.id not in self.known:
-                self.known.add(message.id)
-                self._waiting.append(message)
-        self.more = found >= asked
+    def add(self, messages: Sequence[Message], asked: int) -> None:
+        """Bring messages to hand that were found due, `asked` at the most, in order."""
+        self.known.update(message.id for message in messages)
+        self._waiting.extend(messages)
+        self.more = len(messages) >= asked
 
     def take(self, now: float, most: int) -> list[Message]:
         """Return up to `most` messages that may be sent at `now`: of each call one at a time."""

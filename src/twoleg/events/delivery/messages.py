@@ -20,7 +20,7 @@ STATUSES: Final = frozenset(
 """The events of these names, behind `call.`, are changes of the status."""
 
 # What never changes in a call, as the API names it.
-_FIXED: Final = (
+FIXED: Final = (
     "user_id",
     "ring_group_id",
     "contact_id",
@@ -32,7 +32,7 @@ _FIXED: Final = (
     "metadata",
 )
 # What its end decided.
-_FINAL: Final = (
+FINAL: Final = (
     "outcome",
     "ended_by",
     "failure",
@@ -102,8 +102,8 @@ def _data(message: Message, event: Mapping[str, Any], call: Mapping[str, Any]) -
     """Return the call as it was at `event`: what came later is not told."""
     ended = message.status == _ENDED
     data = {"id": message.call_id, "status": message.status, "sequence": event["sequence"]}
-    data |= {name: call[name] for name in _FIXED}
-    data |= {name: call[name] if ended else None for name in _FINAL}
+    data |= {name: call[name] for name in FIXED}
+    data |= {name: call[name] if ended else None for name in FINAL}
     for name in ("created_at", "ended_at"):
         data[name] = _time(data[name])
     data["event"] = {"id": event["id"], **event["data"]}

@@ -88,6 +88,9 @@ class Outbox:
         self._told = told
         self._look = asyncio.Event()
         self.deliveries = 0
+        self.teller = 0
+        """The server's process that tells other workers on our behalf: we know without it."""
+
         self.position = 0
         """Every event up to this id was turned into the deliveries that it needs."""
 
@@ -97,6 +100,7 @@ class Outbox:
 
     async def serve(self, connection: Connection, poll_seconds: float) -> None:
         """Turn events into deliveries; ends by an exception once the connection is of no use."""
+        self.teller = connection.info.backend_pid
         await connection.execute(_BEGIN)
         self.position = await self._kept(connection)
         kept_at = asyncio.get_running_loop().time()
@@ -143,6 +147,7 @@ class Outbox:
         self.position = parameters["until"]
         self.deliveries += filled[0]
         self._told()
+        # Other workers may have the receivers.
         await connection.execute(_TELL)
         return True
 

@@ -5,30 +5,30 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
-
-import httpcore
+from urllib.parse import urlsplit
 
 from twoleg import __version__
 from twoleg.events.addresses import AddressPolicy, InvalidUrl
+from twoleg.events.delivery.connection import Connection, ConnectionBroken, Head
 
 TIMEOUT_SECONDS: Final = 10.0
 """How long a receiver may take for all of it: name, connection, TLS and reply."""
-
-MAX_READ: Final = 64 * 1024
-"""Bytes of a reply's body that are read (and forgotten), so that its connection can be kept."""
 
 MAX_ADDRESSES: Final = 3
 """Addresses of one name that are tried."""
 
 KEEP_ALIVE_SECONDS: Final = 30.0
-MAX_RETRY_AFTER_SECONDS: Final = 3600.0
 _SUCCESS: Final = range(200, 300)
 _REDIRECT: Final = range(300, 400)
 _GONE: Final = 410
 _BUSY: Final = (429, 503)
+_HEADERS: Final = (
+    "Content-Type: application/json",
+    f"User-Agent: twoleg/{__version__}",
+    "Accept: */*",
+)
 
 
 class AddressNotAllowed(Exception):
@@ -68,66 +68,20 @@ class Reply:
         return self.status is not None
 
 
-class AllowedNetwork(httpcore.AsyncNetworkBackend):
-    """Looks a name up, and connects to an address of it that the policy allows.
-
-    What is judged is what is connected to, so that a name cannot change in between. TLS goes on
-    naming the host, and checks its certificate.
-    """
-
-    def __init__(self, policy: AddressPolicy) -> None:
-        self._policy = policy
-        self._network = httpcore.AnyIOBackend()
-
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        """Connect to `host`. Raises AddressNotAllowed, httpcore.ConnectError and others of it."""
-        addresses = await self._allowed(host, port)
-        error: Exception | None = None
-        for address in addresses:
-            try:
-                return await self._network.connect_tcp(
-                    address, port, timeout, local_address, socket_options
-                )
-            except (httpcore.ConnectError, httpcore.ConnectTimeout) as refused:
-                error = refused
-        assert error is not None
-        raise error
-
-    async def _allowed(self, host: str, port: int) -> list[str]:
-        loop = asyncio.get_running_loop()
-        try:
-            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError) as error:
-            raise httpcore.ConnectError(f"the name {host} is unknown") from error
-        addresses = dict.fromkeys(str(address[0]) for *_, address in found)
-        allowed = [address for address in addresses if self._policy.allows(address)]
-        if not allowed:
-            raise AddressNotAllowed
-        return allowed[:MAX_ADDRESSES]
-
-
 class Poster:
     """The connections to one receiver. Close it when done."""
 
-    def __init__(self, policy: AddressPolicy, tls: ssl.SSLContext, max_connections: int) -> None:
+    def __init__(self, policy: AddressPolicy, tls: ssl.SSLContext) -> None:
         self._policy = policy
-        self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=tls,
-            max_connections=max_connections,
-            max_keepalive_connections=max_connections,
-            keepalive_expiry=KEEP_ALIVE_SECONDS,
-            network_backend=AllowedNetwork(policy),
-        )
+        self._tls = tls
+        self._idle: dict[_Origin, list[Connection]] = {}
 
-    async def close(self) -> None:
-        await self._pool.aclose()
+    def close(self) -> None:
+        """Close what is idle; a connection in use is closed by its exchange."""
+        for connections in self._idle.values():
+            for connection in connections:
+                connection.close()
+        self._idle.clear()
 
     async def post(self, request: Request) -> Reply:
         """Send `request`. Whatever a receiver does is a reply; nothing is raised.
@@ -138,54 +92,108 @@ class Poster:
             url = self._policy.check(request.url)
         except InvalidUrl as error:
             return Reply(None, f"the URL {error}")
-        status: int | None = None
-        retry_after: float | None = None
+        origin, text = _written(url, request)
+        heard: list[Connection] = []
         try:
-            async with (
-                asyncio.timeout(TIMEOUT_SECONDS),
-                self._pool.stream(
-                    "POST",
-                    url,
-                    headers=[*_HEADERS, *request.headers, ("Host", _host(url))],
-                    content=request.body,
-                ) as response,
-            ):
-                status = response.status
-                retry_after = _retry_after(response.headers) if status in _BUSY else None
-                await _read_a_little(response)
+            async with asyncio.timeout(TIMEOUT_SECONDS):
+                head = await self._exchange(origin, text, heard)
         except TimeoutError:
-            if status is None:
+            late = heard[-1].head if heard else None
+            if late is None:
                 return Reply(None, f"no reply within {TIMEOUT_SECONDS:g} s")
+            head = late
+        except ConnectionBroken as error:
+            return Reply(None, str(error))
         except AddressNotAllowed:
             return Reply(None, "the host has no public address")
-        except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException) as error:
-            if status is None:
-                return Reply(None, _told(error))
-        except (OSError, ValueError, RuntimeError) as error:
-            # Bytes that no library foresaw must not stop the deliveries of others.
-            if status is None:
-                return Reply(None, f"no reply: {type(error).__name__}")
-        assert status is not None
-        return Reply(status, _refusal(status), retry_after)
+        except ssl.SSLCertVerificationError as error:
+            return Reply(None, f"the certificate is not good: {error.verify_message}")
+        except ssl.SSLError as error:
+            return Reply(None, f"no connection: TLS: {error.reason or 'broken off'}")
+        except (OSError, UnicodeError):
+            return Reply(None, "no connection")
+        retry_after = head.retry_after if head.status in _BUSY else None
+        return Reply(head.status, _refusal(head.status), retry_after)
+
+    async def _exchange(self, origin: _Origin, text: bytes, heard: list[Connection]) -> Head:
+        """Send `text` over a connection that is kept, or a new one, which `heard` then holds."""
+        while True:
+            connection = self._kept(origin) or await self._connect(origin)
+            heard.append(connection)
+            try:
+                head = await connection.exchange(text)
+            except ConnectionBroken as broken:
+                connection.close()
+                # The far end may close what it kept just as we use it again.
+                if not (broken.unheard and connection.used):
+                    raise
+            else:
+                if connection.open:
+                    connection.idle_since = asyncio.get_running_loop().time()
+                    self._idle.setdefault(origin, []).append(connection)
+                return head
+
+    def _kept(self, origin: _Origin) -> Connection | None:
+        connections = self._idle.get(origin, [])
+        oldest = asyncio.get_running_loop().time() - KEEP_ALIVE_SECONDS
+        while connections:
+            connection = connections.pop()
+            if connection.open and connection.idle_since > oldest:
+                return connection
+            connection.close()
+        return None
+
+    async def _connect(self, origin: _Origin) -> Connection:
+        """Look the host up, and connect to an address of it that the policy allows.
+
+        What is judged is what is connected to, so that a name cannot change in between. TLS goes
+        on naming the host, and checks its certificate.
+        """
+        loop = asyncio.get_running_loop()
+        found = await loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
+        addresses = dict.fromkeys(str(address[0]) for *_, address in found)
+        allowed = [address for address in addresses if self._policy.allows(address)]
+        if not allowed:
+            raise AddressNotAllowed
+        *others, last = allowed[:MAX_ADDRESSES]
+        for address in others:
+            try:
+                return await self._connect_to(address, origin)
+            except OSError:
+                continue
+        return await self._connect_to(last, origin)
+
+    async def _connect_to(self, address: str, origin: _Origin) -> Connection:
+        loop = asyncio.get_running_loop()
+        tls = self._tls if origin.tls else None
+        name = origin.host if origin.tls else None
+        _, connection = await loop.create_connection(
+            Connection, address, origin.port, ssl=tls, server_hostname=name
+        )
+        return connection
 
 
-_HEADERS: Final = (
-    ("Content-Type", "application/json"),
-    ("User-Agent", f"twoleg/{__version__}"),
-    ("Accept", "*/*"),
-)
+@dataclass(frozen=True, slots=True)
+class _Origin:
+    tls: bool
+    host: str
+    port: int
 
 
-def _host(url: str) -> str:
-    return url.partition("://")[2].partition("/")[0].partition("?")[0]
-
-
-async def _read_a_little(response: httpcore.Response) -> None:
-    read = 0
-    async for chunk in response.aiter_stream():
-        read += len(chunk)
-        if read > MAX_READ:
-            return
+def _written(url: str, request: Request) -> tuple[_Origin, bytes]:
+    """Return where `request` goes and how it is written; `url` was checked."""
+    parts = urlsplit(url)
+    tls = parts.scheme == "https"
+    origin = _Origin(tls, parts.hostname or "", parts.port or (443 if tls else 80))
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    lines = [
+        f"POST {target} HTTP/1.1",
+        f"Host: {parts.netloc}",
+        *_HEADERS,
+        *(f"{name}: {value}" for name, value in request.headers),
+        f"Content-Length: {len(request.body)}",
+    ]
+    return origin, "\r\n".join(lines).encode() + b"\r\n\r\n" + request.body
 
 
 def _refusal(status: int) -> str | None:
@@ -194,26 +202,3 @@ def _refusal(status: int) -> str | None:
     if status in _REDIRECT:
         return f"answered {status}: redirects are not followed"
     return f"answered {status}"
-
-
-def _told(error: Exception) -> str:
-    what = {
-        httpcore.ConnectError: "no connection",
-        httpcore.ConnectTimeout: "no connection in time",
-        httpcore.ReadError: "the connection broke off",
-        httpcore.WriteError: "the connection broke off",
-        httpcore.RemoteProtocolError: "the reply is no HTTP",
-    }.get(type(error), type(error).__name__)
-    cause = error.__cause__ or error.__context__
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        return f"the certificate is not good: {cause.verify_message}"
-    if isinstance(cause, ssl.SSLError):
-        return f"{what}: TLS: {cause.reason or 'broken off'}"
-    return what
-
-
-def _retry_after(headers: Iterable[tuple[bytes, bytes]]) -> float | None:
-    for name, value in headers:
-        if name.lower() == b"retry-after" and value.isdigit() and len(value) < len("100000"):
-            return min(float(value), MAX_RETRY_AFTER_SECONDS)
-    return None

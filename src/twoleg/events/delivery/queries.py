@@ -6,11 +6,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from itertools import chain
 from typing import Any, Final, NamedTuple
 
 from psycopg.rows import dict_row
 
-from twoleg.events.delivery.messages import STATUSES, Message
+from twoleg.events.delivery.messages import FINAL, FIXED, STATUSES, Message
 from twoleg.events.webhooks.values import DeliveryState
 from twoleg.store.database import Connection
 
@@ -46,7 +47,9 @@ UPDATE webhook_receivers r SET worker = NULL, leased_until = 'epoch', due_at = (
   WHERE d.receiver_id = r.id AND d.state = 'pending')
 WHERE r.id = ANY(%(ids)s)
 """
-_DUE: Final = """
+_CALL_FIELDS: Final = [f"'{name}', c.{name}" for name in (*FIXED, *FINAL)]
+# What is at hand already is read over by its key alone.
+_DUE: Final = f"""
 SELECT d.id, d.receiver_id, d.webhook_id, d.call_id, d.type, d.message_id, d.attempts,
   d.created_at, coalesce(d.url, w.url) AS url,
   CASE WHEN d.webhook_id IS NULL THEN ARRAY[a.callback_secret]
@@ -54,24 +57,26 @@ SELECT d.id, d.receiver_id, d.webhook_id, d.call_id, d.type, d.message_id, d.att
       THEN ARRAY[w.secret, w.old_secret]
     ELSE ARRAY[w.secret] END AS secrets,
   d.webhook_id IS NULL OR w.deleted_at IS NULL AND (w.active OR d.event_id IS NULL) AS active,
-  CASE WHEN e.id IS NOT NULL THEN to_jsonb(e.*) END AS event,
-  CASE WHEN c.id IS NOT NULL THEN to_jsonb(c.*) END AS call,
+  CASE WHEN e.id IS NOT NULL THEN jsonb_build_object('id', e.id, 'sequence', e.sequence,
+    'at', e.at, 'data', e.data) END AS event,
+  CASE WHEN c.id IS NOT NULL THEN jsonb_build_object({", ".join(_CALL_FIELDS)}) END AS call,
   CASE WHEN e.id IS NULL THEN NULL WHEN e.type = ANY(%(statuses)s) THEN substr(e.type, 6) ELSE (
     SELECT substr(s.type, 6) FROM call_events s
     WHERE s.call_id = e.call_id AND s.sequence < e.sequence AND s.type = ANY(%(statuses)s)
     ORDER BY s.sequence DESC LIMIT 1) END AS status
-FROM unnest(%(ids)s::bigint[], %(rooms)s::int[]) AS lane(id, room)
+FROM unnest(%(ids)s::bigint[], %(asked)s::int[]) AS lane(id, asked)
   CROSS JOIN LATERAL (
     SELECT * FROM webhook_deliveries
     WHERE receiver_id = lane.id AND state = 'pending' AND next_attempt_at <= clock_timestamp()
-    ORDER BY next_attempt_at, id LIMIT lane.room
+    ORDER BY next_attempt_at, id LIMIT lane.asked
   ) AS d
   JOIN accounts a ON a.id = d.account_id
   LEFT JOIN webhooks w ON w.id = d.webhook_id
   LEFT JOIN call_events e ON e.id = d.event_id
   LEFT JOIN calls c ON c.id = e.call_id
+WHERE d.id <> ALL(%(known)s::bigint[])
 ORDER BY d.receiver_id, d.next_attempt_at, d.id
-"""
+"""  # noqa: S608
 _SAVE: Final = """
 WITH saved AS (
   UPDATE webhook_deliveries d SET state = x.state,
@@ -137,11 +142,14 @@ async def release(connection: Connection, worker: str, ids: Sequence[int]) -> No
         await connection.execute(_RELEASE, {"ids": ours})
 
 
-async def due(connection: Connection, rooms: dict[int, int]) -> list[Message]:
-    """Return what is due at receivers, so many at each as `rooms` says, in order."""
+async def due(
+    connection: Connection, rooms: dict[int, int], known: dict[int, set[int]]
+) -> list[Message]:
+    """Return what is due at receivers beside the `known`, about `rooms` at each, in order."""
     parameters = {
         "ids": list(rooms),
-        "rooms": list(rooms.values()),
+        "asked": [room + len(known[receiver_id]) for receiver_id, room in rooms.items()],
+        "known": list(chain.from_iterable(known.values())),
         "statuses": _STATUS_TYPES,
     }
     async with connection.cursor(row_factory=dict_row) as cursor:

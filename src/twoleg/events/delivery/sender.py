@@ -14,7 +14,7 @@ import structlog
 
 from twoleg.events.addresses import AddressPolicy
 from twoleg.events.delivery import queries
-from twoleg.events.delivery.lane import MOST_AT_ONCE, Lane
+from twoleg.events.delivery.lane import WINDOW, Lane
 from twoleg.events.delivery.messages import Message, request_of
 from twoleg.events.delivery.posting import Poster, Reply
 from twoleg.events.delivery.queries import LEASE_SECONDS, Result
@@ -97,10 +97,10 @@ class Sender:
         await self._save(connection)
         await queries.release(connection, self._name, list(self._lanes))
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Close all connections to receivers."""
         for lane in self._lanes.values():
-            await lane.poster.close()
+            lane.poster.close()
         self._lanes.clear()
 
     async def _turn(self, connection: Connection) -> None:
@@ -148,12 +148,11 @@ class Sender:
         ours = await queries.renew(connection, self._name, list(self._lanes))
         for receiver_id in self._lanes.keys() - ours:
             log.warning("another worker has the receiver", receiver_id=receiver_id)
-            await self._forget(self._lanes.pop(receiver_id))
+            self._forget(self._lanes.pop(receiver_id))
 
-    async def _forget(self, lane: Lane) -> None:
+    def _forget(self, lane: Lane) -> None:
         lane.drop()
-        if not lane.flying:
-            await lane.poster.close()
+        lane.poster.close()
 
     async def _lease(self, connection: Connection, now: float) -> None:
         room = MAX_LANES - len(self._lanes)
@@ -161,22 +160,24 @@ class Sender:
             return
         for leased in await queries.lease(connection, self._name, room):
             if leased.receiver_id not in self._lanes:
-                poster = Poster(self._policy, self._tls, MOST_AT_ONCE)
+                poster = Poster(self._policy, self._tls)
                 self._lanes[leased.receiver_id] = Lane(*leased, poster, now, more=True)
 
     async def _find_due(self, connection: Connection, looking: bool) -> None:
-        rooms = {
-            lane.receiver_id: len(lane.known) + lane.room
+        lanes = [
+            lane
             for lane in self._lanes.values()
-            if lane.room and (looking or lane.more)
-        }
-        if not rooms:
+            if (lane.room and looking) or (lane.more and lane.room >= WINDOW / 2)
+        ]
+        if not lanes:
             return
+        known = {lane.receiver_id: lane.known for lane in lanes}
+        rooms = {lane.receiver_id: lane.room for lane in lanes}
         found: dict[int, list[Message]] = {}
-        for message in await queries.due(connection, rooms):
+        for message in await queries.due(connection, rooms, known):
             found.setdefault(message.receiver_id, []).append(message)
-        for receiver_id, asked in rooms.items():
-            self._lanes[receiver_id].add(found.get(receiver_id, ()), asked)
+        for lane in lanes:
+            lane.add(found.get(lane.receiver_id, ()), rooms[lane.receiver_id])
 
     async def _release_idle(self, connection: Connection, now: float) -> None:
         idle = [
@@ -188,7 +189,7 @@ class Sender:
             await queries.release(connection, self._name, [lane.receiver_id for lane in idle])
             for lane in idle:
                 del self._lanes[lane.receiver_id]
-                await self._forget(lane)
+                self._forget(lane)
 
     def _start(self, lane: Lane) -> None:
         if self._draining:
@@ -213,7 +214,7 @@ class Sender:
         self._done.append((lane, self._result(lane, message, reply)))
         self._wake.set()
         if lane.lost:
-            await self._forget(lane)
+            self._forget(lane)
         else:
             self._start(lane)
 

@@ -72,7 +72,7 @@ async def delivering(
         async for told in connection.notifies():
             if told.channel == EVENTS_CHANNEL:
                 outbox.look()
-            else:
+            elif told.pid != outbox.teller:
                 sender.look()
 
     fill = partial(outbox.serve, poll_seconds=POLL_SECONDS)
@@ -102,7 +102,7 @@ async def _leave(database: Database, sender: Sender) -> None:
     except (OSError, TimeoutError, psycopg.Error):
         log.warning("the end of deliveries could not be told")
     finally:
-        await sender.close()
+        sender.close()
 
 
 async def remove_old_deliveries(database: Database, days: int) -> int:
