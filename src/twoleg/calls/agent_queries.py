@@ -91,11 +91,10 @@ free AS MATERIALIZED (
 )
 """  # noqa: S608
 
-# Of each row `s` of seeking, with its group `g`: the columns of Found.
+# Of each row `s` of seeking: the columns of Found, and what they are taken from.
 FOUND: Final = """
-  g.strategy, g.ring_seconds, g.max_wait_seconds, g.fallback, g.screening,
-  EXISTS (SELECT FROM wanted w WHERE w.call_id = s.call_id),
-  CASE WHEN EXISTS (SELECT FROM wanted w WHERE w.call_id = s.call_id) THEN true
+  g.strategy, g.ring_seconds, g.max_wait_seconds, g.fallback, g.screening, f.anybody,
+  CASE WHEN f.anybody THEN true
     WHEN s.ring_group_id IS NULL THEN EXISTS (
       SELECT FROM users u WHERE u.id = s.user_id AND u.deleted_at IS NULL)
     ELSE EXISTS (
@@ -106,10 +105,14 @@ FOUND: Final = """
       'screening', u.screening,
       'bindings', (SELECT coalesce(jsonb_agg(jsonb_build_object('contact', b.contact_uri,
           'path', b.path, 'flow', b.flow, 'engine_id', b.engine_id)), '[]')
-        FROM bindings b WHERE b.user_id = u.id AND b.expires_at > now()))
-      ORDER BY w.place), '[]')
-   FROM wanted w JOIN reserved r USING (call_id, user_id) JOIN users u ON u.id = w.user_id
-   WHERE w.call_id = s.call_id)
+        FROM bindings b WHERE b.user_id = u.id AND b.expires_at > now()))), '[]')
+   FROM reserved r JOIN users u ON u.id = r.user_id WHERE r.call_id = s.call_id)
+"""
+FOUND_FROM: Final = """
+  LEFT JOIN ring_groups g ON g.id = s.ring_group_id AND g.deleted_at IS NULL
+  CROSS JOIN LATERAL (
+    SELECT EXISTS (SELECT FROM wanted w WHERE w.call_id = s.call_id) AS anybody OFFSET 0
+  ) f
 """
 FOUND_COLUMNS: Final = 8
 
@@ -125,8 +128,7 @@ WITH seeking AS MATERIALIZED (
 ), {RESERVE}, waited AS (
   DELETE FROM waiting_calls w USING reserved r WHERE w.call_id = r.call_id
 )
-SELECT s.call_id, {FOUND}
-FROM seeking s LEFT JOIN ring_groups g ON g.id = s.ring_group_id AND g.deleted_at IS NULL
+SELECT s.call_id, {FOUND} FROM seeking s {FOUND_FROM}
 """  # noqa: S608
 
 # Who counts a group's queue has the group's row until it has joined the queue.

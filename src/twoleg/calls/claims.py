@@ -8,7 +8,7 @@ from typing import Any, Final
 import psycopg
 
 from twoleg.calls.admission_queries import CALLS_CHANNEL
-from twoleg.calls.agent_queries import FOUND, FOUND_COLUMNS, RESERVE, Found
+from twoleg.calls.agent_queries import FOUND, FOUND_COLUMNS, FOUND_FROM, RESERVE, Found
 from twoleg.calls.agent_search import AgentSearch, Target
 
 # Accounts take turns, beginning behind the one that was last: each gives as many of its calls, the
@@ -18,21 +18,21 @@ _CLAIM: Final = f"""
 WITH RECURSIVE next_accounts AS (
   (SELECT account_id FROM calls
    WHERE engine_id IS NULL AND ended_at IS NULL AND account_id > %(after)s
-   ORDER BY account_id LIMIT 1)
+   ORDER BY account_id, id LIMIT 1)
   UNION ALL
   SELECT (SELECT c.account_id FROM calls c
     WHERE c.engine_id IS NULL AND c.ended_at IS NULL AND c.account_id > n.account_id
-    ORDER BY c.account_id LIMIT 1)
+    ORDER BY c.account_id, c.id LIMIT 1)
   FROM next_accounts n WHERE n.account_id IS NOT NULL
 ), first_accounts AS (
   (SELECT account_id FROM calls
    WHERE engine_id IS NULL AND ended_at IS NULL AND account_id <= %(after)s
-   ORDER BY account_id LIMIT 1)
+   ORDER BY account_id, id LIMIT 1)
   UNION ALL
   SELECT (SELECT c.account_id FROM calls c
     WHERE c.engine_id IS NULL AND c.ended_at IS NULL AND c.account_id > f.account_id
       AND c.account_id <= %(after)s
-    ORDER BY c.account_id LIMIT 1)
+    ORDER BY c.account_id, c.id LIMIT 1)
   FROM first_accounts f WHERE f.account_id IS NOT NULL
 ), turns AS MATERIALIZED (
   SELECT account_id FROM (
@@ -43,25 +43,24 @@ WITH RECURSIVE next_accounts AS (
   SELECT q.id FROM turns t, LATERAL (
     SELECT id FROM calls
     WHERE account_id = t.account_id AND engine_id IS NULL AND ended_at IS NULL
-    ORDER BY id LIMIT (SELECT %(room)s / count(*) FROM turns) FOR NO KEY UPDATE SKIP LOCKED
+    ORDER BY account_id, id LIMIT (SELECT %(room)s / count(*) FROM turns)
+    FOR NO KEY UPDATE SKIP LOCKED
   ) q
-), claimed AS (
+), seeking AS (
   UPDATE calls c SET engine_id = %(engine)s, claimed_at = now() FROM due WHERE c.id = due.id
-  RETURNING c.id, c.account_id, c.user_id, c.ring_group_id, c.contact_id, c.line_id,
+  RETURNING c.id AS call_id, c.account_id, c.user_id,
+    CASE WHEN c.user_id IS NULL THEN c.ring_group_id END AS ring_group_id,
+    '{{}}'::bigint[] AS rung, c.ring_group_id AS named_group_id, c.contact_id, c.line_id,
     c.user_phone_number, c.contact_phone_number, c.line_phone_number, c.options, c.sequence,
     c.hangup_requested_at, c.created_at
-), seeking AS MATERIALIZED (
-  SELECT id AS call_id, account_id, user_id,
-    CASE WHEN user_id IS NULL THEN ring_group_id END AS ring_group_id, '{{}}'::bigint[] AS rung
-  FROM claimed
 ), {RESERVE}
-SELECT c.id, c.account_id, c.user_id, c.ring_group_id, c.user_phone_number,
-  c.contact_phone_number, c.line_phone_number, c.options, c.sequence,
-  c.hangup_requested_at IS NOT NULL,
-  extract(epoch FROM clock_timestamp() - c.created_at)::float8,
-  (SELECT screening FROM accounts WHERE id = c.account_id),
-  (SELECT name FROM contacts WHERE id = c.contact_id),
-  (SELECT language FROM contacts WHERE id = c.contact_id), l.country,
+SELECT s.call_id, s.account_id, s.user_id, s.named_group_id, s.user_phone_number,
+  s.contact_phone_number, s.line_phone_number, s.options, s.sequence,
+  s.hangup_requested_at IS NOT NULL,
+  extract(epoch FROM clock_timestamp() - s.created_at)::float8,
+  (SELECT screening FROM accounts WHERE id = s.account_id),
+  (SELECT name FROM contacts WHERE id = s.contact_id),
+  (SELECT language FROM contacts WHERE id = s.contact_id), l.country,
   (SELECT coalesce(jsonb_agg(jsonb_build_object(
       'id', t.id, 'host', t.host, 'port', t.port, 'transport', t.transport,
       'username', t.username, 'password', t.password, 'from_domain', t.from_domain,
@@ -70,11 +69,10 @@ SELECT c.id, c.account_id, c.user_id, c.ring_group_id, c.user_phone_number,
       'is_limited', t.max_calls IS NOT NULL OR t.calls_per_second IS NOT NULL)
       ORDER BY t.priority, lt.position), '[]')
    FROM line_trunks lt JOIN trunks t ON t.id = lt.trunk_id
-   WHERE lt.line_id = c.line_id AND t.deleted_at IS NULL),
+   WHERE lt.line_id = s.line_id AND t.deleted_at IS NULL),
   {FOUND}
-FROM claimed c JOIN seeking s ON s.call_id = c.id LEFT JOIN lines l ON l.id = c.line_id
-  LEFT JOIN ring_groups g ON g.id = s.ring_group_id AND g.deleted_at IS NULL
-ORDER BY c.id
+FROM seeking s LEFT JOIN lines l ON l.id = s.line_id {FOUND_FROM}
+ORDER BY s.call_id
 """  # noqa: S608
 
 _GIVE_BACK: Final = """

@@ -12,11 +12,13 @@ from twoleg.store import Database, lasting
 Connection = psycopg.AsyncConnection[Any]
 
 # What an engine asks for is a few rows by their keys. Plans that were made while the tables were
-# small must not read them whole when they are large, and planning anew costs more than it gains.
+# small must not read them whole when they are large, nor sort what an index has in its order, and
+# planning anew costs more than it gains.
 _PLANNER: Final = """
 SELECT set_config(name, setting, false) FROM (VALUES
   ('plan_cache_mode', 'force_generic_plan'), ('jit', 'off'), ('enable_seqscan', 'off'),
-  ('enable_hashjoin', 'off'), ('enable_mergejoin', 'off'), ('enable_bitmapscan', 'off')
+  ('enable_hashjoin', 'off'), ('enable_mergejoin', 'off'), ('enable_bitmapscan', 'off'),
+  ('enable_sort', 'off'), ('enable_incremental_sort', 'off')
 ) AS settings(name, setting)
 """
 
