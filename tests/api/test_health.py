@@ -1,5 +1,7 @@
 """Liveness, readiness and what Prometheus reads."""
 
+import re
+
 
 async def test_the_process_lives_whatever_the_database_does(anonymous):
     for path in ("/health", "/api/v1/health"):
@@ -57,6 +59,22 @@ async def test_what_the_living_engines_measured_is_read_from_their_heartbeats(an
         assert line in text
     assert 'ended"}' not in text
     assert "dead" not in text
+
+
+async def test_what_waits_to_be_sent_is_counted_with_the_age_of_the_oldest(
+    anonymous, execute, account
+):
+    await execute(
+        "INSERT INTO webhook_deliveries (account_id, receiver_id, webhook_id, type, message_id,"
+        " state, attempts, next_attempt_at) SELECT r.account_id, r.id, r.webhook_id, 'call.ended',"
+        " 'm', state, attempts, now() - age FROM webhook_receivers r, (VALUES"
+        " ('pending', 0, interval '90 seconds'), ('pending', 3, '1 hour'), ('failed', 0, '1 day'))"
+        " AS v(state, attempts, age)"
+    )
+    text = (await anonymous.get("/metrics")).text
+    assert "twoleg_webhook_deliveries_pending 2.0" in text
+    [lag] = re.findall(r"^twoleg_webhook_deliveries_lag_seconds (\S+)$", text, re.MULTILINE)
+    assert 90 <= float(lag) < 3600
 
 
 async def test_what_prometheus_reads_tells_of_no_account(client, anonymous, account):

@@ -27,6 +27,7 @@ COMMANDS = {
     "lines": "twoleg.cli.resources:lines",
     "trunks": "twoleg.cli.resources:trunks",
     "tokens": "twoleg.cli.resources:tokens",
+    "webhooks": "twoleg.cli.webhooks:webhooks",
     "db": "twoleg.cli.database:commands",
     "api": "twoleg.cli.parts:api",
     "engine": "twoleg.cli.parts:engine",

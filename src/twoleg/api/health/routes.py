@@ -13,6 +13,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from twoleg.api.errors import JSONReply
 from twoleg.api.health.engine_figures import HEARTBEAT_SECONDS, EngineFigures, figures_of
 from twoleg.api.health.schemas import Liveness, Readiness
+from twoleg.api.health.webhook_figures import webhook_figures
 from twoleg.api.state import DatabaseOf, MeasurementsOf
 
 CHECK_TIMEOUT_SECONDS: Final = 2.0
@@ -50,10 +51,11 @@ async def readiness(database: DatabaseOf) -> Response:
 async def metrics(measurements: MeasurementsOf, database: DatabaseOf) -> Response:
     """Return what this process and the engines measured, for Prometheus.
 
-    Without the database there is nothing of the engines.
+    Without the database there is nothing of the engines and the webhooks.
     """
     text = generate_latest(measurements.registry)
     with contextlib.suppress(psycopg.Error, OSError, TimeoutError):
         async with asyncio.timeout(CHECK_TIMEOUT_SECONDS):
             text += EngineFigures(await figures_of(database)).to_text()
+            text += await webhook_figures(database)
     return Response(text, headers={"Content-Type": CONTENT_TYPE_LATEST})
