@@ -15,6 +15,7 @@ import select
 import socket
 import statistics
 import struct
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -24,7 +25,7 @@ from pathlib import Path
 import uvloop
 from _figures import figure, machine, percentile
 
-from twoleg.media import Codec, EmbeddedPlane, RemoteStream
+from twoleg.media import Codec, EmbeddedPlane, Recorder, RemoteStream
 
 LOOPBACK = "127.0.0.1"
 FRAME_SECONDS = 0.02
@@ -46,7 +47,9 @@ def main() -> None:
     figure("media.direct_delay_p99", 1000 * percentile(direct.delays, 99), "ms")
     costs = {}
     for calls in (few, arguments.calls // 2, arguments.calls):
-        measured = _measure(calls, arguments.seconds, transcode=arguments.transcode)
+        measured = _measure(
+            calls, arguments.seconds, transcode=arguments.transcode, record=arguments.record
+        )
         costs[calls] = _report(calls, measured)
     growth = costs[arguments.calls] / costs[few]
     figure(f"media.cost_growth_{few}_to_{arguments.calls}", growth, "ratio")
@@ -58,6 +61,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=8.0, help="length of each measurement")
     parser.add_argument(
         "--transcode", action="store_true", help="mu-law on one leg, A-law on the other"
+    )
+    parser.add_argument(
+        "--record", action="store_true", help="record every call, into a directory of its own"
     )
     return parser.parse_args()
 
@@ -99,12 +105,13 @@ def _report(calls: int, measured: Measured) -> float:
         ("kernel_memory_per_call", measured.kernel_bytes_a_call / 1000, "kB"),
         ("plane_loss_seen", measured.qualities["lost"], "packets"),
         ("plane_jitter_median", measured.qualities["jitter_ms"], "ms"),
+        ("recordings_stopped", measured.qualities["stopped"], "recordings"),
     ):
         figure(f"media.{calls}.{name}", value, unit)
     return cost
 
 
-def _measure(calls: int, seconds: float, *, transcode: bool) -> Measured:
+def _measure(calls: int, seconds: float, *, transcode: bool, record: bool) -> Measured:
     """Run one plane in a process of its own, and all far ends in this one."""
     here, there = multiprocessing.Pipe()
     plane = multiprocessing.get_context("spawn").Process(target=_plane, args=(there,))
@@ -112,7 +119,7 @@ def _measure(calls: int, seconds: float, *, transcode: bool) -> Measured:
     try:
         with _sockets(2 * calls) as sockets:
             addresses = [bound.getsockname() for bound in sockets]
-            here.send({"remotes": addresses, "transcode": transcode})
+            here.send({"remotes": addresses, "transcode": transcode, "record": record})
             opened = here.recv()
             # Settle: every stream is latched, and the plane's first costs are paid.
             _talk(sockets, opened["ports"], SETTLING_SECONDS, transcode=transcode)
@@ -238,8 +245,15 @@ async def _serve(pipe: Connection) -> None:
                 )
             )
             ports.append(leg)
-        for left, right in zip(ports[::2], ports[1::2], strict=True):
+        pairs = list(zip(ports[::2], ports[1::2], strict=True))
+        for left, right in pairs:
             plane.bridge(left, right)
+        recorder = None
+        if orders["record"]:
+            directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            recorder = await stack.enter_async_context(Recorder.open(directory))
+            for number, (left, right) in enumerate(pairs):
+                recorder.record(number, 1, left, right, print)
         memory, kernel = _memory() - before, _kernel_memory() - kernel_before
         numbers = [leg.port for leg in ports]
         pipe.send({"ports": numbers, "memory": memory, "kernel_memory": kernel})
@@ -251,7 +265,9 @@ async def _serve(pipe: Connection) -> None:
         qualities = [leg.quality() for leg in ports]
         jitter = statistics.median(quality.jitter_ms for quality in qualities)
         lost = sum(quality.packets_lost for quality in qualities)
-        pipe.send({"cpu": spent, "quality": {"lost": lost, "jitter_ms": jitter}})
+        stopped = 0 if recorder is None else recorder.stopped
+        quality = {"lost": lost, "jitter_ms": jitter, "stopped": stopped}
+        pipe.send({"cpu": spent, "quality": quality})
 
 
 async def _order(loop: asyncio.AbstractEventLoop, pipe: Connection) -> object:

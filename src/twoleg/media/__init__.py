@@ -11,11 +11,15 @@ from twoleg.media.playback import Playback
 from twoleg.media.port import MediaPort, NotConnected, PortClosed
 from twoleg.media.ports import NoPortsLeft
 from twoleg.media.quality import Quality
+from twoleg.media.raw_recording import RawHeader, UnreadableRecording, read_header
+from twoleg.media.recorder import RAW_SUFFIX, Recorder, Recording
+from twoleg.media.recording_wav import RenderedRecording, render_recording
 from twoleg.media.remote import RemoteStream
 from twoleg.media.tones import ToneBook, dtmf, steady
 from twoleg.media.wav import UnusableAudio, WavEncoding, WavWriter
 
 __all__ = [
+    "RAW_SUFFIX",
     "Audio",
     "Bridge",
     "Codec",
@@ -28,13 +32,20 @@ __all__ = [
     "Playback",
     "PortClosed",
     "Quality",
+    "RawHeader",
+    "Recorder",
+    "Recording",
     "RemoteStream",
+    "RenderedRecording",
     "ToneBook",
+    "UnreadableRecording",
     "UnusableAudio",
     "WavEncoding",
     "WavWriter",
     "dominant_tone",
     "dtmf",
+    "read_header",
+    "render_recording",
     "steady",
     "tone_levels",
 ]

@@ -1,7 +1,7 @@
 """The stream that comes to a port: whose it is, what it holds, where it goes on to."""
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 from twoleg.media.codec import Codec
 from twoleg.media.dtmf import DigitReceiver
@@ -28,6 +28,14 @@ _TRANSLATIONS: Final = {
 }
 
 AudioSink = Callable[[Codec, bytes], None]
+
+
+class AudioTrack(Protocol):
+    """What keeps every audio packet that comes; `twoleg.media.recorder.Track` is one."""
+
+    def use(self, codec: Codec) -> None: ...
+
+    def take(self, payload: bytes | bytearray | memoryview, timestamp: int, now: float) -> None: ...
 
 
 class CodecMismatch(Exception):
@@ -75,6 +83,7 @@ class Incoming:
         "arrived",
         "heard_at",
         "reception",
+        "recording",
         "rejected",
         "sequence_offset",
         "sink",
@@ -114,6 +123,7 @@ class Incoming:
         self.sequence_offset = 0
         self.timestamp_offset = 0
         self.sink: AudioSink | None = None
+        self.recording: AudioTrack | None = None
 
     @property
     def destination(self) -> SocketAddress | None:
@@ -128,9 +138,16 @@ class Incoming:
     def expect(self, remote: RemoteStream, signalled: SocketAddress | None) -> None:
         """Take `remote`'s stream, and learn its address again."""
         self._remote = remote
+        self.record(self.recording)
         self._latch.open(signalled)
         self.source = self._latch.source
         self._set_types(None)
+
+    def record(self, track: AudioTrack | None) -> None:
+        """Give every audio packet to `track` too; None ends it."""
+        self.recording = track
+        if track is not None and self._remote is not None:
+            track.use(self._remote.codec)
 
     def pass_to(self, target: Outgoing | None, listener: RemoteStream | None) -> None:
         """Pass the stream on as what `listener` was agreed on; None: to nobody.
@@ -192,6 +209,8 @@ class Incoming:
         kind = self.types[second & 0x7F]
         if kind < 0x80 and self.sink is not None and self._remote is not None:
             self.sink(self._remote.codec, bytes(payload))
+        if kind < 0x80 and self.recording is not None:
+            self.recording.take(payload, timestamp, now)
         target = self._target
         if target is None:
             self._settle()

@@ -14,7 +14,7 @@ from twoleg.media.control import REPORT_SECONDS, Control, jitter_ms
 from twoleg.media.digit_sender import DigitSender
 from twoleg.media.dtmf import DIGITS
 from twoleg.media.inband import InbandDigits
-from twoleg.media.incoming import AudioSink, Incoming, translation
+from twoleg.media.incoming import AudioSink, AudioTrack, Incoming, translation
 from twoleg.media.latch import SocketAddress, socket_address
 from twoleg.media.outgoing import Outgoing
 from twoleg.media.playback import FrameSource, Playback
@@ -191,6 +191,10 @@ class MediaPort:
         """Give every received audio payload to `sink` too, in order of arrival; None ends it."""
         self._tap = sink
         self._set_sink()
+
+    def record(self, track: AudioTrack | None) -> None:
+        """Give every received audio packet to `track` too, with its times; None ends it."""
+        self.incoming.record(track)
 
     def quality(self) -> Quality:
         """Return the figures so far."""

@@ -97,6 +97,8 @@ class Relay:
                 payload = view[HEADER_BYTES:size]
                 stream.pass_on(second, sequence, timestamp, payload, step, now)
                 continue
+            if stream.recording is not None:
+                stream.recording.take(view[HEADER_BYTES:size], timestamp, now)
             outgoing = stream.target
             if outgoing is None or outgoing.send is None:
                 continue
