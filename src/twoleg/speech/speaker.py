@@ -1,0 +1,117 @@
+"""Speaking texts without blocking anybody, and without trusting the library with our process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import sys
+from array import array
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Final, Self
+
+from twoleg.media import Audio
+from twoleg.speech.espeak import RATE
+from twoleg.speech.voices import voice_for
+
+MAX_TEXT: Final = 2000
+"""Characters: some two minutes of speech."""
+
+WORDS_PER_MINUTE: Final = 150
+"""Slower than espeak-ng's own 175: these are heard once, on a telephone."""
+
+TIMEOUT_SECONDS: Final = 60.0
+STOP_SECONDS: Final = 2.0
+LONGEST_REPLY: Final = 5 * 60 * RATE * 2
+
+
+class SpeechFailed(Exception):
+    """A text could not be spoken; `reason` says why."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Speaker:
+    """Speaks one text after another. Made by `Speaker.open`.
+
+    espeak-ng runs in a child process, which is begun with the first text and anew after a crash: a
+    text that breaks the library ends one prompt, and no calls.
+    """
+
+    def __init__(self) -> None:
+        self._process: Process | None = None
+        self._turn = asyncio.Lock()
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls) -> AsyncIterator[Self]:
+        """Be able to speak until the block is left."""
+        speaker = cls()
+        try:
+            yield speaker
+        finally:
+            await speaker._stop()
+
+    async def speak(self, text: str, language: str) -> Audio:
+        """Return the text, spoken. Raises SpeechFailed, and UnknownLanguage."""
+        if len(text) > MAX_TEXT:
+            raise SpeechFailed(f"The text may have {MAX_TEXT} characters at most")
+        request = {
+            # The library takes what stands after a NUL for something else.
+            "text": text.replace("\0", " "),
+            "voice": voice_for(language),
+            "words_per_minute": WORDS_PER_MINUTE,
+        }
+        async with self._turn:
+            try:
+                async with asyncio.timeout(TIMEOUT_SECONDS):
+                    samples = await self._ask(request)
+            except BaseException as error:
+                # What is under way in the pipe would be taken for the next text's reply.
+                await self._stop()
+                if isinstance(error, TimeoutError | OSError | asyncio.IncompleteReadError):
+                    raise SpeechFailed("espeak-ng gave up") from error
+                raise
+        if not samples:
+            raise SpeechFailed("There is nothing to say in this text")
+        return Audio.from_pcm(samples, RATE)
+
+    async def _ask(self, request: dict[str, Any]) -> array[int]:
+        process = self._process
+        if process is None or process.returncode is not None:
+            self._process = process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "twoleg.speech.espeak", stdin=PIPE, stdout=PIPE
+            )
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps(request).encode() + b"\n")
+        await process.stdin.drain()
+        reply = json.loads(await process.stdout.readuntil(b"\n"))
+        if "error" in reply:
+            raise SpeechFailed(str(reply["error"]))
+        size = int(reply["bytes"])
+        if size > LONGEST_REPLY:
+            raise SpeechFailed("The speech is too long")
+        samples = array("h")
+        samples.frombytes(await process.stdout.readexactly(size))
+        return samples
+
+    async def _stop(self) -> None:
+        process, self._process = self._process, None
+        if process is None or process.returncode is not None:
+            return
+        assert process.stdin is not None
+        process.stdin.close()
+        try:
+            async with asyncio.timeout(STOP_SECONDS):
+                await process.wait()
+        except BaseException as error:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+            if not isinstance(error, TimeoutError):
+                raise
