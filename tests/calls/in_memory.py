@@ -674,3 +674,13 @@ def prepare(
         agents=agents,
     )
     return Told(phone, plane, record, story)
+
+
+class AttentionTone:
+    """`Phrases` without a voice: two rising beeps stand for every sentence."""
+
+    def __init__(self, tones):
+        self._tones = tones
+
+    def phrase(self, phrase, language):
+        return self._tones.attention()

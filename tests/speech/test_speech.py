@@ -30,7 +30,7 @@ AFTERNOON = datetime(2026, 1, 6, 14, 0)
     ("language", "date", "half_past_nine", "two"),
     [
         ("en", "Tuesday, January 6", "9 30 AM", "2 PM"),
-        ("en-GB", "Tuesday 6 January", "9 30 AM", "2 PM"),
+        ("en-GB", "Tuesday, 6 January", "9 30 AM", "2 PM"),
         ("de", "Dienstag, 6. Januar", "9 Uhr 30", "14 Uhr"),
         ("de-CH", "Dienstag, 6. Januar", "9 Uhr 30", "14 Uhr"),
         ("fr", "mardi 6 janvier", "9 heures 30", "14 heures"),

@@ -21,10 +21,11 @@ from twoleg.calls.claims import Claim
 from twoleg.calls.dispatch import MAX_QUEUED_SECONDS, Dispatcher, RunningCall
 from twoleg.calls.figures import Figures
 from twoleg.calls.known_peers import KnownPeers
-from twoleg.calls.phrases import AttentionTone
+from twoleg.calls.phrases import language_for
 from twoleg.calls.planning import Surroundings, plan_of
 from twoleg.calls.ports import Equipment
 from twoleg.calls.recovery import Recovery, join
+from twoleg.calls.spoken_texts import SpokenPhrases, SpokenTexts
 from twoleg.calls.story import Story, StorySettings
 from twoleg.calls.trunk_places import TrunkPlaces
 from twoleg.calls.trunk_watch import TrunkWatch
@@ -39,6 +40,7 @@ log = structlog.get_logger(__name__)
 
 ENGINE_LOST: Final = Reason("SIP", 503, "Engine lost")
 
+_COUNTRIES: Final = "SELECT DISTINCT country FROM lines WHERE deleted_at IS NULL"
 _KNOWN_PHONES: Final = """
 SELECT DISTINCT flow->'remote'->>0, extract(epoch FROM max(expires_at))::float8
 FROM bindings WHERE expires_at > now() AND flow IS NOT NULL GROUP BY 1
@@ -123,7 +125,10 @@ class Engine:
             plane = await enter(media)
             tones = ToneBook()
             trunks = await enter(TrunkPlaces.open(database, engine_id))
-            equipment = Equipment(phone, plane, tones, AttentionTone(tones), trunks=trunks)
+            texts = await enter(SpokenTexts.open(database))
+            phrases = SpokenPhrases(texts, tones)
+            await _prepare_phrases(database, phrases)
+            equipment = Equipment(phone, plane, tones, phrases, trunks=trunks)
             here = Surroundings(engine_id, ours, random.random)
 
             desk = await enter(AgentDesk.open(database, engine_id))
@@ -165,6 +170,14 @@ class Engine:
         """Take no more calls, wait for the running ones, and say how many are left."""
         self._recovery.draining = True
         return await self._dispatcher.drain(seconds)
+
+
+async def _prepare_phrases(database: Database, phrases: SpokenPhrases) -> None:
+    """Have the phrases ready that calls over the lines that there are may need."""
+    async with database.connection() as connection:
+        cursor = await connection.execute(_COUNTRIES)
+        for language in {language_for(None, country) for (country,) in await cursor.fetchall()}:
+            phrases.prepare(language)
 
 
 async def _remember_phones(database: Database, peers: KnownPeers) -> None:

@@ -3,10 +3,7 @@
 from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from twoleg.calls.ports import Playable, Tones
+from typing import Final
 
 DEFAULT_LANGUAGE: Final = "en"
 """For whoever's language is not known, or not among `LANGUAGES`."""
@@ -104,13 +101,3 @@ def language_for(language: str | None, country: str | None = None) -> str:
 def text_of(phrase: Phrase, language: str | None) -> str:
     """Return what is said, in a language as `language_for` takes it."""
     return TEXTS[phrase][language_for(language)]
-
-
-class AttentionTone:
-    """`Phrases` without a voice: two rising beeps stand for every sentence."""
-
-    def __init__(self, tones: "Tones") -> None:
-        self._tones = tones
-
-    def phrase(self, phrase: Phrase, language: str | None) -> "Playable":  # noqa: ARG002  # one for all
-        return self._tones.attention()

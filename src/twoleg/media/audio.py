@@ -71,6 +71,13 @@ class Audio:
         wav = read_wav(source)
         return cls.from_pcm(wav.samples, wav.rate)
 
+    def samples(self, rate: int) -> "array[int]":
+        """Return 16-bit mono samples at 8000 or 16000 Hz; made anew where it has only the other."""
+        if rate in self._pcm:
+            return self._pcm[rate]
+        ((own_rate, samples),) = self._pcm.items()
+        return resample(samples, own_rate, rate)
+
     def frames(self, codec: Codec) -> Sequence[bytes]:
         """Return its frames of 20 ms, the last one filled up with silence.
 

@@ -1,8 +1,8 @@
 """The program that speaks: espeak-ng in a process of its own.
 
 It reads a JSON object a line, `{"text": ..., "voice": ..., "words_per_minute": ...}`, and answers
-each with a line `{"bytes": N}` and N bytes of 16-bit mono samples at 16 kHz, or with a line
-`{"error": ...}`. It ends with its standard input.
+each with a line `{"bytes": {"8000": N, "16000": M}}` and so many bytes of 16-bit mono samples at
+each rate, or with a line `{"error": ...}`. It ends with its standard input.
 """
 
 from __future__ import annotations
@@ -13,11 +13,10 @@ import sys
 from array import array
 from typing import IO, Any, Final
 
+import av
 import espeakng_loader
 
-from twoleg.media.resample import resample
-
-RATE: Final = 16_000
+RATES: Final = (8_000, 16_000)
 
 _RETRIEVAL: Final = 1  # AUDIO_OUTPUT_RETRIEVAL: samples go to the callback
 _CHARACTERS_UTF8: Final = 1
@@ -44,8 +43,8 @@ class Voice:
         self._callback = _Callback(self._hear)
         self._library.espeak_SetSynthCallback(self._callback)
 
-    def speak(self, text: str, voice: str, words_per_minute: int) -> array[int]:
-        """Return what was spoken, at `RATE`. Raises ValueError for a voice that there is not."""
+    def speak(self, text: str, voice: str, words_per_minute: int) -> dict[int, bytes]:
+        """Return what was spoken, at each of `RATES`. Raises ValueError for an unknown voice."""
         if self._library.espeak_SetVoiceByName(voice.encode()) != 0:
             raise ValueError(f"no voice {voice!r}")
         self._library.espeak_SetParameter(_RATE_PARAMETER, words_per_minute, 0)
@@ -57,7 +56,17 @@ class Voice:
         if failed:
             raise ValueError("espeak-ng would not speak")
         self._library.espeak_Synchronize()
-        return resample(self._spoken, self._rate, RATE) if self._spoken else self._spoken
+        return {rate: self._at(rate) for rate in RATES}
+
+    def _at(self, rate: int) -> bytes:
+        if not self._spoken:
+            return b""
+        spoken = av.AudioFrame(format="s16", layout="mono", samples=len(self._spoken))
+        spoken.sample_rate = self._rate
+        spoken.planes[0].update(self._spoken.tobytes())
+        resampler = av.AudioResampler(format="s16", layout="mono", rate=rate)
+        frames = [*resampler.resample(spoken), *resampler.resample(None)]
+        return b"".join([bytes(frame.planes[0])[: 2 * frame.samples] for frame in frames])
 
     def _hear(self, samples: Any, count: int, _events: Any) -> int:
         if samples and count > 0:
@@ -70,11 +79,13 @@ def serve(requests: IO[bytes], replies: IO[bytes]) -> None:
     voice = Voice()
     for line in requests:
         try:
-            samples = voice.speak(**json.loads(line)).tobytes()
+            spoken = voice.speak(**json.loads(line))
         except (ValueError, TypeError) as error:
             replies.write(json.dumps({"error": str(error)}).encode() + b"\n")
         else:
-            replies.write(json.dumps({"bytes": len(samples)}).encode() + b"\n" + samples)
+            sizes = {rate: len(samples) for rate, samples in spoken.items()}
+            replies.write(json.dumps({"bytes": sizes}).encode() + b"\n")
+            replies.writelines(spoken.values())
         replies.flush()
 
 

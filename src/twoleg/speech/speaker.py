@@ -10,10 +10,10 @@ from array import array
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, Final, Self
 
 from twoleg.media import Audio
-from twoleg.speech.espeak import RATE
 from twoleg.speech.voices import voice_for
 
 MAX_TEXT: Final = 2000
@@ -24,7 +24,11 @@ WORDS_PER_MINUTE: Final = 150
 
 TIMEOUT_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 2.0
-LONGEST_REPLY: Final = 5 * 60 * RATE * 2
+LONGEST_REPLY: Final = 5 * 60 * 16_000 * 2
+"""Bytes."""
+
+PROGRAM: Final = str(Path(__file__).with_name("espeak.py"))
+"""Run by its path: it needs nothing of this package, and starts so much sooner."""
 
 
 class SpeechFailed(Exception):
@@ -60,6 +64,8 @@ class Speaker:
         """Return the text, spoken. Raises SpeechFailed, and UnknownLanguage."""
         if len(text) > MAX_TEXT:
             raise SpeechFailed(f"The text may have {MAX_TEXT} characters at most")
+        if not text.strip():
+            raise SpeechFailed("There is nothing to say in this text")
         request = {
             # The library takes what stands after a NUL for something else.
             "text": text.replace("\0", " "),
@@ -69,22 +75,22 @@ class Speaker:
         async with self._turn:
             try:
                 async with asyncio.timeout(TIMEOUT_SECONDS):
-                    samples = await self._ask(request)
+                    spoken = await self._ask(request)
             except BaseException as error:
                 # What is under way in the pipe would be taken for the next text's reply.
                 await self._stop()
                 if isinstance(error, TimeoutError | OSError | asyncio.IncompleteReadError):
                     raise SpeechFailed("espeak-ng gave up") from error
                 raise
-        if not samples:
+        if not all(spoken.values()):
             raise SpeechFailed("There is nothing to say in this text")
-        return Audio.from_pcm(samples, RATE)
+        return Audio(spoken)
 
-    async def _ask(self, request: dict[str, Any]) -> array[int]:
+    async def _ask(self, request: dict[str, Any]) -> dict[int, array[int]]:
         process = self._process
         if process is None or process.returncode is not None:
             self._process = process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "twoleg.speech.espeak", stdin=PIPE, stdout=PIPE
+                sys.executable, PROGRAM, stdin=PIPE, stdout=PIPE
             )
         assert process.stdin is not None
         assert process.stdout is not None
@@ -93,12 +99,13 @@ class Speaker:
         reply = json.loads(await process.stdout.readuntil(b"\n"))
         if "error" in reply:
             raise SpeechFailed(str(reply["error"]))
-        size = int(reply["bytes"])
-        if size > LONGEST_REPLY:
-            raise SpeechFailed("The speech is too long")
-        samples = array("h")
-        samples.frombytes(await process.stdout.readexactly(size))
-        return samples
+        spoken = {}
+        for rate, size in reply["bytes"].items():
+            if size > LONGEST_REPLY:
+                raise SpeechFailed("The speech is too long")
+            spoken[int(rate)] = samples = array("h")
+            samples.frombytes(await process.stdout.readexactly(size))
+        return spoken
 
     async def _stop(self) -> None:
         process, self._process = self._process, None

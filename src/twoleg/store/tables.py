@@ -876,3 +876,13 @@ import_refusals = Table(
     _object("row_values"),
     Index(None, "import_id", "id"),
 )
+
+# Texts that were spoken before: 8 kHz mu-law, under the digest of text and language.
+spoken_texts = Table(
+    "spoken_texts",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("ulaw", LargeBinary, nullable=False),
+    Column("used_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Index(None, "used_at"),
+)

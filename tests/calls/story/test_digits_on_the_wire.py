@@ -3,11 +3,10 @@
 import asyncio
 
 import pytest
-from calls.in_memory import MemoryWriter, call_plan
+from calls.in_memory import AttentionTone, MemoryWriter, call_plan
 from calls.story.test_on_the_wire import FarEnd, far_end
 
 from twoleg.calls.leg_media import LegMedia, info_of
-from twoleg.calls.phrases import AttentionTone
 from twoleg.calls.plan import AgentPlan
 from twoleg.calls.ports import Equipment
 from twoleg.calls.story import Story, StorySettings

@@ -4,11 +4,10 @@ import asyncio
 from array import array
 
 import pytest
-from calls.in_memory import MemoryWriter, call_plan
+from calls.in_memory import AttentionTone, MemoryWriter, call_plan
 from calls.story.test_on_the_wire import WINDOW, FarEnd, far_end
 
 from twoleg.calls.leg_media import LegMedia
-from twoleg.calls.phrases import AttentionTone
 from twoleg.calls.plan import AgentPlan
 from twoleg.calls.ports import Equipment
 from twoleg.calls.story import Story

@@ -5,10 +5,9 @@ from array import array
 from contextlib import asynccontextmanager
 
 import pytest
-from calls.in_memory import MemoryWriter, call_plan, leg_plan
+from calls.in_memory import AttentionTone, MemoryWriter, call_plan, leg_plan
 
 from twoleg.calls.leg_media import LegMedia
-from twoleg.calls.phrases import AttentionTone
 from twoleg.calls.plan import AgentPlan
 from twoleg.calls.ports import Equipment
 from twoleg.calls.story import Story, StorySettings

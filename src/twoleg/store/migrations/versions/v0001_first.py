@@ -648,6 +648,14 @@ CREATE TABLE import_refusals (
         REFERENCES imports (id) ON DELETE CASCADE
 );
 CREATE INDEX ix_import_refusals_import_id_id ON import_refusals (import_id, id);
+
+CREATE TABLE spoken_texts (
+    digest bytea NOT NULL,
+    ulaw bytea NOT NULL,
+    used_at timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT pk_spoken_texts PRIMARY KEY (digest)
+);
+CREATE INDEX ix_spoken_texts_used_at ON spoken_texts (used_at);
 """
 
 _TRANSITIONS: Final = """
@@ -719,6 +727,7 @@ CREATE TRIGGER plan_appointments_anew AFTER UPDATE OF time_zone, quiet_hours ON 
 
 # Newest first, so that nothing is dropped before what refers to it.
 _DROP: Final = """
+DROP TABLE spoken_texts;
 DROP TABLE import_refusals;
 DROP TABLE import_parts;
 DROP TABLE imports;

@@ -1,0 +1,128 @@
+"""Texts as audio: spoken once, kept in the database for every engine, and at hand for its calls."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import OrderedDict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final, Self
+
+import structlog
+
+from twoleg.calls.background import background
+from twoleg.calls.phrases import Phrase, language_for, text_of
+from twoleg.calls.ports import Playable, Tones
+from twoleg.media import Audio
+from twoleg.media.g711 import decode_ulaw, encode_ulaw
+from twoleg.speech import Speaker, SpeechFailed, UnknownLanguage
+from twoleg.store import Database, DatabaseUnavailable
+
+MAX_AT_HAND: Final = 500
+"""Texts that an engine keeps in memory: some 100 kB each."""
+
+MAX_WANTED: Final = 1000
+"""Texts that wait to be spoken; with more, calls go on without."""
+
+NARROW_BAND: Final = 8000
+
+_VERSION: Final = b"1"
+"""Changed with the voice: what was spoken before is spoken anew."""
+
+_FIND: Final = "UPDATE spoken_texts SET used_at = now() WHERE digest = %s RETURNING ulaw"
+_KEEP: Final = """
+INSERT INTO spoken_texts (digest, ulaw) VALUES (%s, %s) ON CONFLICT DO NOTHING
+"""
+
+log = structlog.get_logger(__name__)
+
+
+class SpokenTexts:
+    """Gives texts as audio. Made by `SpokenTexts.open`."""
+
+    def __init__(self, database: Database, speaker: Speaker) -> None:
+        self._database = database
+        self._speaker = speaker
+        self._at_hand: OrderedDict[tuple[str, str], Audio] = OrderedDict()
+        self._wanted: asyncio.Queue[tuple[str, str]] = asyncio.Queue(MAX_WANTED)
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, database: Database) -> AsyncIterator[Self]:
+        """Be able to speak until the block is left."""
+        async with Speaker.open() as speaker:
+            texts = cls(database, speaker)
+            async with background(texts._speak_wanted()):
+                yield texts
+
+    def at_hand(self, text: str, language: str) -> Audio | None:
+        """Return a text that is ready; one that is not is made ready, for the next time."""
+        key = (text, language)
+        audio = self._at_hand.get(key)
+        if audio is not None:
+            self._at_hand.move_to_end(key)
+        elif not self._wanted.full():
+            self._wanted.put_nowait(key)
+        return audio
+
+    async def audio(self, text: str, language: str) -> Audio:
+        """Return a text as audio, from wherever it is quickest had. Raises SpeechFailed."""
+        audio = self._at_hand.get((text, language))
+        if audio is None:
+            audio = await self._find(text, language) or await self._speak(text, language)
+            self._at_hand[text, language] = audio
+            while len(self._at_hand) > MAX_AT_HAND:
+                self._at_hand.popitem(last=False)
+        return audio
+
+    async def _speak_wanted(self) -> None:
+        while True:
+            text, language = await self._wanted.get()
+            try:
+                await self.audio(text, language)
+            except SpeechFailed as failed:
+                log.warning("a text cannot be spoken", language=language, reason=failed.reason)
+
+    async def _find(self, text: str, language: str) -> Audio | None:
+        try:
+            async with self._database.connection() as connection:
+                row = await (await connection.execute(_FIND, (_digest(text, language),))).fetchone()
+        except DatabaseUnavailable:
+            return None
+        return None if row is None else Audio.from_pcm(decode_ulaw(row[0]), NARROW_BAND)
+
+    async def _speak(self, text: str, language: str) -> Audio:
+        try:
+            audio = await self._speaker.speak(text, language)
+        except UnknownLanguage as error:
+            raise SpeechFailed(f"There is no voice for {error.tag!r}") from error
+        ulaw = encode_ulaw(audio.samples(NARROW_BAND))
+        try:
+            async with self._database.connection() as connection:
+                await connection.execute(_KEEP, (_digest(text, language), ulaw))
+        except DatabaseUnavailable:
+            log.info("a spoken text was not kept")
+        return audio
+
+
+class SpokenPhrases:
+    """`Phrases` in a voice; a tone, for the moment that a phrase takes to be spoken first."""
+
+    def __init__(self, texts: SpokenTexts, tones: Tones) -> None:
+        self._texts = texts
+        self._tones = tones
+
+    def phrase(self, phrase: Phrase, language: str | None) -> Playable:
+        """Return a phrase in a language, or in the nearest that there is."""
+        spoken = self._texts.at_hand(text_of(phrase, language), language_for(language))
+        return spoken or self._tones.attention()
+
+    def prepare(self, language: str) -> None:
+        """Have every phrase of a language ready soon."""
+        for phrase in Phrase:
+            self._texts.at_hand(text_of(phrase, language), language_for(language))
+
+
+def _digest(text: str, language: str) -> bytes:
+    return hashlib.sha256(b"\0".join([_VERSION, language.encode(), text.encode()])).digest()
