@@ -363,6 +363,24 @@ class TestQueue:
                 task.cancel()
             await asyncio.wait(waiting)
 
+    async def test_one_account_does_not_fill_the_queue_of_an_engine(
+        self, office, floor, users, monkeypatch
+    ):
+        monkeypatch.setattr(agent_desk, "MAX_WAITING_OF_ACCOUNT", 1)
+        group = await office.add_group(users[0], max_wait_seconds=600)
+        async with floor() as here:
+            await here.call(user_id=users[0])
+            first, second = [await here.call(ring_group_id=group) for _ in range(2)]
+            waiting = asyncio.create_task(first.next())
+            await here.calls_wait(1)
+            assert await second.next() is None
+            monkeypatch.setattr(agent_desk, "MAX_WAITING_OF_ACCOUNT", 2)
+            third = asyncio.create_task((await here.call(ring_group_id=group)).next())
+            await here.calls_wait(2)
+            for task in (waiting, third):
+                task.cancel()
+            await asyncio.wait((waiting, third))
+
     async def test_a_call_that_names_a_busy_user_waits_as_long_as_it_asked(
         self, office, floor, users
     ):

@@ -319,3 +319,73 @@ async def test_an_address_that_is_taken_is_named(database_url, database):
             async with Engine.open(config(sip=(host, int(port))), database_url):
                 pass
     assert taken.value.address.endswith(port)
+
+
+class TestGroups:
+    """The engine's way through a group, its queue and what stands behind it."""
+
+    async def test_one_after_another_until_somebody_takes_the_call(self, world, database_url):
+        office = world.office
+        bob = await office.add_user("bob")
+        async with far_end(world.contact.plane) as bobs:
+            bobs.behave = bobs.refuse
+            await office.register(bob, f"sip:bob@{LOOPBACK}:{bobs.port}")
+            group = await office.add_group(bob, world.alice, strategy="in_order")
+            async with Engine.open(config(), database_url):
+                call_id = await office.queue(ring_group_id=group)
+                await bobs.next_call()
+                contact_call = await world.contact.next_call()
+                assert await office.reserved() == {world.alice: call_id}
+                contact_call.hang_up()
+                assert await world.ended(call_id) == ("connected", "contact")
+        legs = "SELECT user_id, sip_status FROM legs WHERE role = 'agent' ORDER BY position"
+        assert await office.rows(legs) == [(bob, 486), (world.alice, 200)]
+        idle = "SELECT id FROM users WHERE last_call_ended_at IS NOT NULL"
+        assert await office.rows(idle) == [(world.alice,)]
+
+    async def test_a_call_waits_for_an_agent_who_is_on_another(self, world, database_url):
+        office = world.office
+        group = await office.add_group(world.alice, max_wait_seconds=600)
+        async with Engine.open(config(), database_url):
+            first = await office.queue(user_id=world.alice)
+            talking = await world.contact.next_call()
+            second = await office.queue(ring_group_id=group)
+            await world.until(1, "SELECT count(*) FROM waiting_calls")
+            assert await office.call(second) == "queued"
+            talking.hang_up()
+            assert await world.ended(first) == ("connected", "contact")
+            (await world.contact.next_call()).hang_up()
+            assert await world.ended(second) == ("connected", "contact")
+        assert await office.rows("SELECT FROM waiting_calls") == []
+
+    async def test_a_number_behind_the_group_is_rung_over_the_trunk(self, world, database_url):
+        office = world.office
+        world.agent.behave = world.agent.refuse
+        await office.rows("UPDATE accounts SET screening = 'never'")
+        fallback = {"phone_number": "+41445550199"}
+        group = await office.add_group(world.alice, fallback=fallback)
+        async with Engine.open(config(), database_url):
+            call_id = await office.queue(ring_group_id=group)
+            agent_call, contact_call = [await world.contact.next_call() for _ in range(2)]
+            assert agent_call.request.uri.user == "+41445550199"
+            contact_call.hang_up()
+            assert await world.ended(call_id) == ("connected", "contact")
+
+    async def test_of_two_calls_a_trunk_with_one_place_carries_one(self, world, database_url):
+        office = world.office
+        await office.rows("UPDATE trunks SET max_calls = 1")
+        bob = await office.add_user("bob")
+        await office.register(bob, f"sip:bob@{LOOPBACK}:{world.agent.port}")
+        async with Engine.open(config(), database_url):
+            first = await office.queue(user_id=world.alice)
+            talking = await world.contact.next_call()
+            second = await office.queue(user_id=bob)
+            assert await world.ended(second) == ("blocked", "system")
+            talking.hang_up()
+            assert await world.ended(first) == ("connected", "contact")
+            await world.until(0, "SELECT calls FROM trunk_usage")
+            third = await office.queue(user_id=bob)
+            (await world.contact.next_call()).hang_up()
+            assert await world.ended(third) == ("connected", "contact")
+        failure = await office.call(second, "failure")
+        assert failure == "every trunk of the line carries as many calls as it may"

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 
 import pytest
 from calls.engine.conftest import listening
@@ -369,3 +370,37 @@ async def test_a_draining_engine_says_so(office, lookout):
         async with asyncio.timeout(10):
             while not await office.value(draining, watching.engine_id):
                 pass
+
+
+async def test_a_call_that_waited_for_an_agent_leaves_the_queue_and_is_placed_anew(
+    office, database, lookout, lost
+):
+    alice = await office.add_user("alice")
+    group = await office.add_group(alice, max_wait_seconds=600)
+    call_id = await office.queue(ring_group_id=group)
+    await office.claim(lost)
+    await office.rows(
+        "INSERT INTO waiting_calls (call_id, ring_group_id) VALUES (%s, %s)", call_id, group
+    )
+    async with listening(database, "twoleg_calls") as hear, lookout():
+        await hear()
+    assert await office.rows("SELECT FROM waiting_calls") == []
+    [again] = await office.claim(await office.join())
+    assert [agent["user_id"] for agent in again.found.agents] == [alice]
+
+
+async def test_only_who_had_the_lost_call_is_left_alone_for_the_wrap_up_time(office, lookout, lost):
+    await office.rows("UPDATE accounts SET wrap_up_seconds = 30")
+    alice, bob = await office.add_user("alice"), await office.add_user("bob")
+    group = await office.add_group(alice, bob)
+    call_id = await office.queue(ring_group_id=group)
+    await office.claim(lost)
+    await step(office, call_id, "agent_ringing", "agent_connected")
+    await add_leg(office, call_id, 1, user_id=bob, answered_at=datetime.now(UTC))
+    async with lookout() as watching:
+        await watching.next()
+    rows = await office.rows(
+        "SELECT id FROM users WHERE last_call_ended_at < wrap_up_until AND wrap_up_until > now()"
+    )
+    assert rows == [(bob,)]
+    assert await office.reserved() == {}

@@ -179,6 +179,15 @@ def test_once_nobody_is_left_the_refusals_of_all_rounds_tell_why(tell):
     assert told.writer.ending.answered_by is None
 
 
+def test_a_call_that_waits_for_its_next_agent_can_be_canceled(tell):
+    told = tell(
+        {"agent": (Refuses(486),)},
+        agents=Source((user("bob", user_id=2),)),
+        meanwhile=[(3.0, lambda told: told.story.hang_up())],
+    )
+    assert (told.outcome, told.ended_by, told.ended_at) == ("canceled", "api", 3.0)
+
+
 def test_whoever_declines_is_let_go_while_the_others_ring(tell):
     source = Source()
     told = tell(
