@@ -109,16 +109,17 @@ class Speaker:
 
     async def _stop(self) -> None:
         process, self._process = self._process, None
-        if process is None or process.returncode is not None:
+        if process is None:
             return
         assert process.stdin is not None
         process.stdin.close()
         try:
             async with asyncio.timeout(STOP_SECONDS):
-                await process.wait()
+                # Reads what nobody wants any more, too: a pipe that is not at its end stays open.
+                await process.communicate()
         except BaseException as error:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
-            await process.wait()
+            await process.communicate()
             if not isinstance(error, TimeoutError):
                 raise
