@@ -14,7 +14,14 @@ from standardwebhooks import WebhookVerificationError
 from twoleg.calls.states import Status
 from twoleg.events import webhooks
 from twoleg.events.addresses import AddressPolicy
-from twoleg.events.delivery import delivering, remove_old_deliveries, sender, service
+from twoleg.events.delivery import (
+    delivering,
+    outbox,
+    queries,
+    remove_old_deliveries,
+    sender,
+    service,
+)
 from twoleg.events.delivery.connection import MAX_READ
 from twoleg.events.delivery.messages import STATUSES
 
@@ -605,6 +612,49 @@ async def test_old_deliveries_are_removed_unless_they_are_to_be_sent(
     )
     assert await remove_old_deliveries(database, 30) == 2
     assert sorted(await rows("state")) == [("delivered",), ("pending",)]
+
+
+async def test_hosts_of_callback_urls_are_forgotten_with_their_last_delivery(
+    database, calls, execute
+) -> None:
+    await execute("INSERT INTO webhook_receivers (account_id, origin) VALUES (1, 'a'), (1, 'b')")
+    await execute(
+        "INSERT INTO webhook_deliveries (account_id, receiver_id, type, message_id, state)"
+        " SELECT 1, id, 'call.ended', 'm', 'delivered' FROM webhook_receivers WHERE origin = 'a'"
+    )
+    await remove_old_deliveries(database, 30)
+    assert await execute("SELECT origin FROM webhook_receivers") == [("a",)]
+
+
+@pytest.mark.parametrize("first", ["fill", "release"])
+async def test_a_receiver_that_is_given_back_as_something_new_comes_is_not_forgotten(
+    hook, add, execute, connect, first
+) -> None:
+    await hook("http://127.0.0.1:1/")
+    event_id = await add()
+    await execute("INSERT INTO webhook_position DEFAULT VALUES")
+    await execute("UPDATE webhook_receivers SET due_at = now(), worker = 'we'")
+    filling, releasing = await connect(), await connect()
+    acts = {
+        "fill": lambda: filling.execute(outbox._FILL, {"after": 0, "until": event_id}),
+        "release": lambda: queries.release(releasing, "we", [1]),
+    }
+    one, other = (filling, releasing) if first == "fill" else (releasing, filling)
+    second = "release" if first == "fill" else "fill"
+    await one.execute("BEGIN")
+    await acts[first]()
+    waiting = asyncio.create_task(acts[second]())
+
+    async def blocked():
+        return await execute(
+            "SELECT pid FROM pg_stat_activity WHERE pid = %s AND wait_event_type = 'Lock'",
+            other.info.backend_pid,
+        )
+
+    await until(blocked)
+    await one.execute("COMMIT")
+    await waiting
+    assert await execute("SELECT due_at <= now() FROM webhook_receivers") == [(True,)]
 
 
 async def test_what_is_logged_has_no_secret_in_it(

@@ -43,7 +43,9 @@ WHERE e.id > %(after)s AND e.id <= %(until)s AND c.callback_url IS NOT NULL
 """
 _ANYONE: Final = f"SELECT EXISTS ({_TOLD}) OR EXISTS ({_CALLED_BACK})"
 # Another worker that is at it has the row of the position: then there is nothing to do. Where
-# this one looked before and found nobody to be told (`after`), it need not look again.
+# this one looked before and found nobody to be told (`after`), it need not look again. Receivers
+# are written whatever their `due_at` is: a worker that gives one back just then must see what is
+# new, or be seen.
 _FILL: Final = f"""
 WITH position AS MATERIALIZED (
   SELECT event_id FROM webhook_position WHERE event_id < %(until)s FOR UPDATE SKIP LOCKED
@@ -67,10 +69,10 @@ WITH position AS MATERIALIZED (
   FROM told ORDER BY event_id
   ON CONFLICT (receiver_id, event_id) DO NOTHING
 ), due AS (
-  UPDATE webhook_receivers r SET due_at = now()
+  UPDATE webhook_receivers r SET due_at = least(coalesce(r.due_at, now()), now())
   WHERE r.id IN (
-    SELECT id FROM webhook_receivers WHERE (due_at IS NULL OR due_at > now())
-      AND id IN (SELECT receiver_id FROM told WHERE webhook_id IS NOT NULL)
+    SELECT id FROM webhook_receivers
+    WHERE id IN (SELECT receiver_id FROM told WHERE webhook_id IS NOT NULL)
     ORDER BY id FOR NO KEY UPDATE)
 )
 UPDATE webhook_position SET event_id = %(until)s FROM position RETURNING (SELECT count(*) FROM told)

@@ -42,6 +42,13 @@ DELETE FROM webhook_deliveries WHERE id IN (
 )
 """
 
+# Hosts of calls' callback URLs that nothing is kept about.
+_REMOVE_HOSTS: Final = """
+DELETE FROM webhook_receivers r
+WHERE r.origin IS NOT NULL AND r.due_at IS NULL AND r.leased_until < now()
+  AND NOT EXISTS (SELECT FROM webhook_deliveries d WHERE d.receiver_id = r.id)
+"""
+
 log = structlog.get_logger(__name__)
 
 
@@ -114,7 +121,10 @@ async def remove_old_deliveries(database: Database, days: int) -> int:
             rows = (await connection.execute(_REMOVE_OLD, parameters)).rowcount
         removed += rows
         if rows < ROWS_AT_ONCE:
-            return removed
+            break
+    async with database.connection() as connection:
+        await connection.execute(_REMOVE_HOSTS)
+    return removed
 
 
 def _name() -> str:
