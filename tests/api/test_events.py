@@ -209,3 +209,32 @@ async def test_more_streams_than_an_account_may_have_are_refused(client, monkeyp
         refused = await client.get(EVENTS)
     assert refused.status_code == 429
     assert int(refused.headers["Retry-After"]) > 0
+
+
+async def test_a_reader_that_takes_nothing_is_cut_off_and_holds_up_nobody(
+    client, url, app, account, execute, monkeypatch
+):
+    monkeypatch.setattr(reply, "SEND_SECONDS", 0.05)
+    host, _, port = url.removeprefix("http://").partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port), limit=1)
+    request = f"GET {EVENTS}?api_token={account.token} HTTP/1.1\r\nHost: x\r\n\r\n"
+    writer.write(request.encode())
+    assert (await reader.readexactly(12)) == b"HTTP/1.1 200"
+    call_id = await place(client)
+    async with stream(client) as events:
+        await events.next()
+        assert len(app.state.event_stream._subscriptions) == 2
+        for batch in range(20):
+            await execute(
+                "INSERT INTO call_events (account_id, call_id, sequence, type, data) SELECT %s, %s,"
+                " n, 'call.note', jsonb_build_object('text', repeat('x', 5000))"
+                " FROM generate_series(%s::int, %s) AS n",
+                *(account.id, call_id, 100 * batch + 2, 100 * batch + 101),
+            )
+            await execute("SELECT pg_notify('twoleg_events', '')")
+            for _ in range(100):
+                event = await events.next()
+        assert event["sequence"] == 2001
+        while len(app.state.event_stream._subscriptions) > 1:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    writer.close()

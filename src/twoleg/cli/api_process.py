@@ -22,6 +22,8 @@ from twoleg.store import Database
 LISTEN_BACKLOG = 2048
 STOP_SECONDS = 3
 KEEP_ALIVE_SECONDS = 75
+UNTAKEN_SECONDS = 60
+"""How long a client may leave what was sent to it untaken, before its connection is dropped."""
 
 
 async def run(settings: Settings, url: str, *, supervised: bool) -> None:
@@ -95,6 +97,10 @@ def _listening(address: ListenAddress) -> socket.socket:
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            # Connections have it from here: one whose client takes nothing does not stay for ever.
+            timeout = 1000 * UNTAKEN_SECONDS
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, timeout)
         listener.bind((address.host, address.port))
         # Linux refuses a second listener only here where both ask to reuse the address.
         listener.listen(LISTEN_BACKLOG)
