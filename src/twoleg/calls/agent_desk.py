@@ -238,7 +238,12 @@ class AgentDesk:
                 if self._asking.get(call_id) is ask:
                     del self._asking[call_id]
                 ask.answer(here)
-            elif here is None or here.agents:
+            elif here is None or not (here.agents or here.others):
+                # It is not ours any more, or there is nobody left to wait for.
+                del self._waiting[call_id]
+                self._leave(call_id)
+                ask.answer(here)
+            elif here.agents:
                 del self._waiting[call_id]
                 ask.answer(here)
                 # Where somebody was free for one, there may be somebody for the next.

@@ -1,7 +1,8 @@
 """Finding free users and reserving them, for many calls in one statement.
 
 The parts of SQL here follow a common table `seeking(call_id, account_id, user_id, ring_group_id,
-rung)`: each call seeks one user, or somebody of one ring group that it has not rung yet.
+rung, begun)`: each call seeks one user, or somebody of one ring group that it has not rung yet;
+`begun` says that it has rung somebody of the group.
 """
 
 from __future__ import annotations
@@ -99,7 +100,11 @@ FOUND: Final = """
       SELECT FROM users u WHERE u.id = s.user_id AND u.deleted_at IS NULL)
     ELSE EXISTS (
       SELECT FROM ring_group_members m
-      WHERE m.ring_group_id = s.ring_group_id AND m.user_id <> ALL (s.rung)) END,
+      WHERE m.ring_group_id = s.ring_group_id AND m.user_id <> ALL (s.rung)
+        AND (NOT s.begun OR EXISTS (
+          SELECT FROM users u WHERE u.id = m.user_id AND u.availability = 'available'
+            AND (u.wrap_up_until > now() OR EXISTS (
+              SELECT FROM reservations r WHERE r.user_id = u.id))))) END,
   (SELECT coalesce(jsonb_agg(jsonb_build_object(
       'user_id', u.id, 'phone_number', u.phone_number, 'sip_username', u.sip_username,
       'screening', u.screening,
@@ -119,9 +124,9 @@ FOUND_COLUMNS: Final = 8
 # Whom a call rang before is free from here on, whether or not somebody else is found.
 _SEEK: Final = f"""
 WITH seeking AS MATERIALIZED (
-  SELECT x.call_id, c.account_id, x.user_id, x.ring_group_id, x.rung
+  SELECT x.call_id, c.account_id, x.user_id, x.ring_group_id, x.rung, x.begun
   FROM jsonb_to_recordset(%(seeks)s::jsonb) AS x(
-    call_id bigint, user_id bigint, ring_group_id bigint, rung bigint[])
+    call_id bigint, user_id bigint, ring_group_id bigint, rung bigint[], begun boolean)
   JOIN calls c ON c.id = x.call_id AND c.engine_id + 0 = %(engine)s AND c.ended_at IS NULL
 ), rung_before AS (
   DELETE FROM reservations r USING seeking s WHERE r.call_id = s.call_id
@@ -178,7 +183,10 @@ class Found:
     """Somebody was free; with nobody in `agents`, another call was quicker."""
 
     others: bool
-    """There is somebody that may become free: with a group, a user not rung by the call yet."""
+    """There is somebody to wait for: the user, or one of the group that the call has not rung.
+
+    Once it has rung some of the group, that is who is busy, and not who is away or has no phone.
+    """
 
     agents: Sequence[Mapping[str, Any]]
 
@@ -211,6 +219,8 @@ class Seek:
     user_id: int | None
     ring_group_id: int | None
     rung: tuple[int, ...] = ()
+    begun: bool = False
+    """It has rung somebody of the group."""
 
 
 async def seek(connection: Connection, engine_id: int, seeks: Iterable[Seek]) -> dict[int, Found]:
@@ -255,6 +265,7 @@ def _json(seeks: Iterable[Seek]) -> str:
                 "user_id": each.user_id,
                 "ring_group_id": each.ring_group_id,
                 "rung": each.rung,
+                "begun": each.begun,
             }
             for each in seeks
         ]

@@ -41,6 +41,7 @@ class AgentSearch:
     rung: set[int] = field(default_factory=set)
     _asked: list[Target] = field(init=False, default_factory=list)
     _target: Target | None = field(init=False)
+    _begun: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
         self._target = self.named[0] if self.named else None
@@ -54,7 +55,8 @@ class AgentSearch:
     def seek(self) -> Seek:
         """What to look for in the database."""
         target = self._target or Target()
-        return Seek(self.call_id, target.user_id, target.ring_group_id, tuple(self.rung))
+        user_id, group_id = target.user_id, target.ring_group_id
+        return Seek(self.call_id, user_id, group_id, tuple(self.rung), self._begun)
 
     def patience(self, group_wait_seconds: int | None) -> float:
         """How long the call may wait for its target, in seconds.
@@ -72,6 +74,7 @@ class AgentSearch:
     def ring(self, found: Found) -> None:
         """Note who is rung now; where that is everybody, what stands behind comes next."""
         self.rung.update([agent["user_id"] for agent in found.agents])
+        self._begun = True
         everybody = found.strategy is None or found.is_ring_all
         if everybody and self.patience(found.max_wait_seconds) <= 0:
             self.turn_to_next(found.fallback)
@@ -90,3 +93,4 @@ class AgentSearch:
         ):
             following = None
         self._target = following
+        self._begun = False

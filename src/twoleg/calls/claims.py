@@ -50,9 +50,9 @@ WITH RECURSIVE next_accounts AS (
   UPDATE calls c SET engine_id = %(engine)s, claimed_at = now() FROM due WHERE c.id = due.id
   RETURNING c.id AS call_id, c.account_id, c.user_id,
     CASE WHEN c.user_id IS NULL THEN c.ring_group_id END AS ring_group_id,
-    '{{}}'::bigint[] AS rung, c.ring_group_id AS named_group_id, c.contact_id, c.line_id,
-    c.user_phone_number, c.contact_phone_number, c.line_phone_number, c.options, c.sequence,
-    c.hangup_requested_at, c.created_at
+    '{{}}'::bigint[] AS rung, false AS begun, c.ring_group_id AS named_group_id, c.contact_id,
+    c.line_id, c.user_phone_number, c.contact_phone_number, c.line_phone_number, c.options,
+    c.sequence, c.hangup_requested_at, c.created_at
 ), {RESERVE}
 SELECT s.call_id, s.account_id, s.user_id, s.named_group_id, s.user_phone_number,
   s.contact_phone_number, s.line_phone_number, s.options, s.sequence,

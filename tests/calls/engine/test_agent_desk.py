@@ -409,6 +409,43 @@ class TestQueue:
             assert await waiting == [users[1]]
             assert await call.next() is None
 
+    async def test_after_a_round_a_call_does_not_wait_for_who_is_away(self, office, floor, users):
+        group = await office.add_group(*users, max_wait_seconds=600)
+        await office.rows("UPDATE users SET availability = 'away' WHERE id = %s", users[1])
+        await office.rows("UPDATE users SET phone_number = NULL WHERE id = %s", users[2])
+        async with floor() as here:
+            call = await here.call(ring_group_id=group)
+            assert (call.rung, await call.next()) == ([users[0]], None)
+
+    async def test_a_call_waits_no_longer_once_there_is_nobody_to_wait_for(
+        self, office, floor, users
+    ):
+        group = await office.add_group(*users[:2], max_wait_seconds=600)
+        async with floor() as here:
+            await here.call(user_id=users[1])
+            call = await here.call(ring_group_id=group)
+            waiting = asyncio.create_task(call.next())
+            await here.calls_wait(1)
+            await office.rows("UPDATE users SET availability = 'away' WHERE id = %s", users[1])
+            assert await waiting is None
+
+            async def left():
+                return await office.rows("SELECT FROM waiting_calls") == []
+
+            await until(left)
+
+    async def test_a_call_waits_for_who_is_away_where_it_has_rung_nobody(
+        self, office, floor, users
+    ):
+        group = await office.add_group(*users, max_wait_seconds=600)
+        await office.rows("UPDATE users SET availability = 'away'")
+        async with floor() as here:
+            call = await here.call(ring_group_id=group)
+            waiting = asyncio.create_task(call.next())
+            await here.calls_wait(1)
+            await office.rows("UPDATE users SET availability = 'available' WHERE id = %s", users[2])
+            assert await waiting == [users[2]]
+
     async def test_a_canceled_call_leaves_the_queue(self, office, floor, users):
         group = await office.add_group(users[0], max_wait_seconds=600)
         async with floor() as here:
