@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from contextlib import AsyncExitStack, asynccontextmanager
+import random
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -446,18 +447,14 @@ async def test_workers_side_by_side_send_each_message_once(
         )
 
 
-@asynccontextmanager
-async def vanishing(database, monkeypatch):
-    """A worker that ends as if it were killed: nothing is written, nothing given back."""
+def vanish(monkeypatch) -> None:
+    """Let workers end as if they were killed: nothing is written, nothing given back."""
 
     async def nothing(*_):
         pass
 
-    with monkeypatch.context() as patched:
-        patched.setattr(service, "DRAIN_SECONDS", 0)
-        patched.setattr(sender.Sender, "leave", nothing)
-        async with delivering(database, ANYWHERE) as working:
-            yield working
+    monkeypatch.setattr(service, "DRAIN_SECONDS", 0)
+    monkeypatch.setattr(sender.Sender, "leave", nothing)
 
 
 async def test_what_a_lost_worker_had_is_sent_by_another_under_the_same_id(
@@ -466,8 +463,10 @@ async def test_what_a_lost_worker_had_is_sent_by_another_under_the_same_id(
     async with receiving(never) as receiver:
         await hook(receiver.url)
         await add()
-        async with vanishing(database, monkeypatch):
-            [first] = await receiver.until(1)
+        with monkeypatch.context() as killed:
+            vanish(killed)
+            async with delivering(database, ANYWHERE):
+                [first] = await receiver.until(1)
         receiver.answering = taken
         [(held,)] = await execute("SELECT leased_until > now() FROM webhook_receivers")
         assert held
@@ -478,6 +477,52 @@ async def test_what_a_lost_worker_had_is_sent_by_another_under_the_same_id(
             await written()
     assert first.id == second.id
     assert first.body == second.body
+
+
+@pytest.mark.parametrize("seed", range(2))
+async def test_workers_that_are_lost_at_any_moment_lose_no_event(
+    database, hook, add, execute, monkeypatch, at_once, seed
+) -> None:
+    monkeypatch.setattr(queries, "LEASE_SECONDS", 0.2)
+    monkeypatch.setattr(sender, "LEASE_SECONDS", 0.2)
+    vanish(monkeypatch)
+    chance = random.Random(seed)
+
+    async def answering(received):
+        await asyncio.sleep(0.01 * chance.random())
+        return Answer(chance.choice([200, 200, 200, 503]))
+
+    async def come_and_go() -> None:
+        while not enough.is_set():
+            async with delivering(database, ANYWHERE):
+                await asyncio.sleep(0.3 * chance.random())
+
+    events: list[int] = []
+
+    async def write(call_id: int) -> None:
+        for _ in range(20):
+            events.append(await add(call_id))
+            await asyncio.sleep(0.05 * chance.random())
+
+    enough = asyncio.Event()
+    async with receiving(answering) as receiver:
+        await hook(receiver.url)
+        async with asyncio.TaskGroup() as group:
+            for _ in range(2):
+                group.create_task(come_and_go())
+            await asyncio.gather(*(write(call_id) for call_id in range(1, 6)))
+            enough.set()
+
+        async def all_delivered():
+            [(count,)] = await execute(
+                "SELECT count(*) FROM webhook_deliveries WHERE state = 'delivered'"
+            )
+            return count == len(events)
+
+        async with delivering(database, ANYWHERE):
+            await until(all_delivered)
+    bodies = {(each.id, each.body) for each in receiver.received}
+    assert sorted(id_ for id_, _ in bodies) == sorted(f"evt_{event_id}" for event_id in events)
 
 
 async def test_a_worker_that_lost_its_receiver_starts_nothing_more(

@@ -44,11 +44,15 @@ _COLUMNS: Final = "id, account_id, call_id, sequence, type, at, data"
 _BETWEEN: Final = f"""
 SELECT {_COLUMNS} FROM call_events WHERE id > %s AND id <= %s ORDER BY id
 """  # noqa: S608
+_OF_CALL: Final = f"""
+SELECT {_COLUMNS} FROM call_events
+WHERE call_id = %(call_id)s AND account_id = %(account_id)s
+  AND id > %(after)s AND id <= %(until)s
+ORDER BY id LIMIT %(most)s
+"""  # noqa: S608
 _OF_ACCOUNT: Final = f"""
 SELECT {_COLUMNS} FROM call_events
 WHERE account_id = %(account_id)s AND id > %(after)s AND id <= %(until)s
-  AND (%(call_id)s::bigint IS NULL OR call_id = %(call_id)s)
-  AND (%(types)s::text[] IS NULL OR type = ANY(%(types)s))
 ORDER BY id LIMIT %(most)s
 """  # noqa: S608
 
@@ -109,22 +113,21 @@ async def events_of_account(
     until: int,
     *,
     call_id: int | None,
-    types: frozenset[str] | None,
     most: int,
 ) -> list[Event]:
-    """Return up to `most` events of an account behind `after`, up to and with `until`, by id."""
+    """Return up to `most` events of an account behind `after`, up to and with `until`, by id.
+
+    Those of one call only, where `call_id` names it.
+    """
+    parameters = {
+        "account_id": account_id,
+        "call_id": call_id,
+        "after": after,
+        "until": until,
+        "most": most,
+    }
     async with connection.cursor(row_factory=class_row(Event)) as cursor:
-        await cursor.execute(
-            _OF_ACCOUNT,
-            {
-                "account_id": account_id,
-                "after": after,
-                "until": until,
-                "call_id": call_id,
-                "types": None if types is None else sorted(types),
-                "most": most,
-            },
-        )
+        await cursor.execute(_OF_ACCOUNT if call_id is None else _OF_CALL, parameters)
         return await cursor.fetchall()
 
 

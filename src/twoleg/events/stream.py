@@ -84,7 +84,7 @@ class Subscription:
             # Behind: read from the log what went by, a page at a time, as fast as it is taken.
             page = await self._stream.past(self.wanted, position, end)
             position = page[-1].id if len(page) == MAX_READ else end
-            yield position, page
+            yield position, [event for event in page if self.wanted.takes(event)]
         # Nothing was awaited since the position was found to be the stream's.
         with self._stream.live(self):
             while not self.over:
@@ -190,7 +190,7 @@ class EventStream:
         return self.position
 
     async def past(self, wanted: Wanted, after: int, until: int) -> list[Event]:
-        """Return the next page of what went by. Raises DatabaseUnavailable."""
+        """Return the next page of what went by, of every type. Raises DatabaseUnavailable."""
         async with self._database.connection() as connection:
             return await events_of_account(
                 connection,
@@ -198,7 +198,6 @@ class EventStream:
                 after,
                 until,
                 call_id=wanted.call_id,
-                types=wanted.types,
                 most=MAX_READ,
             )
 
