@@ -276,6 +276,30 @@ class TestRingGroups:
             assert await execute("SELECT g::text FROM ring_groups g") == before
             assert await execute("SELECT m::text FROM ring_group_members m") == members
 
+    async def test_it_says_how_many_calls_wait_and_when_its_users_are_free(
+        self, account, client, execute
+    ):
+        group = (await client.get("/api/v1/ring-groups/1")).json()
+        assert group["waiting"] == 0
+        for outcome in (None, None, "canceled"):
+            await execute(
+                "WITH c AS (INSERT INTO calls (account_id, source, contact_phone_number,"
+                " line_phone_number, status, outcome, ended_at)"
+                " VALUES (%s, 'api', '+1', '+1', %s, %s, %s) RETURNING id)"
+                " INSERT INTO waiting_calls (call_id, ring_group_id) SELECT id, 1 FROM c",
+                account.id,
+                "ended" if outcome else "queued",
+                outcome,
+                "2026-01-01" if outcome else None,
+            )
+        group = (await client.get("/api/v1/ring-groups/1")).json()
+        assert group["waiting"] == 2
+        user = (await client.get("/api/v1/users/1")).json()
+        assert (user["last_call_ended_at"], user["wrap_up_until"]) == (None, None)
+        await execute("UPDATE users SET wrap_up_until = '2999-01-01T00:00:00Z'")
+        user = (await client.get("/api/v1/users/1")).json()
+        assert user["wrap_up_until"] == "2999-01-01T00:00:00.000Z"
+
     async def test_queue_wrap_up_and_a_number_behind_it_are_kept(self, account, client, make):
         group = await make("ring-groups", **GROUP)
         assert (group["max_waiting"], group["wrap_up_seconds"]) == (None, None)

@@ -112,7 +112,7 @@ ring_groups = commands(
     Resource(
         "ring-groups",
         "ring group",
-        ("id", "name", "strategy", "user_ids", "ring_seconds"),
+        ("id", "name", "strategy", "user_ids", "ring_seconds", "waiting"),
         "name, strategy, user_ids, ring_seconds, max_wait_seconds, max_waiting, wrap_up_seconds, "
         "screening, fallback",
     )

@@ -78,7 +78,7 @@ class NewRingGroup(RingGroupChange):
 
 
 class RingGroup(Output):
-    """A ring group."""
+    """A ring group; `waiting` is how many calls wait for somebody of it now."""
 
     id: int
     name: str
@@ -90,4 +90,5 @@ class RingGroup(Output):
     wrap_up_seconds: int | None
     screening: str | None
     fallback: dict[str, Any] | None
+    waiting: int
     created_at: Time

@@ -60,7 +60,11 @@ class NewUser(UserChange):
 
 
 class User(Output):
-    """A user: `registered` has a phone now, `busy` is rung or talking now."""
+    """A user: `registered` has a phone now, `busy` is rung or talking now.
+
+    `last_call_ended_at` is of the last call that the user answered; until `wrap_up_until` no ring
+    group rings the user.
+    """
 
     id: int
     name: str
@@ -71,6 +75,8 @@ class User(Output):
     screening: str | None
     registered: bool
     busy: bool
+    last_call_ended_at: Time | None
+    wrap_up_until: Time | None
     created_at: Time
 
 

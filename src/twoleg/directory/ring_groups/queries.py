@@ -18,6 +18,8 @@ from twoleg.store.statements import Row, fetch_all, fetch_one, run
 
 _GROUPS: Final = tables.ring_groups
 _MEMBERS: Final = tables.ring_group_members
+_WAITING: Final = tables.waiting_calls
+_CALLS: Final = tables.calls
 _FALLBACK_TABLES: Final = {"user_id": tables.users, "ring_group_id": tables.ring_groups}
 
 
@@ -126,9 +128,16 @@ def _shown(account_id: int) -> Select[Any]:
         .where(_MEMBERS.c.ring_group_id == _GROUPS.c.id)
         .order_by(_MEMBERS.c.position)
     )
-    return select(*columns, func.array(members.scalar_subquery()).label("user_ids")).where(
-        _GROUPS.c.account_id == account_id, _GROUPS.c.deleted_at.is_(None)
+    waiting = (
+        select(func.count())
+        .select_from(_WAITING.join(_CALLS, _CALLS.c.id == _WAITING.c.call_id))
+        .where(_WAITING.c.ring_group_id == _GROUPS.c.id, _CALLS.c.ended_at.is_(None))
     )
+    return select(
+        *columns,
+        func.array(members.scalar_subquery()).label("user_ids"),
+        waiting.scalar_subquery().label("waiting"),
+    ).where(_GROUPS.c.account_id == account_id, _GROUPS.c.deleted_at.is_(None))
 
 
 def _ring_group(row: Row) -> RingGroup:

@@ -26,7 +26,7 @@ class RingGroup:
     """A ring group: `user_ids` in their order; `fallback` names one user, group or phone number.
 
     None: `max_waiting` is any number of calls, `wrap_up_seconds` and `screening`
-    are the account's.
+    are the account's. `waiting` is how many calls wait for somebody now.
     """
 
     id: int
@@ -41,3 +41,4 @@ class RingGroup:
     fallback: Mapping[str, Any] | None
     created_at: datetime
     user_ids: Sequence[int]
+    waiting: int

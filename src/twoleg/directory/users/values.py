@@ -47,6 +47,12 @@ class User:
     sip_username: str
     screening: str | None
     created_at: datetime
+    last_call_ended_at: datetime | None
+    """Of the last call that the user answered."""
+
+    wrap_up_until: datetime | None
+    """Until then no ring group rings the user."""
+
     registered: bool
     busy: bool
 
