@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -10,7 +11,9 @@ from functools import partial
 from typing import Final
 
 import procrastinate
+import psycopg
 import structlog
+from procrastinate.exceptions import ConnectorException
 
 from twoleg.events.delivery import remove_old_deliveries
 from twoleg.store import Database
@@ -20,6 +23,9 @@ MAX_CONNECTIONS: Final = 4
 RETRIES: Final = 3
 STOP_SECONDS: Final = 3.0
 """How long a job that is under way may go on once the worker is told to stop."""
+AGAIN_SECONDS: Final = 1.0
+"""From the loss of the database to the next try."""
+
 ROWS_AT_ONCE: Final = 1000
 """Rows that one transaction removes: a long one would keep others waiting."""
 
@@ -107,7 +113,25 @@ def _register(app: procrastinate.App, database: Database, job: PeriodicJob) -> N
 
 
 async def run_worker(app: procrastinate.App, stop: asyncio.Event) -> None:
-    """Work until `stop`; a job that is under way then may end within `STOP_SECONDS`."""
+    """Work until `stop`; a job that is under way then may end within `STOP_SECONDS`.
+
+    A database that goes away ends procrastinate's own worker, at times without a word: it is begun
+    again.
+    """
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        while not stop.is_set():
+            await _work(app, stopping)
+            if not stop.is_set():
+                log.warning("jobs wait for the database")
+                await asyncio.wait({stopping}, timeout=AGAIN_SECONDS)
+    finally:
+        stopping.cancel()
+        await asyncio.gather(stopping, return_exceptions=True)
+
+
+async def _work(app: procrastinate.App, stopping: asyncio.Task[bool]) -> None:
+    """Work until told to stop, or until the database is away."""
     working = asyncio.create_task(
         app.run_worker_async(
             install_signal_handlers=False,
@@ -115,12 +139,11 @@ async def run_worker(app: procrastinate.App, stop: asyncio.Event) -> None:
             delete_jobs="successful",
         )
     )
-    stopping = asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if working.done():
-            await working
+            with contextlib.suppress(OSError, psycopg.Error, ConnectorException):
+                await working
     finally:
-        stopping.cancel()
         working.cancel()
-        await asyncio.gather(working, stopping, return_exceptions=True)
+        await asyncio.gather(working, return_exceptions=True)

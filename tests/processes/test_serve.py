@@ -117,6 +117,15 @@ def test_a_part_that_falls_over_is_started_again_at_its_address(serving) -> None
     wait_until(lambda: answers(serving), "the api")
 
 
+def test_a_database_that_falls_over_is_started_again(serving) -> None:
+    before = serving.postgres()
+    os.kill(before, signal.SIGKILL)
+
+    wait_until(lambda: not alive(before), "the end of the database")
+    wait_until(lambda: answers(serving), "the api and its database")
+    assert serving.postgres() != before
+
+
 def answers(serving: Serving) -> bool:
     try:
         return serving.get("/calls").status_code == 200

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 
+import structlog
 import typer
 
 from twoleg.cli.database import explained
@@ -41,9 +43,13 @@ from twoleg.cli.stopping import ended_in_order, stop_requested
 from twoleg.cli.supervisor import PartFailed, Supervisor
 from twoleg.settings import PREFIX, Settings
 from twoleg.store import EmbeddedServer, schema
+from twoleg.store.errors import EmbeddedServerFailed
+
+log = structlog.get_logger(__name__)
 
 PARTS = ("api", "engine", "worker")
 SIMULATOR = "simulator"
+DATABASE_LOOK_SECONDS = 1.0
 GRACE_SECONDS = 2.5
 """What a part may take to end beyond the time that running calls are given."""
 
@@ -95,22 +101,26 @@ def serve(
             _serve(settings, settings.database_url.get_secret_value(), supervised)
         else:
             with EmbeddedServer(settings.data_dir) as server:
-                _serve(settings, server.url, supervised)
+                _serve(settings, server.url, supervised, server)
 
 
-def _serve(settings: Settings, url: str, supervised: bool) -> None:
+def _serve(
+    settings: Settings, url: str, supervised: bool, server: EmbeddedServer | None = None
+) -> None:
     schema.upgrade(url)
     account = asyncio.run(first_account(url))
     if account is not None:
         print(f"account {account.account_id} token {account.token}", flush=True)  # noqa: T201
     try:
-        asyncio.run(_supervise(settings, url, supervised))
+        asyncio.run(_supervise(settings, url, supervised, server))
     except PartFailed as failure:
         typer.echo(f"twoleg {failure.part} cannot run as it is configured; see above", err=True)
         raise typer.Exit(ExitCode.CONFIG) from failure
 
 
-async def _supervise(settings: Settings, url: str, supervised: bool) -> None:
+async def _supervise(
+    settings: Settings, url: str, supervised: bool, server: EmbeddedServer | None
+) -> None:
     def announce(said: Mapping[str, str]) -> dict[str, str]:
         print(f"ready {said['api']} {said['engine']}", flush=True)  # noqa: T201
         # Port 0 takes any free one: what is started again must come back to the same.
@@ -128,8 +138,38 @@ async def _supervise(settings: Settings, url: str, supervised: bool) -> None:
         stop_seconds=settings.drain_seconds + GRACE_SECONDS,
         on_ready=announce,
     )
-    async with stop_requested(supervised=supervised) as stop:
+    async with stop_requested(supervised=supervised) as stop, _kept_up(server):
         await supervisor.run(stop)
+
+
+@asynccontextmanager
+async def _kept_up(server: EmbeddedServer | None) -> AsyncIterator[None]:
+    """Start the embedded server again whenever it has died, until the block is left."""
+    if server is None:
+        yield
+        return
+    keeping = asyncio.create_task(_keep_up(server))
+    try:
+        yield
+    finally:
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
+
+
+async def _keep_up(server: EmbeddedServer) -> None:
+    while True:
+        await asyncio.sleep(DATABASE_LOOK_SECONDS)
+        # Shielded: a start that was begun is ended, so that what follows finds what it started.
+        looking = asyncio.ensure_future(asyncio.to_thread(server.revive))
+        try:
+            if await asyncio.shield(looking):
+                log.error("the database had ended by itself and was started again")
+        except asyncio.CancelledError:
+            await asyncio.gather(looking, return_exceptions=True)
+            raise
+        except EmbeddedServerFailed as error:
+            # As it may while the last processes of the dead one end.
+            log.warning("the database cannot be started again yet", error=str(error))
 
 
 def _environment(settings: Settings, url: str) -> dict[str, str]:

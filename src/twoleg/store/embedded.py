@@ -89,6 +89,7 @@ class EmbeddedServer:
         self._settings = {**SETTINGS, **(settings or {})}
         self._patience = patience
         self._lock: int | None = None
+        self._sockets: Path | None = None
 
     @property
     def url(self) -> str:
@@ -104,6 +105,17 @@ class EmbeddedServer:
         """The process id of the server."""
         return _running(self.data_dir).pid
 
+    def revive(self) -> bool:
+        """Start the server again, at the same URL, if it has died; tell whether it had.
+
+        Raises EmbeddedServerFailed, as it may while the last of the dead one's processes end.
+        """
+        if Postmaster.find(self._cluster) is not None:
+            return False
+        self._start(self._sockets)
+        self._make_database()
+        return True
+
     def __enter__(self) -> Self:
         self._claim()
         try:
@@ -112,6 +124,7 @@ class EmbeddedServer:
             if Postmaster.find(self._cluster) is None:
                 self._start()
             self._make_database()
+            self._sockets = _running(self.data_dir).socket_directory
         except BaseException:
             self._stop()
             raise
@@ -176,9 +189,13 @@ class EmbeddedServer:
             raise EmbeddedServerFailed(self.data_dir, failure)
         making.rename(self._cluster)
 
-    def _start(self) -> None:
+    def _start(self, sockets: Path | None = None) -> None:
+        """Start the server; its socket lies in `sockets`, where its users know it by that."""
         (self._cluster / "postmaster.pid").unlink(missing_ok=True)
-        settings = {**self._settings, "unix_socket_directories": str(self._socket_directory())}
+        settings = {
+            **self._settings,
+            "unix_socket_directories": str(sockets or self._socket_directory()),
+        }
         configuration = self._cluster / "postgresql.auto.conf"
         configuration.write_text(
             "".join(f"{name} = '{value}'\n" for name, value in settings.items())

@@ -1,0 +1,116 @@
+"""Everybody who is rung in a chaos run, behind one address: what they do, and what they saw."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from twoleg.sip import PCMU, AudioSession, LocalAudio, SessionRejected, Transport
+from twoleg.sip_io import IncomingCall, KnownAddresses, Listen, Phone, PhoneConfig
+
+LOOPBACK = "127.0.0.1"
+AGENTS, CONTACTS = "+4143", "+4144"
+MAX_CALLS = 5000
+
+
+@dataclass(eq=False)
+class RungLeg:
+    """One INVITE, and what became of it; times are of the monotonic clock."""
+
+    number: str
+    engine_port: int
+    rang_at: float
+    has_answered: bool = False
+    up_at: float | None = None
+    over_at: float | None = None
+    ended_by_caller: bool = False
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def is_over(self) -> bool:
+        return self.over_at is not None
+
+
+@dataclass
+class Answerers:
+    """Answer, refuse, or let it ring, as a seeded chance has it."""
+
+    chance: random.Random
+    legs: list[RungLeg] = field(default_factory=list)
+    rung: Counter[str] = field(default_factory=Counter)
+    port: int = 0
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, seed: int) -> AsyncIterator[Answerers]:
+        config = PhoneConfig(
+            listen=(Listen(Transport.UDP, LOOPBACK),), accept_calls=True, max_incoming=MAX_CALLS
+        )
+        async with Phone.open(config, KnownAddresses({LOOPBACK})) as phone:
+            [(_, address)] = phone.addresses
+            answerers = cls(random.Random(seed), port=address.port)
+            taking = asyncio.create_task(answerers._take_calls(phone))
+            try:
+                yield answerers
+            finally:
+                taking.cancel()
+                await asyncio.gather(taking, return_exceptions=True)
+
+    async def _take_calls(self, phone: Phone) -> None:
+        async with asyncio.TaskGroup() as calls:
+            async for call in phone.incoming():
+                number = str(call.request.uri).removeprefix("sip:").partition("@")[0]
+                self.rung[number] += 1
+                leg = RungLeg(number, call.flow.remote.port, time.monotonic())
+                self.legs.append(leg)
+                calls.create_task(self._take(call, leg))
+
+    async def _take(self, call: IncomingCall, leg: RungLeg) -> None:
+        over = asyncio.ensure_future(call.ended())
+        try:
+            behaving = asyncio.ensure_future(self._behave(call, leg))
+            await asyncio.wait({over, behaving}, return_when=asyncio.FIRST_COMPLETED)
+            behaving.cancel()
+            await asyncio.gather(behaving, return_exceptions=True)
+            leg.ended_by_caller = over.done()
+        finally:
+            leg.over_at = time.monotonic()
+            leg.over.set()
+            over.cancel()
+            call.hang_up()
+
+    async def _behave(self, call: IncomingCall, leg: RungLeg) -> None:
+        chance = self.chance
+        is_agent = leg.number.startswith(AGENTS)
+        fate, ring, talk = chance.random(), chance.uniform(0.1, 2.0), chance.uniform(1.0, 12.0)
+        call.ring()
+        if fate < 0.04:
+            await asyncio.Event().wait()
+        await asyncio.sleep(ring)
+        if fate < 0.08:
+            call.reject(486)
+            return
+        try:
+            self._answer(call)
+        except SessionRejected:
+            call.reject(488)
+            return
+        leg.has_answered = True
+        if not await call.leg.established():
+            return
+        leg.up_at = time.monotonic()
+        if is_agent or fate < 0.5:
+            # Until it is hung up.
+            await asyncio.Event().wait()
+        await asyncio.sleep(talk)
+
+    @staticmethod
+    def _answer(call: IncomingCall) -> None:
+        session = AudioSession(LocalAudio(LOOPBACK, 9, (PCMU,)), random.getrandbits(62))
+        body, _ = session.answer_offer(call.offer)
+        call.accept(body, answer_offer=lambda offer: session.answer_offer(offer)[0])

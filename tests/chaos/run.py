@@ -1,0 +1,323 @@
+"""Hundreds of calls while every process is killed at random: nothing may be lost.
+
+`python -m chaos.run --calls 500 --kills 25 --seed 7`, or `scripts/chaos`. The seed decides who is
+killed when, and how everybody who is rung behaves.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import psycopg
+from chaos.answerers import AGENTS, CONTACTS, LOOPBACK, Answerers, RungLeg
+from chaos.service import Parts
+from chaos.verdict import faults_of
+from chaos.webhooks import Receiver
+
+from twoleg.directory.accounts import setup_account
+from twoleg.store import Database, EmbeddedServer, schema
+
+LINE = "+41425550100"
+HANG_UP_SECONDS = 15.0
+"""Within so long after its engine was killed a leg that was up, or rang, is ended."""
+
+SETTLE_SECONDS = 0.5
+"""An INVITE is written with its leg's row soon after it left: what rings for less is not known."""
+
+END_SECONDS = 150.0
+SOON_BACK_SECONDS = 0.2
+
+REQUEST_SECONDS = 10.0
+MAX_LOG = 3000
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much happens in a run. `server_settings` are PostgreSQL's."""
+
+    calls: int
+    kills: int
+    seed: int
+    calls_per_second: float = 5.0
+    long_away: float = 18.0
+    """For how long half of the killed engines stay away: the other one has to mend things then.
+
+    The rest are soon back, and find what they left.
+    """
+
+    victims: tuple[str, ...] = ()
+    """Who is killed; everybody, if nobody is named."""
+
+    server_settings: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Tally:
+    """What was done, and what came of it."""
+
+    accepted: list[int] = field(default_factory=list)
+    refused: Counter[str] = field(default_factory=Counter)
+    killed: Counter[str] = field(default_factory=Counter)
+    late: list[str] = field(default_factory=list)
+    """Legs of killed engines that were not ended in time."""
+
+    longest: float = 0.0
+    """Seconds from an engine's death to the end of the last leg that it left."""
+
+    left: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    deliveries: int = 0
+    faults: list[str] = field(default_factory=list)
+
+    def in_words(self) -> str:
+        """Give every figure, and every fault, a line."""
+        return "\n".join(
+            [
+                *(f"fault: {fault}" for fault in self.faults),
+                f"accepted {len(self.accepted)} calls",
+                f"not_accepted {dict(self.refused)}",
+                f"killed {dict(self.killed)}",
+                f"outcomes {dict(self.outcomes)}",
+                f"left_by_killed_engines {self.left} legs",
+                f"longest_until_hung_up {self.longest:.1f} s",
+                f"webhook_deliveries {self.deliveries} requests",
+            ]
+        )
+
+
+@dataclass(eq=False)
+class Run:
+    """One run, while it goes."""
+
+    plan: Plan
+    parts: Parts
+    answerers: Answerers
+    http: httpx.AsyncClient
+    tally: Tally = field(default_factory=Tally)
+
+    async def place_all(self, users: Sequence[int]) -> None:
+        """Place the calls, each once; who is refused, or never hears, does not ask again."""
+        for number, user_id in enumerate(users):
+            await self._place(number, user_id)
+            await asyncio.sleep(1 / self.plan.calls_per_second)
+
+    async def _place(self, number: int, user_id: int) -> None:
+        body = {
+            "user_id": user_id,
+            "user_phone_number": f"{AGENTS}{5_550_000 + number}",
+            "contact_phone_number": f"{CONTACTS}{5_550_000 + number}",
+            "line_phone_number": LINE,
+            "screen": False,
+            "max_seconds": 20,
+        }
+        try:
+            reply = await self.http.post("/calls", json=body, timeout=REQUEST_SECONDS)
+        except httpx.TransportError as error:
+            self.tally.refused[type(error).__name__] += 1
+            return
+        if reply.status_code == httpx.codes.ACCEPTED:
+            self.tally.accepted.append(reply.json()["id"])
+            return
+        if reply.status_code == httpx.codes.SERVICE_UNAVAILABLE:
+            assert "Retry-After" in reply.headers
+        self.tally.refused[str(reply.status_code)] += 1
+
+    async def kill_all(self, chance: random.Random) -> None:
+        """Kill one after another; the next only once the one before is back, and caught up."""
+        named = self.plan.victims
+        victims = [each for each in (*self.parts.parts, "postgres") if not named or each in named]
+        order = [victims[i % len(victims)] for i in range(self.plan.kills)]
+        chance.shuffle(order)
+        for victim in order:
+            await asyncio.sleep(chance.uniform(1.0, 4.0))
+            self.tally.killed[victim] += 1
+            await self._kill(victim, chance)
+
+    async def _kill(self, victim: str, chance: random.Random) -> None:
+        if victim == "postgres":
+            await self.parts.kill_database()
+            await asyncio.sleep(chance.uniform(0.2, 6.0))
+            await self.parts.revive_database()
+            await asyncio.sleep(5.0)
+            return
+        part = self.parts.parts[victim]
+        down = (
+            chance.choice((SOON_BACK_SECONDS, self.plan.long_away))
+            if victim.startswith("engine")
+            else 1.0
+        )
+        await part.kill()
+        if victim.startswith("engine"):
+            port = self.parts.sip_ports[int(victim.split()[1]) - 1]
+            watching = asyncio.create_task(self._watch(port, time.monotonic()))
+            await asyncio.sleep(down)
+            await part.start()
+            await watching
+        else:
+            await asyncio.sleep(down)
+            await part.start()
+
+    async def _watch(self, port: int, killed_at: float) -> None:
+        """See that what a killed engine left is ended in time."""
+        left = [leg for leg in self.answerers.legs if _is_left(leg, port, killed_at)]
+        self.tally.left += len(left)
+        ending = [asyncio.create_task(leg.over.wait()) for leg in left]
+        if ending:
+            _, waiting = await asyncio.wait(
+                ending, timeout=killed_at + HANG_UP_SECONDS - time.monotonic()
+            )
+            for task in waiting:
+                task.cancel()
+        self.tally.late += [
+            f"{leg.number}, {'up' if leg.up_at else 'ringing'}"
+            f" since {killed_at - (leg.up_at or leg.rang_at):.1f} s, was left by its engine"
+            for leg in left
+            if not leg.is_over
+        ]
+        ends = [leg.over_at - killed_at for leg in left if leg.over_at and leg.ended_by_caller]
+        self.tally.longest = max([self.tally.longest, *ends])
+
+
+def _is_left(leg: RungLeg, port: int, killed_at: float) -> bool:
+    if leg.engine_port != port or leg.is_over:
+        return False
+    if leg.up_at is not None:
+        return True
+    # One that has just answered, without an ACK yet, gives up by itself (RFC 3261 13.3.1.4).
+    return not leg.has_answered and leg.rang_at < killed_at - SETTLE_SECONDS
+
+
+async def run(plan: Plan, directory: Path) -> Tally:
+    """Do one run in `directory`; the tally has the faults that were found, none if all is well."""
+    server = EmbeddedServer(directory / "data", settings=plan.server_settings)
+    await asyncio.to_thread(server.__enter__)
+    try:
+        return await _run_on(plan, directory, server)
+    finally:
+        await asyncio.to_thread(server.__exit__, None, None, None)
+
+
+async def _run_on(plan: Plan, directory: Path, server: EmbeddedServer) -> Tally:
+    await asyncio.to_thread(schema.upgrade, server.url)
+    parts = Parts(server, directory)
+    async with Answerers.open(plan.seed) as answerers, Receiver.open() as receiver:
+        token, users = await _furnish(server.url, answerers.port, plan.calls)
+        try:
+            await parts.start()
+            async with httpx.AsyncClient(
+                base_url=f"http://{LOOPBACK}:{parts.http_port}/api/v1",
+                headers={"Authorization": f"Bearer {token}"},
+                trust_env=False,
+            ) as http:
+                hook = {"url": f"http://{LOOPBACK}:{receiver.port}/", "events": []}
+                made = await http.post("/webhooks", json=hook)
+                assert made.is_success, made.text
+                running = Run(plan, parts, answerers, http)
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(running.place_all(users))
+                    group.create_task(running.kill_all(random.Random(plan.seed)))
+                tally = running.tally
+                await _all_ended(server.url, receiver)
+                tally.faults = [*tally.late, *parts.fallen()] + await faults_of(
+                    server.url, tally.accepted, answerers, receiver
+                )
+                tally.outcomes = await _outcomes(server.url)
+                tally.deliveries = receiver.taken
+                return tally
+        finally:
+            await parts.stop()
+
+
+async def _furnish(url: str, port: int, calls: int) -> tuple[str, list[int]]:
+    """Make an account without limits, its trunk and line, and a user for every call."""
+    async with Database.open(url) as database:
+        account = await setup_account(database, "Chaos", None)
+        async with database.connection() as connection:
+            await connection.execute(
+                "UPDATE accounts SET max_calls = 100000, calls_per_second = 1000"
+            )
+            cursor = await connection.execute(
+                "WITH trunk AS (INSERT INTO trunks (account_id, name, host, port)"
+                " VALUES (%(account)s, 'Chaos', %(host)s, %(port)s) RETURNING id),"
+                " line AS (INSERT INTO lines (account_id, phone_number, country)"
+                " VALUES (%(account)s, %(line)s, 'CH') RETURNING id),"
+                " over AS (INSERT INTO line_trunks (line_id, trunk_id, position)"
+                " SELECT line.id, trunk.id, 1 FROM line, trunk)"
+                " INSERT INTO users (account_id, name, email, sip_username)"
+                " SELECT %(account)s, 'User', 'user-' || n || '@example.test', 'user-' || n"
+                " FROM generate_series(1, %(calls)s) n RETURNING id",
+                {
+                    "account": account.account_id,
+                    "host": LOOPBACK,
+                    "port": port,
+                    "line": LINE,
+                    "calls": calls,
+                },
+            )
+            users = [row[0] for row in await cursor.fetchall()]
+    return account.token, users
+
+
+async def _all_ended(url: str, receiver: Receiver) -> None:
+    """Wait until no call is open and no delivery due, for a bounded time."""
+    unfinished = (
+        "SELECT (SELECT count(*) FROM calls WHERE ended_at IS NULL)"
+        " + (SELECT count(*) FROM lost_legs)"
+    )
+    give_up = time.monotonic() + END_SECONDS
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+        while time.monotonic() < give_up:
+            cursor = await connection.execute(unfinished)
+            row = await cursor.fetchone()
+            cursor = await connection.execute("SELECT call_id, sequence FROM call_events")
+            events = await cursor.fetchall()
+            if row == (0,) and all(event in receiver.ids for event in events):
+                return
+            await asyncio.sleep(0.5)
+
+
+async def _outcomes(url: str) -> Counter[str]:
+    async with await psycopg.AsyncConnection.connect(url) as connection:
+        cursor = await connection.execute("SELECT outcome, count(*) FROM calls GROUP BY outcome")
+        return Counter(dict(await cursor.fetchall()))
+
+
+def say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def main() -> None:
+    """Run once, say what happened, and end with 1 where something was lost."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--calls", type=int, default=300)
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--calls-per-second", type=float, default=3.0)
+    parser.add_argument("--seed", type=int, default=random.randrange(10**6))
+    parser.add_argument("--victim", action="append", default=[], help="kill only these")
+    given = parser.parse_args()
+    say(f"seed {given.seed}")
+    plan = Plan(
+        given.calls, given.kills, given.seed, given.calls_per_second, victims=tuple(given.victim)
+    )
+    with tempfile.TemporaryDirectory(prefix="twoleg-chaos-") as directory:
+        tally = asyncio.run(run(plan, Path(directory)))
+        say(tally.in_words())
+        if tally.faults:
+            for log in sorted(Path(directory).glob("*.log")):
+                say(f"--- {log.name}\n{log.read_text()[-MAX_LOG:]}")
+    sys.exit(1 if tally.faults else 0)
+
+
+if __name__ == "__main__":
+    main()
