@@ -20,12 +20,14 @@ from twoleg.sip import (
     AudioSession,
     Destination,
     DialogIdentity,
+    Headers,
     InviteIdentity,
     LocalAudio,
     LocalProtocolError,
     NameAddr,
     Progress,
     RefusalCause,
+    Request,
     SipUri,
     Transport,
 )
@@ -87,6 +89,14 @@ class Sends:
 
 
 @dataclass(frozen=True)
+class Refers:
+    """A REFER, with which a phone hands its call over."""
+
+    after: float
+    to: str = "sip:boss@example.test"
+
+
+@dataclass(frozen=True)
 class Presses:
     """A digit, as telephone-event."""
 
@@ -115,6 +125,8 @@ class MemoryLeg:
         self.sent_at = {"INVITE": phone.loop.time()}
         self.reasons = []
         self.infos = []
+        self.requests = []
+        self.referred = []
         self.state = "ringing"
         self.hung_up = False
         self.session = AudioSession(LocalAudio("192.0.2.7", 40000, (PCMU, TELEPHONE_EVENT)), 9)
@@ -180,6 +192,10 @@ class MemoryLeg:
             self._send("BYE", reason)
         self._over("ended")
 
+    def send_request(self, method, headers, body=b"", content_type=""):
+        if self.state == "answered":
+            self.requests.append((method, dict(headers), body.decode(), content_type))
+
     def send_info(self, content_type, body):
         if self.state == "answered":
             self.infos.append((content_type, body))
@@ -190,7 +206,7 @@ class MemoryLeg:
         if reason is not None:
             self.reasons.append(str(reason))
 
-    def _act(self, act):
+    def _act(self, act):  # noqa: C901  # one case for each act
         match act:
             case Rings():
                 self._progress.append(Progress(1, act.status, "Ringing", b"", False, None))
@@ -213,16 +229,26 @@ class MemoryLeg:
                     self._end = LegEnd(True, None, 16, "")
                     self._over("ended")
             case Offers():
-                self.replies.append(self.request.answer_offer(act.offer(self.session)))
-                with suppress(LocalProtocolError):  # not every offer is the session's own
-                    self.session.accept_answer(self.replies[-1])
+                self._offers(act)
             case Sends():
                 self.request.take_info(act.info)
+            case Refers():
+                self._refers(act)
             case Presses():
                 self._port().inject_digit(act.digit)
             case FallsSilent():
                 self._port().audio_stopped.set()
         self._wake()
+
+    def _offers(self, act):
+        self.replies.append(self.request.answer_offer(act.offer(self.session)))
+        with suppress(LocalProtocolError):  # not every offer is the session's own
+            self.session.accept_answer(self.replies[-1])
+
+    def _refers(self, act):
+        headers = Headers([("CSeq", "7 REFER"), ("Refer-To", f"<{act.to}>")])
+        request = Request("REFER", self.request.from_.uri, headers)
+        self.referred.append(self.request.take_request(request))
 
     def _answered(self, act):
         self.session.local = LocalAudio("192.0.2.7", 40000, (*act.formats, TELEPHONE_EVENT))
@@ -563,6 +589,43 @@ class LoopClock:
         return self._loop.time()
 
 
+class MemoryTarget:
+    """Rounds of users to whom a call is handed over."""
+
+    def __init__(self, rounds):
+        self.rounds = list(rounds)
+        self.given_up = False
+        self.released = []
+
+    async def following(self):
+        await asyncio.sleep(0)
+        return self.rounds.pop(0) if self.rounds else None
+
+    def release(self, user_id):
+        self.released.append(user_id)
+
+    def give_up(self):
+        self.given_up = True
+
+
+class MemoryTransfers:
+    """Whom phones may name, by the user part; each is one round of one agent or more."""
+
+    def __init__(self, **targets):
+        self.rounds = targets
+        self.targets = []
+        self.asked = []
+
+    async def find(self, wanted, agent_user_id):
+        await asyncio.sleep(0)
+        self.asked.append((wanted, agent_user_id))
+        if wanted not in self.rounds:
+            return None
+        target = MemoryTarget([AgentRound(agents=each) for each in self.rounds[wanted]])
+        self.targets.append(target)
+        return target
+
+
 def leg_plan(name, **values):
     uri = SipUri.parse(f"sip:{name}@example.test")
     caller = NameAddr.parse('"Line" <sip:+41445550100@example.test>')
@@ -659,6 +722,7 @@ def prepare(
     agents=None,
     trunks=None,
     prompts=None,
+    transfers=None,
     **writer,
 ):
     """Make a story and all that it needs; to be called in a running loop."""
@@ -672,6 +736,7 @@ def prepare(
         clock=LoopClock(phone.loop),
         settings=settings,
         agents=agents,
+        transfers=transfers,
     )
     return Told(phone, plane, record, story)
 

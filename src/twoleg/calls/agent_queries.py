@@ -124,12 +124,14 @@ FOUND_COLUMNS: Final = 8
 # Whom a call rang before is free from here on, whether or not somebody else is found.
 _SEEK: Final = f"""
 WITH seeking AS MATERIALIZED (
-  SELECT x.call_id, c.account_id, x.user_id, x.ring_group_id, x.rung, x.begun
+  SELECT x.call_id, c.account_id, x.user_id, x.ring_group_id, x.rung, x.begun, x.kept_user_id
   FROM jsonb_to_recordset(%(seeks)s::jsonb) AS x(
-    call_id bigint, user_id bigint, ring_group_id bigint, rung bigint[], begun boolean)
+    call_id bigint, user_id bigint, ring_group_id bigint, rung bigint[], begun boolean,
+    kept_user_id bigint)
   JOIN calls c ON c.id = x.call_id AND c.engine_id + 0 = %(engine)s AND c.ended_at IS NULL
 ), rung_before AS (
-  DELETE FROM reservations r USING seeking s WHERE r.call_id = s.call_id
+  DELETE FROM reservations r USING seeking s
+  WHERE r.call_id = s.call_id AND r.user_id IS DISTINCT FROM s.kept_user_id
 ), {RESERVE}, waited AS (
   DELETE FROM waiting_calls w USING reserved r WHERE w.call_id = r.call_id
 )
@@ -222,6 +224,9 @@ class Seek:
     begun: bool = False
     """It has rung somebody of the group."""
 
+    kept_user_id: int | None = None
+    """Who stays reserved for the call although it was rung before."""
+
 
 async def seek(connection: Connection, engine_id: int, seeks: Iterable[Seek]) -> dict[int, Found]:
     """Free whom each call rang before and reserve whom it rings next.
@@ -266,6 +271,7 @@ def _json(seeks: Iterable[Seek]) -> str:
                 "ring_group_id": each.ring_group_id,
                 "rung": each.rung,
                 "begun": each.begun,
+                "kept_user_id": each.kept_user_id,
             }
             for each in seeks
         ]

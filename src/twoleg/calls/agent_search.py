@@ -39,6 +39,9 @@ class AgentSearch:
     """How long the call had waited when it was claimed."""
 
     rung: set[int] = field(default_factory=set)
+    kept_user_id: int | None = None
+    """Who talks while others are sought, and stays reserved for the call."""
+
     _asked: list[Target] = field(init=False, default_factory=list)
     _target: Target | None = field(init=False)
     _begun: bool = field(init=False, default=False)
@@ -55,8 +58,14 @@ class AgentSearch:
     def seek(self) -> Seek:
         """What to look for in the database."""
         target = self._target or Target()
-        user_id, group_id = target.user_id, target.ring_group_id
-        return Seek(self.call_id, user_id, group_id, tuple(self.rung), self._begun)
+        return Seek(
+            self.call_id,
+            target.user_id,
+            target.ring_group_id,
+            tuple(self.rung),
+            self._begun,
+            self.kept_user_id,
+        )
 
     def patience(self, group_wait_seconds: int | None) -> float:
         """How long the call may wait for its target, in seconds.

@@ -1,7 +1,7 @@
 """Getting an agent on the line: whom to ring, together or in turn, and who wins."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final, Protocol
@@ -59,18 +59,20 @@ async def agent_on_the_line(
     plan: CallPlan,
     source: AgentSource,
     contact: CallLeg | None = None,
+    rings: Callable[[], None] | None = None,
 ) -> AsyncIterator[CallLeg]:
     """Ring the plan's rounds, and those of `source`, until an agent answers.
 
     `contact` is on the line already, and what it speaks can be joined. The agent's leg lasts as
     long as the body; its answer is still to be acknowledged, unless it was asked to confirm.
+    `rings` is called whenever a phone says that it rings.
     Raises NoAgent.
     """
     refusals: set[Refusal] = set()
     planned = iter(plan.rounds)
     async with AsyncExitStack() as line:
         while together := next(planned, None) or await source.following():
-            ringing = _Round(equipment, journal, plan, together, line, source, contact)
+            ringing = _Round(equipment, journal, plan, together, line, source, contact, rings)
             agent = await ringing.winner()
             if agent is not None:
                 yield agent
@@ -90,6 +92,7 @@ class _Round:
     line: AsyncExitStack
     source: AgentSource
     contact: CallLeg | None
+    rings: Callable[[], None] | None
     refusals: set[Refusal] = field(default_factory=set, init=False)
     _asked: set[asyncio.Task[None]] = field(default_factory=set, init=False)
     """Whose leg was answered, and asked to confirm."""
@@ -169,7 +172,8 @@ class _Round:
         """Wait for the agent's word."""
         try:
             while await leg.progress() is not None:
-                pass
+                if leg.rang and self.rings is not None:
+                    self.rings()
             await leg.answered()
         except LegRefused as refused:
             self.refusals.add(refusal_of(refused, rang=leg.rang))

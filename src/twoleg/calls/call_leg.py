@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, fields
 from typing import Any, Final
@@ -12,11 +12,15 @@ from twoleg.calls.leg_media import LegMedia, info_of
 from twoleg.calls.plan import LegPlan
 from twoleg.calls.ports import Equipment, Leg
 from twoleg.media import Codec, Quality
-from twoleg.sip import Progress, Reason, SessionRejected
+from twoleg.sip import Progress, Reason, Refer, Request, SessionRejected, refer_of
 from twoleg.sip_io import LegEnd, LegRefused, RingRequest
 
 RINGING: Final = 180
 """The first status that says that whom we ring has been found (RFC 3261 21.1.2)."""
+
+ACCEPTED: Final = 202
+BAD_REQUEST: Final = 400
+DECLINED: Final = 603
 
 ACKNOWLEDGE_WITHIN_SECONDS: Final = 0.2
 """How long an ACK waits for the database: far below the answering side's first retransmission."""
@@ -38,6 +42,9 @@ class CallLeg:
     signalling: Leg
     rang: bool = False
     """Whether we were told that its phone rings."""
+
+    on_refer: Callable[[Refer], bool] | None = None
+    """Told of a wish to hand the call over, and says whether that is done; None: it is not."""
 
     acknowledged: bool = False
     """Whether the ACK of its answer has left."""
@@ -111,14 +118,27 @@ class CallLeg:
         content_type, body = info_of(digit)
         self.signalling.send_info(content_type, body)
 
+    def take_request(self, request: Request) -> int:
+        """Take a REFER of the far end's, and give the status that answers it (RFC 3515 2.4.2)."""
+        refer = refer_of(request)
+        if refer is None:
+            return BAD_REQUEST
+        taken = self.on_refer is not None and self.on_refer(refer)
+        return ACCEPTED if taken else DECLINED
+
     def hang_up(self, reason: Reason) -> None:
         """End the leg now, and say why; leaving `open_leg` ends it without a reason."""
         self.record.reason = reason.text
         self.signalling.hang_up(reason)
 
     def close_record(self) -> None:
-        """Note the leg's end in its record, which is written with the call's next change."""
+        """Note the leg's end in its record, which is written with the call's next change.
+
+        A leg whose end was noted before keeps it.
+        """
         record = self.record
+        if record.ended_at is not None:
+            return
         record.ended_at = self.journal.clock.now()
         record.invite = record.dialog = None
         if record.sip_status is None and record.reason is None:
@@ -146,6 +166,11 @@ async def open_leg(
         place = equipment.trunks.place(plan.trunk_id, journal.plan.call_id)
     async with place, equipment.plane.open_port() as port:
         media = LegMedia(port, codecs)
+        leg: CallLeg | None = None
+
+        def take_request(request: Request) -> int:
+            return DECLINED if leg is None else leg.take_request(request)
+
         request = RingRequest(
             target=plan.target,
             from_=plan.from_,
@@ -155,6 +180,7 @@ async def open_leg(
             make_offer=media.make_offer,
             accept_answer=media.accept_answer,
             take_info=media.take_info,
+            take_request=take_request,
             destinations=plan.destinations,
             routes=plan.routes,
             flow=plan.flow,

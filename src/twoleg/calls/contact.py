@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from twoleg.calls.call_leg import CallLeg, open_leg
 from twoleg.calls.concurrency import alongside
+from twoleg.calls.joint import Joint
 from twoleg.calls.journal import Journal, Role
 from twoleg.calls.leg_media import contact_codecs
 from twoleg.calls.outcomes import Refusal, is_trunk_failure, refusal_of
@@ -27,7 +28,11 @@ class ContactNotReached(Exception):
 
 @asynccontextmanager
 async def contact_on_the_line(
-    equipment: Equipment, journal: Journal, plan: ContactPlan, agent: CallLeg | None
+    equipment: Equipment,
+    journal: Journal,
+    plan: ContactPlan,
+    agent: CallLeg | None,
+    joint: Joint,
 ) -> AsyncIterator[CallLeg]:
     """Ring the contact while the agent waits; its leg, and the bridge, last as long as the body.
 
@@ -37,7 +42,7 @@ async def contact_on_the_line(
     each other by then. The answer is still to be acknowledged. Raises ContactNotReached.
     """
     async with AsyncExitStack() as line:
-        yield await _Ringing(equipment, journal, plan, agent, line).answered()
+        yield await _Ringing(equipment, journal, plan, agent, joint, line).answered()
 
 
 @dataclass(slots=True, eq=False)
@@ -51,6 +56,7 @@ class _Ringing:
     journal: Journal
     plan: ContactPlan
     agent: CallLeg | None
+    joint: Joint
     line: AsyncExitStack
     _rang: bool = field(default=False, init=False)
     _early: bool = field(default=False, init=False)
@@ -123,5 +129,5 @@ class _Ringing:
     def _join(self, contact: CallLeg) -> None:
         if self.agent is not None and not self._joined:
             self._joined = True
-            bridge = self.equipment.plane.bridge(self.agent.media.port, contact.media.port)
-            self.line.callback(bridge.close)
+            self.joint.join(self.agent, contact)
+            self.line.callback(self.joint.part)

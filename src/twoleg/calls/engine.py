@@ -27,6 +27,7 @@ from twoleg.calls.ports import Equipment
 from twoleg.calls.recovery import Recovery, join
 from twoleg.calls.spoken_texts import SpokenPhrases, SpokenTexts
 from twoleg.calls.story import Story, StorySettings
+from twoleg.calls.transfer_targets import TransferTargets
 from twoleg.calls.trunk_places import TrunkPlaces
 from twoleg.calls.trunk_watch import TrunkWatch
 from twoleg.calls.unplanned_call import UnplannedCall
@@ -74,6 +75,7 @@ class EngineConfig:
             listen.append(Listen(Transport.TLS, *self.sip_tls))
         return PhoneConfig(
             listen=tuple(listen),
+            dialog_methods=frozenset({"REFER"}),
             public_address=self.public_address,
             tls=TlsConfig(
                 certificate=self.tls_certificate,
@@ -140,7 +142,14 @@ class Engine:
                     log.exception("a call cannot be planned", call_id=claimed.call_id)
                     return UnplannedCall(claimed, writer)
                 agents = CallAgents(claimed, search, desk, here)
-                return Story(plan, equipment, writer, settings=config.story, agents=agents)
+                return Story(
+                    plan,
+                    equipment,
+                    writer,
+                    settings=config.story,
+                    agents=agents,
+                    transfers=TransferTargets(claimed, database, desk, here),
+                )
 
             dispatching = Dispatcher.open(
                 database,

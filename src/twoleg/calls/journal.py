@@ -12,6 +12,9 @@ from twoleg.calls.outcomes import EndedBy, Outcome
 from twoleg.calls.plan import CallPlan, LegPlan
 from twoleg.calls.states import TRANSITIONS, ForbiddenTransition, Status
 
+TRANSFERRED: Final = "call.transferred"
+"""The event of a call whose contact another agent has now."""
+
 MAX_NOTES: Final = 500
 """Events of one call beside those of its status."""
 
@@ -238,7 +241,7 @@ class Journal:
 
         Of further phones only their legs are noted.
         """
-        if self.status is Status.AGENT_RINGING:
+        if self.status in (Status.AGENT_RINGING, Status.BRIDGED):
             self._write_legs()
             return
         self._agent_rings.begin(self.clock.monotonic())
@@ -297,6 +300,13 @@ class Journal:
         self._answered_by = record.user_id
         data = {"user_id": record.user_id, "leg": record.position}
         return self.writer.store(self._enter(Status.BRIDGED, data))
+
+    def transferred(self, record: LegRecord) -> asyncio.Future[None]:
+        """Note who has the contact now; the future is as that of `agent_connected`."""
+        if record.user_id is not None:
+            self._answered_by = record.user_id
+        data = {"user_id": record.user_id, "leg": record.position}
+        return self.writer.store(self._change(TRANSFERRED, data))
 
     def note(self, event_type: str, data: Mapping[str, Any] | None = None) -> None:
         """Tell of something that leaves the status as it is; `event_type` is "call." and a word.

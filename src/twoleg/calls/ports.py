@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from twoleg.calls.phrases import Phrase
+from twoleg.calls.plan import AgentRound
 from twoleg.media import Codec, Quality, RemoteStream
-from twoleg.sip import InviteIdentity, Progress, Reason
+from twoleg.sip import HeaderFields, InviteIdentity, Progress, Reason
 from twoleg.sip_io import Answer, LegEnd, RingRequest
 
 
@@ -28,6 +29,10 @@ class Leg(Protocol):
     def hang_up(self, reason: Reason | None = None) -> None: ...
 
     def send_info(self, content_type: str, body: bytes) -> None: ...
+
+    def send_request(
+        self, method: str, headers: HeaderFields, body: bytes = b"", content_type: str = ""
+    ) -> None: ...
 
 
 class Phone(Protocol):
@@ -141,6 +146,33 @@ class TrunkPlaces(Protocol):
 
     def place(self, trunk_id: int, call_id: int) -> AbstractAsyncContextManager[None]:
         """Have a place on the trunk for as long as the block lasts. Raises TrunkFull."""
+        ...
+
+
+class TransferTarget(Protocol):
+    """Those to whom a call is handed over, one round after another."""
+
+    async def following(self) -> AgentRound | None:
+        """Wait for those that are rung next; None: nobody is left to ring."""
+        ...
+
+    def release(self, user_id: int) -> None:
+        """Let other calls ring a user that did not take this one. Returns at once."""
+        ...
+
+    def give_up(self) -> None:
+        """Let other calls ring all that were rung. Returns at once."""
+        ...
+
+
+class Transfers(Protocol):
+    """Finds whom a phone names; `twoleg.calls.transfer_targets.TransferTargets` does."""
+
+    async def find(self, wanted: str, agent_user_id: int | None) -> TransferTarget | None:
+        """Find a user, a ring group or a number; None: there is none such. Never raises.
+
+        Whoever has `agent_user_id` hands over, and is not rung.
+        """
         ...
 
 

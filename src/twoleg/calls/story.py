@@ -3,14 +3,16 @@
 import asyncio
 import contextlib
 import logging
+from collections.abc import Coroutine
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from twoleg.calls.agents import AgentSource, NoAgent, NobodyElse, agent_on_the_line
 from twoleg.calls.call_leg import CallLeg
 from twoleg.calls.concurrency import alongside, first_of
 from twoleg.calls.contact import ContactNotReached, contact_on_the_line
 from twoleg.calls.holding import holding
+from twoleg.calls.joint import Joint
 from twoleg.calls.journal import (
     ClaimLost,
     Clock,
@@ -32,9 +34,11 @@ from twoleg.calls.outcomes import (
 )
 from twoleg.calls.phrases import Phrase, language_for
 from twoleg.calls.plan import CallPlan
-from twoleg.calls.ports import Equipment, Playable
+from twoleg.calls.ports import Equipment, Playable, Transfers
+from twoleg.calls.transfer import NotTransferred, Transfer
 from twoleg.calls.whisper import whisper
 from twoleg.media import NoPortsLeft
+from twoleg.sip import Refer
 
 MARK_WITHIN_SECONDS: Final = 10.0
 """How long an agent on the line waits for a database that is away, before the contact is rung."""
@@ -74,12 +78,23 @@ class Story:
         clock: Clock | None = None,
         settings: StorySettings | None = None,
         agents: AgentSource | None = None,
+        transfers: Transfers | None = None,
     ) -> None:
         self._plan = plan
         self._agents = agents or NobodyElse()
         self._equipment = equipment
         self._journal = Journal(plan, writer, clock or SystemClock())
         self._settings = settings or StorySettings()
+        self._transfers = transfers
+        self._joint = Joint(equipment.plane)
+        self._agent: CallLeg | None = None
+        """Whose hanging up ends the call; None while the call is handed over."""
+
+        self._gone: set[CallLeg] = set()
+        """Agents that have hung up."""
+
+        self._refer: Refer | None = None
+        self._talking: asyncio.Timeout | None = None
         self._verdict: Verdict | None = None
         self._lasting: asyncio.Timeout | None = None
 
@@ -158,7 +173,9 @@ class Story:
         await self._attempt_is_marked()
         try:
             async with (
-                contact_on_the_line(self._equipment, journal, self._plan.contact, None) as contact,
+                contact_on_the_line(
+                    self._equipment, journal, self._plan.contact, None, self._joint
+                ) as contact,
                 alongside(self._contact_may_hang_up(contact)),
                 alongside(self._comfort(contact)),
             ):
@@ -177,8 +194,9 @@ class Story:
                 if plan.whisper_prompt_id is not None:
                     await agent.acknowledge(journal.agent_answered(agent.record))
                     await whisper(self._equipment, plan, agent)
-                bridge = self._equipment.plane.bridge(agent.media.port, contact.media.port)
-                with contextlib.closing(bridge):
+                with contextlib.ExitStack() as joined:
+                    joined.callback(self._joint.part)
+                    self._joint.join(agent, contact)
                     await agent.acknowledge(journal.agent_joined(agent.record))
                     await self._talk(agent, contact)
         except NoAgent as nobody:
@@ -198,14 +216,17 @@ class Story:
         self._interrupt(Outcome.CANCELED, EndedBy.CONTACT)
 
     async def _agent_may_hang_up(self, agent: CallLeg) -> None:
+        self._agent = agent
         await agent.ended()
-        self._interrupt(Outcome.AGENT_HUNG_UP, EndedBy.AGENT)
+        self._gone.add(agent)
+        if agent is self._agent:
+            self._interrupt(Outcome.AGENT_HUNG_UP, EndedBy.AGENT)
 
     async def _connect(self, agent: CallLeg) -> None:
         journal = self._journal
         try:
             async with contact_on_the_line(
-                self._equipment, journal, self._plan.contact, agent
+                self._equipment, journal, self._plan.contact, agent, self._joint
             ) as contact:
                 await contact.acknowledge(journal.contact_connected(contact.record))
                 await self._talk(agent, contact)
@@ -214,25 +235,103 @@ class Story:
             await self._tell_why(agent, missed.refusal)
 
     async def _talk(self, agent: CallLeg, contact: CallLeg) -> None:
-        """Stay until the contact hangs up or a leg is dead; the agent may interrupt it."""
-        with holding(self._equipment.tones, self._journal, agent, contact):
-            by = await self._first_to_end(agent, contact)
-        self._decide(Outcome.CONNECTED, by)
+        """Stay until the contact hangs up or a leg is dead; the agent may interrupt it.
 
-    async def _first_to_end(self, agent: CallLeg, contact: CallLeg) -> EndedBy:
-        dead = self._settings.silent_seconds
-        talking = asyncio.timeout(dead)
+        An agent may also hand over to another, who is the agent from then on.
+        """
+        async with contextlib.AsyncExitStack() as line:
+            while True:
+                with holding(self._equipment.tones, self._journal, agent, contact):
+                    ended_by = await self._first_to_end(agent, contact)
+                if ended_by is not None:
+                    self._decide(Outcome.CONNECTED, ended_by)
+                    return
+                target = await self._hand_over(line, agent, contact)
+                if target is None:
+                    return
+                agent = target
+
+    async def _first_to_end(self, agent: CallLeg, contact: CallLeg) -> EndedBy | None:
+        """Wait for the end, and say by whom; None: the agent wants to hand over."""
+        if agent.record.trunk_id is None:
+            # A trunk has no business with whom else we call.
+            agent.on_refer = self._wants_to_hand_over
         try:
             # Until then no leg can have been silent for so long: most calls need no further watch.
-            async with talking:
-                await contact.ended()
-                return EndedBy.CONTACT
-        except TimeoutError:
-            if dead is None or not talking.expired():
-                raise
+            ended_by = await self._until(_hung_up(contact), self._settings.silent_seconds)
+            if ended_by is None and self._refer is None:
+                ended_by = await self._until(self._first_to_vanish(agent, contact), None)
+        finally:
+            agent.on_refer = None
+        return ended_by
+
+    async def _first_to_vanish(self, agent: CallLeg, contact: CallLeg) -> EndedBy:
+        dead = self._settings.silent_seconds
+        assert dead is not None
         return await first_of(
             _hung_up(contact), _fell_silent(agent, dead), _fell_silent(contact, dead)
         )
+
+    async def _until(
+        self, end: Coroutine[Any, Any, EndedBy], seconds: float | None
+    ) -> EndedBy | None:
+        """Wait for an end; None: the time is up, or the agent wants to hand over."""
+        self._talking = talking = asyncio.timeout(seconds)
+        try:
+            async with talking:
+                return await end
+        except TimeoutError:
+            if not talking.expired():
+                raise
+            return None
+        finally:
+            self._talking = None
+
+    def _wants_to_hand_over(self, refer: Refer) -> bool:
+        talking = self._talking
+        if talking is None or talking.expired() or self._refer is not None:
+            return False
+        self._refer = refer
+        talking.reschedule(0)
+        return True
+
+    async def _hand_over(
+        self, line: contextlib.AsyncExitStack, agent: CallLeg, contact: CallLeg
+    ) -> CallLeg | None:
+        """Hand the contact over; give who talks to it now. None: nobody does any more.
+
+        The leg of a new agent, and what is left of the old one, last as long as `line`.
+        """
+        refer, self._refer, self._agent = self._refer, None, None
+        assert refer is not None
+        transfer = Transfer(
+            self._equipment, self._journal, self._plan, self._transfers, agent, contact, refer
+        )
+        self._joint.part()
+        try:
+            async with alongside(self._contact_may_hang_up(contact)):
+                target = await line.enter_async_context(transfer.target())
+        except NotTransferred:
+            if agent in self._gone:
+                self._decide(Outcome.CONNECTED, EndedBy.AGENT)
+                await self._tell_why(contact, Refusal.NO_ANSWER)
+                return None
+            self._agent = agent
+            self._joint.join(agent, contact)
+            return agent
+        self._joint.join(target, contact)
+        transfer.done()
+        await line.enter_async_context(alongside(self._agent_may_hang_up(target)))
+        await line.enter_async_context(alongside(self._dismiss(transfer)))
+        await target.acknowledge(self._journal.transferred(target.record))
+        return target
+
+    async def _dismiss(self, transfer: Transfer) -> None:
+        """Let the agent go who has handed over: others may ring it then."""
+        await transfer.dismiss()
+        user_id = transfer.agent.record.user_id
+        if user_id is not None:
+            self._agents.release(user_id)
 
     async def _attempt_is_marked(self) -> None:
         """Wait for the mark, mostly made long ago, after which nothing dials this call again."""

@@ -20,7 +20,7 @@ import structlog
 
 from twoleg.calls.background import background
 from twoleg.calls.connected import Connection, stay_connected
-from twoleg.calls.journal import CallChange, ClaimLost, LegRecord
+from twoleg.calls.journal import TRANSFERRED, CallChange, ClaimLost, LegRecord
 from twoleg.calls.states import Status
 from twoleg.events import EVENTS_CHANNEL
 from twoleg.store import Database
@@ -122,6 +122,11 @@ _TELL: Final = f"SELECT pg_notify('{EVENTS_CHANNEL}', '')"
 log = structlog.get_logger(__name__)
 
 
+def _has_winner(change: CallChange) -> bool:
+    """Tell whether a change says who has the call, so that others are free."""
+    return change.status in _WON or change.event.type == TRANSFERRED
+
+
 def _row(pending: _Pending) -> dict[str, Any]:
     legs = [_leg(leg) for leg in pending.legs]
     change = pending.change
@@ -136,7 +141,7 @@ def _row(pending: _Pending) -> dict[str, Any]:
         "at": event.at.isoformat(),
         "data": event.data,
         "legs": legs,
-        "winner": event.data.get("user_id") if change.status in _WON else None,
+        "winner": event.data.get("user_id") if _has_winner(change) else None,
     }
     if change.contact_attempt_at is not None:
         row["contact_attempt_at"] = change.contact_attempt_at.isoformat()

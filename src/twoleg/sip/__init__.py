@@ -53,6 +53,7 @@ from twoleg.sip.offer_answer import (
     SessionRejected,
 )
 from twoleg.sip.parser import parse_message
+from twoleg.sip.refer import SIPFRAG, Refer, refer_news, refer_of
 from twoleg.sip.registrar import (
     Binding,
     RegistrarResult,
@@ -77,6 +78,7 @@ __all__ = [
     "G722",
     "PCMA",
     "PCMU",
+    "SIPFRAG",
     "TELEPHONE_EVENT",
     "Address",
     "AgreedAudio",
@@ -122,6 +124,7 @@ __all__ = [
     "Outgoing",
     "Progress",
     "Reason",
+    "Refer",
     "RefusalCause",
     "Refused",
     "RegistrarResult",
@@ -152,5 +155,7 @@ __all__ = [
     "parse_message",
     "parse_uri",
     "reason_phrase",
+    "refer_news",
+    "refer_of",
     "register",
 ]

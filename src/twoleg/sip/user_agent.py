@@ -231,10 +231,13 @@ class UserAgent:
             return
         if response.status >= 200:
             del self._unanswered[transaction]
+        headers = response.headers
+        if found.request.method == "REFER" and 200 <= response.status < 300:
+            headers += self._legs.contact_header(found)  # RFC 3515 2.2
         self._legs.reply(
             found,
             response.status,
-            response.headers,
+            headers,
             response.body,
             reason=response.reason,
             content_type=response.content_type,

@@ -27,6 +27,7 @@ class PhoneConfig:
     every address, the one that the system sends from.
     `accept_calls` lets incoming calls reach `Phone.incoming`; otherwise they are refused.
     `digest_algorithms` are those that phones are asked for.
+    `dialog_methods` are those beside the core's own that a leg's `take_request` takes (REFER).
     `t1` and `t2` are RFC 3261's, in seconds: a network of known short round trips may have less.
     `drain_seconds` bounds how long closing waits for the last BYE and CANCEL to be answered.
     """
@@ -35,6 +36,7 @@ class PhoneConfig:
     public_address: str | None = None
     user_agent: str = "twoleg"
     realm: str = "twoleg"
+    dialog_methods: frozenset[str] = frozenset()
     digest_algorithms: tuple[DigestAlgorithm, ...] = (DigestAlgorithm.MD5,)
     registrar_rules: RegistrarRules = field(default_factory=RegistrarRules)
     accept_calls: bool = False

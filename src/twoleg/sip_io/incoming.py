@@ -42,9 +42,10 @@ class IncomingCall:
         make_offer: Callable[[], bytes] | None = None,
         accept_answer: Callable[[bytes], None] | None = None,
         take_info: Callable[[Info], None] | None = None,
+        take_request: Callable[[Request], int] | None = None,
     ) -> None:
         """Answer the call; the rest is what `RingRequest` has, for later offers."""
-        self.leg.session = Session(answer_offer, make_offer, accept_answer, take_info)
+        self.leg.session = Session(answer_offer, make_offer, accept_answer, take_info, take_request)
         self._attempt(lambda: self._legs.accept(self.leg, answer))
 
     def reject(self, status: int, reason: str = "") -> None:

@@ -13,11 +13,13 @@ from twoleg.sip import (
     DialogIdentity,
     Ended,
     Established,
+    HeaderFields,
     InviteIdentity,
     Progress,
     Reason,
     RefusalCause,
     Refused,
+    Request,
 )
 
 if TYPE_CHECKING:
@@ -58,13 +60,15 @@ class Info:
 class Session:
     """How what comes later is dealt with; an offer with None is refused with 488.
 
-    `take_info` is given each INFO, which has been answered by then.
+    `take_info` is given each INFO, which has been answered by then; `take_request` each request
+    of `PhoneConfig.dialog_methods`, and gives the status that answers it.
     """
 
     answer_offer: Callable[[bytes], bytes] | None = None
     make_offer: Callable[[], bytes] | None = None
     accept_answer: Callable[[bytes], None] | None = None
     take_info: Callable[[Info], None] | None = None
+    take_request: Callable[[Request], int] | None = None
 
 
 class LegRefused(Exception):
@@ -170,6 +174,12 @@ class Leg:
     def send_info(self, content_type: str, body: bytes) -> None:
         """Send an INFO; what comes of it is nobody's concern. A leg that is over sends none."""
         self._legs.send_info(self, content_type, body)
+
+    def send_request(
+        self, method: str, headers: HeaderFields, body: bytes = b"", content_type: str = ""
+    ) -> None:
+        """Send any request within the call, as `send_info` does."""
+        self._legs.send_request(self, method, headers, body, content_type)
 
     def on_progress(self, event: Progress) -> None:
         self._progress.append(event)

@@ -12,6 +12,7 @@ from twoleg.sip import (
     DialogIdentity,
     Ended,
     Established,
+    HeaderFields,
     InfoReceived,
     Invitation,
     Invited,
@@ -25,6 +26,8 @@ from twoleg.sip import (
     Reason,
     RefusalCause,
     Refused,
+    RequestReceived,
+    ResponseSpec,
     SessionRejected,
 )
 from twoleg.sip_io.core_loop import CoreLoop
@@ -135,6 +138,14 @@ class Legs:
             self._core.send_info(leg.number, self._running.now(), content_type, body)
             self._running.turn()
 
+    def send_request(
+        self, leg: Leg, method: str, headers: HeaderFields, body: bytes, content_type: str
+    ) -> None:
+        with suppress(LegGone):
+            now = self._running.now()
+            self._core.send_request(leg.number, now, method, headers, body, content_type)
+            self._running.turn()
+
     # What the core tells.
 
     def _on_progress(self, event: Progress) -> None:
@@ -211,6 +222,18 @@ class Legs:
         leg = self._legs.get(event.leg)
         if leg is not None and leg.session.take_info is not None:
             leg.session.take_info(Info(event.content_type, event.body))
+
+    def on_request(self, event: RequestReceived) -> None:
+        """Have the leg that a request came in say how it is answered."""
+        leg = None if event.leg is None else self._legs.get(event.leg)
+        status = 500
+        try:
+            if leg is None or leg.session.take_request is None:
+                status = 403
+            else:
+                status = leg.session.take_request(event.request)
+        finally:
+            self._core.respond(event.transaction, ResponseSpec(status), self._running.now())
 
     def _on_invited(self, event: Invited) -> None:
         leg = Leg(self, event.leg, event.request.call_id, Session())

@@ -68,7 +68,8 @@ class Phone:
                 t1=config.t1,
                 t2=config.t2,
                 accept_invites=config.accept_calls,
-                handled_methods=frozenset() if bindings is None else frozenset({"REGISTER"}),
+                handled_methods=config.dialog_methods
+                | (frozenset() if bindings is None else frozenset({"REGISTER"})),
             ),
             secrets.token_hex,
         )
@@ -156,7 +157,11 @@ class Phone:
     async def place(self, request: RingRequest) -> Leg:
         """Send the INVITE. The caller hangs the leg up; `ring` sees to that by itself."""
         session = Session(
-            request.answer_offer, request.make_offer, request.accept_answer, request.take_info
+            request.answer_offer,
+            request.make_offer,
+            request.accept_answer,
+            request.take_info,
+            request.take_request,
         )
         call_id = secrets.token_hex(CALL_ID_BYTES)
         destinations = request.destinations
@@ -245,7 +250,9 @@ class Phone:
             handler(event)
 
     def _on_request(self, event: RequestReceived) -> None:
-        if self._registrar is None or self._closing:
+        if event.request.method != "REGISTER":
+            self._legs.on_request(event)
+        elif self._registrar is None or self._closing:
             self._respond(event.transaction, ResponseSpec(503))
         else:
             self._registrar.receive(event)

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from types import TracebackType
 
-from twoleg.sip import Credentials, Destination, Flow, NameAddr, SipUri
+from twoleg.sip import Credentials, Destination, Flow, NameAddr, Request, SipUri
 from twoleg.sip_io.leg import Info, Leg
 
 
@@ -17,8 +17,10 @@ class RingRequest:
     `answer_offer` answers a later offer of the peer (hold, a change of codec) and may raise
     SessionRejected (488); `make_offer` makes ours when the peer asks for one, and
     `accept_answer` takes what the peer answers to it. `take_info` is given each INFO of the
-    peer, as DTMF comes from some phones. `destinations` empty means: find them from the first
-    route, or the target (RFC 3263).
+    peer, as DTMF comes from some phones, and `take_request` each request within the call of
+    `PhoneConfig.dialog_methods`, to which it gives the status of our response.
+
+    `destinations` empty means: find them from the first route, or the target (RFC 3263).
     """
 
     target: SipUri
@@ -29,6 +31,7 @@ class RingRequest:
     make_offer: Callable[[], bytes]
     accept_answer: Callable[[bytes], None] | None = None
     take_info: Callable[[Info], None] | None = None
+    take_request: Callable[[Request], int] | None = None
     destinations: tuple[Destination, ...] = ()
     routes: tuple[NameAddr, ...] = ()
     flow: Flow | None = None

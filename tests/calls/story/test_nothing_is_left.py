@@ -9,9 +9,11 @@ from calls.in_memory import (
     Answers,
     HangsUp,
     MemoryPrompts,
+    MemoryTransfers,
     Offers,
     PlaysEarly,
     Presses,
+    Refers,
     Refuses,
     Rings,
     call_plan,
@@ -81,6 +83,22 @@ CALLS = {
         },
         call_plan(),
     ),
+    "handed over": (
+        {
+            "agent": (Answers(1.0), Refers(3.0)),
+            "contact": (Answers(1.0),),
+            "boss": (Answers(1.0), HangsUp(6.0)),
+        },
+        call_plan(),
+    ),
+    "handed over in vain": (
+        {
+            "agent": (Answers(1.0), Refers(3.0), HangsUp(6.0)),
+            "contact": (Answers(1.0),),
+            "boss": (Rings(), Refuses(486)),
+        },
+        call_plan(),
+    ),
     "nobody confirms": (
         {"ann": (Answers(1.0),), "bob": (Answers(1.0), Presses(2.0, "5"))},
         call_plan((user("ann", trunk_id=1),), (user("bob", trunk_id=1),)),
@@ -90,6 +108,15 @@ CALLS = {
         call_plan((user("ann"), user("bob"))),
     ),
 }
+
+
+def _prepared(behaviours, plan):
+    return prepare(
+        behaviours,
+        plan,
+        prompts=MemoryPrompts(prompt_4="calling"),
+        transfers=MemoryTransfers(boss=[(user("boss"),)]),
+    )
 
 
 async def _tell(told, run):
@@ -115,7 +142,7 @@ def _told(behaviours, plan, *, interrupt=None, seed=None):
     """Tell a story; `interrupt(story, task)` is called at the given turn of the event loop."""
 
     async def main(loop):
-        told = prepare(behaviours, plan, prompts=MemoryPrompts(prompt_4="calling"))
+        told = _prepared(behaviours, plan)
         first = loop.steps
 
         def disturb(task):
@@ -201,7 +228,7 @@ def test_cancelled_at_any_await_of_the_story_it_leaves_nothing_behind(call):
 
     def told(cancel_at=None):
         async def main(loop):
-            told = prepare(behaviours, plan, prompts=MemoryPrompts(prompt_4="calling"))
+            told = _prepared(behaviours, plan)
             counted = _CountsAwaits(told.story.run(), cancel_at)
 
             await _ended(told, counted)

@@ -1,0 +1,127 @@
+"""Whom a phone may hand its call over to: a user, a ring group or a number of the account."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import psycopg
+import structlog
+
+from twoleg.calls.agent_desk import AgentDesk
+from twoleg.calls.agent_queries import found_outside
+from twoleg.calls.agent_search import AgentSearch, Target
+from twoleg.calls.call_agents import CallAgents
+from twoleg.calls.claims import Claim
+from twoleg.calls.destinations import destination
+from twoleg.calls.plan import AgentRound
+from twoleg.calls.planning import Surroundings, round_of
+from twoleg.calls.ports import TransferTarget
+from twoleg.directory.accounts import Screening
+from twoleg.store import Database, DatabaseUnavailable
+
+MAX_WANTED: Final = 128
+"""Characters of a name or number that are looked for."""
+
+_NUMBER: Final = re.compile(r"\+?[0-9() ./-]{2,40}", re.ASCII)
+
+# A user's name of SIP is unique; of groups with the same name the oldest is meant.
+_FIND: Final = """
+SELECT a.allowed_countries,
+  (SELECT u.id FROM users u WHERE u.account_id = a.id AND u.deleted_at IS NULL
+   AND lower(u.sip_username) = lower(%(wanted)s)),
+  (SELECT g.id FROM ring_groups g WHERE g.account_id = a.id AND g.deleted_at IS NULL
+   AND lower(replace(g.name, ' ', '-')) = lower(replace(%(wanted)s, ' ', '-'))
+   ORDER BY g.id LIMIT 1)
+FROM accounts a WHERE a.id = %(account_id)s
+"""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class TransferTargets:
+    """The `Transfers` of one call."""
+
+    claim: Claim
+    database: Database
+    desk: AgentDesk
+    here: Surroundings
+
+    async def find(self, wanted: str, agent_user_id: int | None) -> TransferTarget | None:
+        """Find a user by its SIP name, a ring group by its name, else a number to dial.
+
+        None: there is none such, it may not be dialled, or the database is away.
+        """
+        parameters = {"wanted": wanted[:MAX_WANTED], "account_id": self.claim.account_id}
+        try:
+            async with self.database.connection() as connection:
+                cursor = await connection.execute(_FIND, parameters)
+                row = await cursor.fetchone()
+        except (DatabaseUnavailable, psycopg.Error):
+            log.warning("a transfer's target was not looked up", call_id=self.claim.call_id)
+            return None
+        if row is None:
+            return None
+        allowed, user_id, group_id = row
+        if user_id is not None and user_id != agent_user_id:
+            return self._agents(Target(user_id=user_id), agent_user_id)
+        if group_id is not None:
+            return self._agents(Target(ring_group_id=group_id), agent_user_id)
+        return self._number(wanted, allowed)
+
+    def _agents(self, target: Target, agent_user_id: int | None) -> TransferTarget:
+        """Ring users, but not the one who hands over, who keeps its reservation meanwhile."""
+        search = AgentSearch(self.claim.call_id, (target,), kept_user_id=agent_user_id)
+        if agent_user_id is not None:
+            search.rung.add(agent_user_id)
+        return FoundAgents(CallAgents(self.claim, search, self.desk, self.here))
+
+    def _number(self, wanted: str, allowed: Sequence[str] | None) -> TransferTarget | None:
+        if _NUMBER.fullmatch(wanted) is None:
+            return None
+        dialled = destination(wanted, self.claim.country)
+        if dialled.number is None or dialled.refusal(allowed) is not None:
+            return None
+        together = round_of(self.claim, found_outside(dialled.number), self.here)
+        if together is None:
+            return None
+        # Whoever is called by a number is no agent of ours, and has nothing to confirm.
+        agents = tuple([replace(agent, screening=Screening.NEVER) for agent in together.agents])
+        return DialledNumber([replace(together, agents=agents)])
+
+
+@dataclass(frozen=True, slots=True)
+class FoundAgents:
+    """Users that are reserved as they are rung."""
+
+    agents: CallAgents
+
+    async def following(self) -> AgentRound | None:
+        return await self.agents.following()
+
+    def release(self, user_id: int) -> None:
+        self.agents.release(user_id)
+
+    def give_up(self) -> None:
+        search = self.agents.search
+        for user_id in search.rung - {search.kept_user_id}:
+            self.agents.release(user_id)
+
+
+@dataclass(frozen=True, slots=True)
+class DialledNumber:
+    """A number that is rung once."""
+
+    rounds: list[AgentRound]
+
+    async def following(self) -> AgentRound | None:
+        return self.rounds.pop() if self.rounds else None
+
+    def release(self, user_id: int) -> None:
+        pass
+
+    def give_up(self) -> None:
+        pass
