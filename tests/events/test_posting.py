@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import ssl
+import threading
 
 import pytest
 import trustme
@@ -13,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twoleg.events.addresses import AddressPolicy, InvalidUrl, is_public
-from twoleg.events.delivery import posting
+from twoleg.events.delivery import names, posting
 from twoleg.events.delivery.connection import MAX_READ, Connection, ConnectionBroken
+from twoleg.events.delivery.names import Names
 from twoleg.events.delivery.posting import Poster, Request
 
 PUBLIC = AddressPolicy()
@@ -38,13 +41,44 @@ def resolve(monkeypatch):
     def resolve(*lists: list[str]) -> None:
         left = list(lists)
 
-        async def getaddrinfo(host, port, **_):
-            addresses = left.pop(0) if len(left) > 1 else left[0]
-            return [(2, 1, 6, "", (address, port)) for address in addresses]
+        def look_up(host: str) -> list[str]:
+            return left.pop(0) if len(left) > 1 else left[0]
 
-        monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
+        monkeypatch.setattr(names, "look_up", look_up)
 
     return resolve
+
+
+@pytest.fixture
+def resolver():
+    resolver = Names()
+    yield resolver
+    resolver.close()
+
+
+@pytest.fixture
+def poster(resolver):
+    """Make posters; they are closed at the end."""
+    made: list[Poster] = []
+
+    def poster(policy: AddressPolicy = ANYWHERE, tls: ssl.SSLContext | None = None) -> Poster:
+        made.append(Poster(policy, tls or ssl.create_default_context(), resolver))
+        return made[-1]
+
+    yield poster
+    for each in made:
+        each.close()
+
+
+@pytest.fixture
+def ask(poster):
+    """Send messages to NAME; returns why each was not taken."""
+
+    async def ask(policy: AddressPolicy, times: int = 1) -> list[str | None]:
+        asking, request = poster(policy), Request(f"https://{NAME}/", (), b"")
+        return [(await asking.post(request)).error for _ in range(times)]
+
+    return ask
 
 
 @pytest.fixture
@@ -76,32 +110,26 @@ def test_an_ipv4_address_in_ipv6_is_judged_as_itself(address) -> None:
         assert is_public(written) == is_public(str(address))
 
 
-async def ask(policy: AddressPolicy, times: int = 1) -> list[str | None]:
-    """Why each of some messages to NAME was not taken."""
-    poster = Poster(policy, ssl.create_default_context())
-    return [(await poster.post(Request(f"https://{NAME}/", (), b""))).error for _ in range(times)]
-
-
-async def test_a_name_that_leads_inside_is_not_connected_to(resolve, connected_to) -> None:
+async def test_a_name_that_leads_inside_is_not_connected_to(resolve, connected_to, ask) -> None:
     resolve(["10.0.0.1", "127.0.0.1", "::ffff:192.168.1.1"])
     assert await ask(PUBLIC) == ["the host has no public address"]
     assert connected_to == []
 
 
-async def test_what_was_judged_is_what_is_connected_to(resolve, connected_to) -> None:
+async def test_what_was_judged_is_what_is_connected_to(resolve, connected_to, ask) -> None:
     # The next answer would lead inside: it is not asked for.
     resolve(["93.184.216.34", "10.0.0.1"], ["127.0.0.1"])
     assert await ask(PUBLIC) == ["no connection"]
     assert connected_to == ["93.184.216.34"]
 
 
-async def test_a_name_is_judged_anew_for_each_connection(resolve, connected_to) -> None:
+async def test_a_name_is_judged_anew_for_each_connection(resolve, connected_to, ask) -> None:
     resolve(["93.184.216.34"], ["127.0.0.1"])
     assert await ask(PUBLIC, times=2) == ["no connection", "the host has no public address"]
     assert connected_to == ["93.184.216.34"]
 
 
-async def test_further_addresses_of_a_name_are_tried(resolve, connected_to) -> None:
+async def test_further_addresses_of_a_name_are_tried(resolve, connected_to, ask) -> None:
     resolve(["93.184.216.34", "8.8.8.8", "10.0.0.1", "1.1.1.1", "9.9.9.9"])
     assert await ask(PUBLIC) == ["no connection"]
     assert connected_to == ["93.184.216.34", "8.8.8.8", "1.1.1.1"]
@@ -125,10 +153,7 @@ def client_tls(authority: trustme.CA) -> ssl.SSLContext:
 
 
 async def post(poster: Poster, url: str) -> posting.Reply:
-    try:
-        return await poster.post(Request(url, (("webhook-id", "m"),), b"{}"))
-    finally:
-        poster.close()
+    return await poster.post(Request(url, (("webhook-id", "m"),), b"{}"))
 
 
 @contextlib.asynccontextmanager
@@ -178,47 +203,74 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
         (b"", None),
     ],
 )
-async def test_replies_are_told_by_their_status_whatever_they_hold(text, status) -> None:
-    poster = Poster(ANYWHERE, ssl.create_default_context())
+async def test_replies_are_told_by_their_status_whatever_they_hold(text, status, poster) -> None:
+    sending = poster()
     async with saying(text, close=True) as (url, _):
-        reply = await post(poster, url)
+        reply = await post(sending, url)
     assert reply.status == status
 
 
-async def test_a_connection_is_kept_for_the_next_message() -> None:
-    poster = Poster(ANYWHERE, ssl.create_default_context())
+async def test_a_connection_is_kept_for_the_next_message(poster) -> None:
+    sending = poster()
     async with saying(OK, OK, OK) as (url, writers):
         request = Request(url, (), b"{}")
-        assert [(await poster.post(request)).status for _ in range(3)] == [200] * 3
-        poster.close()
+        assert [(await sending.post(request)).status for _ in range(3)] == [200] * 3
+        sending.close()
     assert len(writers) == 1
 
 
 @pytest.mark.parametrize(
     "text", [b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", OK + OK]
 )
-async def test_a_connection_that_cannot_be_trusted_with_the_next_one_is_closed(text) -> None:
-    poster = Poster(ANYWHERE, ssl.create_default_context())
+async def test_a_connection_that_may_hold_more_than_one_reply_is_closed(text, poster) -> None:
+    sending = poster()
     async with saying(text, text) as (url, writers):
         request = Request(url, (), b"{}")
-        assert [(await poster.post(request)).status for _ in range(2)] == [200] * 2
-        poster.close()
+        assert [(await sending.post(request)).status for _ in range(2)] == [200] * 2
+        sending.close()
     assert len(writers) == 2
 
 
-async def test_a_kept_connection_that_was_closed_meanwhile_is_replaced() -> None:
-    poster = Poster(ANYWHERE, ssl.create_default_context())
+async def test_a_kept_connection_that_was_closed_meanwhile_is_replaced(poster) -> None:
+    sending = poster()
     async with saying(OK, close=True) as (url, _):
         request = Request(url, (), b"{}")
-        assert [(await poster.post(request)).status for _ in range(3)] == [200] * 3
-        poster.close()
+        assert [(await sending.post(request)).status for _ in range(3)] == [200] * 3
 
 
-async def test_who_is_slow_with_the_body_has_taken_the_message(monkeypatch) -> None:
+async def test_who_is_slow_with_the_body_has_taken_the_message(monkeypatch, poster) -> None:
     monkeypatch.setattr(posting, "TIMEOUT_SECONDS", 0.05)
-    poster = Poster(ANYWHERE, ssl.create_default_context())
+    sending = poster()
     async with saying(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n") as (url, _):
-        assert (await post(poster, url)).status == 200
+        assert (await post(sending, url)).status == 200
+
+
+async def test_a_name_that_takes_long_holds_one_thread_and_no_other_name(
+    resolver, monkeypatch
+) -> None:
+    asked: list[str] = []
+    answer = threading.Event()
+
+    def look_up(host: str) -> list[str]:
+        asked.append(host)
+        if host == "slow":
+            answer.wait()
+        return ["93.184.216.34"]
+
+    monkeypatch.setattr(names, "look_up", look_up)
+    slow = [asyncio.create_task(resolver.addresses("slow")) for _ in range(100)]
+    assert await resolver.addresses("quick") == ["93.184.216.34"]
+    slow[0].cancel()
+    answer.set()
+    assert await asyncio.gather(*slow[1:]) == [["93.184.216.34"]] * 99
+    assert sorted(asked) == ["quick", "slow"]
+
+
+async def test_an_address_is_its_own_name_and_an_unknown_name_an_error(resolver) -> None:
+    assert await resolver.addresses("::1") == ["::1"]
+    assert "127.0.0.1" in await resolver.addresses("localhost")
+    with pytest.raises(socket.gaierror):
+        await resolver.addresses("no-such-name.invalid")
 
 
 @given(st.binary(max_size=200))
@@ -250,38 +302,37 @@ class Discarding:
         pass
 
 
-async def test_tls_and_host_name_the_host_not_the_address(authority, resolve) -> None:
+async def test_tls_and_host_name_the_host_not_the_address(authority, resolve, poster) -> None:
     names = []
     tls = server_tls(authority, NAME)
     tls.sni_callback = lambda _, name, __: names.append(name)
     async with receiving(tls=tls) as receiver:
         port = receiver.url.rpartition(":")[2].partition("/")[0]
         resolve(["127.0.0.1"])
-        reply = await post(Poster(ANYWHERE, client_tls(authority)), f"https://{NAME}:{port}/x")
+        reply = await post(poster(ANYWHERE, client_tls(authority)), f"https://{NAME}:{port}/x")
     assert reply.taken
     assert names == [NAME]
     assert receiver.received[0].headers["host"] == f"{NAME}:{port}"
 
 
-async def test_a_certificate_of_another_name_is_refused(authority, resolve) -> None:
+async def test_a_certificate_of_another_name_is_refused(authority, resolve, poster) -> None:
     async with receiving(tls=server_tls(authority, "other.example.com")) as receiver:
         port = receiver.url.rpartition(":")[2].partition("/")[0]
         resolve(["127.0.0.1"])
-        reply = await post(Poster(ANYWHERE, client_tls(authority)), f"https://{NAME}:{port}/x")
+        reply = await post(poster(ANYWHERE, client_tls(authority)), f"https://{NAME}:{port}/x")
     assert not reply.answered
     assert reply.error.startswith("the certificate is not good")
     assert receiver.received == []
 
 
-async def test_nothing_is_sent_inside_unless_that_is_allowed(authority, resolve) -> None:
+async def test_nothing_is_sent_inside_unless_that_is_allowed(authority, resolve, poster) -> None:
     async with receiving(tls=server_tls(authority, NAME)) as receiver:
         port = receiver.url.rpartition(":")[2].partition("/")[0]
         resolve(["127.0.0.1"])
-        poster = Poster(PUBLIC, client_tls(authority))
-        reply = await post(poster, f"https://{NAME}:{port}/x")
+        public = poster(PUBLIC, client_tls(authority))
+        reply = await post(public, f"https://{NAME}:{port}/x")
         assert reply.error == "the host has no public address"
-        poster = Poster(PUBLIC, client_tls(authority))
-        assert not (await post(poster, f"http://{NAME}:{port}/x")).answered
+        assert not (await post(public, f"http://{NAME}:{port}/x")).answered
     assert receiver.connections == 0
 
 

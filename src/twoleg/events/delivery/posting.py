@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import ssl
 from dataclasses import dataclass
 from typing import Final
@@ -12,6 +11,7 @@ from urllib.parse import urlsplit
 from twoleg import __version__
 from twoleg.events.addresses import AddressPolicy, InvalidUrl
 from twoleg.events.delivery.connection import Connection, ConnectionBroken, Head
+from twoleg.events.delivery.names import Names
 
 TIMEOUT_SECONDS: Final = 10.0
 """How long a receiver may take for all of it: name, connection, TLS and reply."""
@@ -71,9 +71,10 @@ class Reply:
 class Poster:
     """The connections to one receiver. Close it when done."""
 
-    def __init__(self, policy: AddressPolicy, tls: ssl.SSLContext) -> None:
+    def __init__(self, policy: AddressPolicy, tls: ssl.SSLContext, names: Names) -> None:
         self._policy = policy
         self._tls = tls
+        self._names = names
         self._idle: dict[_Origin, list[Connection]] = {}
 
     def close(self) -> None:
@@ -149,9 +150,7 @@ class Poster:
         What is judged is what is connected to, so that a name cannot change in between. TLS goes
         on naming the host, and checks its certificate.
         """
-        loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
-        addresses = dict.fromkeys(str(address[0]) for *_, address in found)
+        addresses = await self._names.addresses(origin.host)
         allowed = [address for address in addresses if self._policy.allows(address)]
         if not allowed:
             raise AddressNotAllowed

@@ -16,6 +16,7 @@ from twoleg.events.addresses import AddressPolicy
 from twoleg.events.delivery import queries
 from twoleg.events.delivery.lane import WINDOW, Lane
 from twoleg.events.delivery.messages import Message, request_of
+from twoleg.events.delivery.names import Names
 from twoleg.events.delivery.posting import Poster, Reply
 from twoleg.events.delivery.queries import LEASE_SECONDS, Result
 from twoleg.events.webhooks.values import TEST, DeliveryState
@@ -54,6 +55,7 @@ class Sender:
         self._name = name
         self._policy = policy
         self._tls = tls
+        self._names = Names()
         self._lanes: dict[int, Lane] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._done: list[tuple[Lane, Result]] = []
@@ -102,6 +104,7 @@ class Sender:
         for lane in self._lanes.values():
             lane.poster.close()
         self._lanes.clear()
+        self._names.close()
 
     async def _turn(self, connection: Connection) -> None:
         now = asyncio.get_running_loop().time()
@@ -160,7 +163,7 @@ class Sender:
             return
         for leased in await queries.lease(connection, self._name, room):
             if leased.receiver_id not in self._lanes:
-                poster = Poster(self._policy, self._tls)
+                poster = Poster(self._policy, self._tls, self._names)
                 self._lanes[leased.receiver_id] = Lane(*leased, poster, now, more=True)
 
     async def _find_due(self, connection: Connection, looking: bool) -> None:
