@@ -196,3 +196,32 @@ async def test_the_callback_secret_is_read_and_replaced(client):
     second = (await client.post(SECRET)).json()["callback_secret"]
     assert second != first
     assert (await client.get(SECRET)).json()["callback_secret"] == second
+
+
+async def test_a_call_may_bring_a_url_of_its_own(client, execute):
+    body = {"user_id": 1, "contact_id": 1234, "line_id": 1}
+    url = "https://CRM.example.com/calls/7?x=Y"
+    reply = await client.post("/api/v1/calls", json=body | {"callback_url": url})
+    assert reply.status_code == 202, reply.text
+    assert await execute("SELECT callback_url FROM calls") == [
+        ("https://crm.example.com/calls/7?x=Y",)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("http://crm.example.com/", "must begin with https://."),
+        ("https://10.0.0.1/", "must be a public address."),
+        (7, "must be a string."),
+        ("https://crm.example.com/" + "x" * 2000, ""),
+    ],
+)
+async def test_a_call_with_a_url_that_nothing_may_be_sent_to_is_refused(client, execute, url, why):
+    body = {"user_id": 1, "contact_id": 1234, "line_id": 1, "callback_url": url}
+    reply = await client.post("/api/v1/calls", json=body)
+    assert reply.status_code == 422
+    [[error]] = reply.json()["errors"].values()
+    assert error.startswith("The callback_url")
+    assert error.endswith(why)
+    assert await execute("SELECT count(*) FROM calls") == [(0,)]

@@ -11,7 +11,7 @@ from twoleg.api.authentication import CallReader, CallWriter, token_in
 from twoleg.api.calls.schemas import Call, read_place_call
 from twoleg.api.errors import JSONReply, NoSuchThing, rate_limit_headers
 from twoleg.api.pages import DEFAULT_PAGE, Cursor, Limit, Page, page_of, position_of
-from twoleg.api.state import AdmissionOf, DatabaseOf
+from twoleg.api.state import AddressPolicyOf, AdmissionOf, DatabaseOf
 from twoleg.api.values import Id, WantedTime, Word, wanted_phone_number
 from twoleg.calls.admission import CallSource
 from twoleg.calls.hang_up import request_hang_up
@@ -39,10 +39,11 @@ async def place_call(
     fields: Annotated[dict[str, Any], Body()],
     admission: AdmissionOf,
     database: DatabaseOf,
+    policy: AddressPolicyOf,
     dry_run: bool = False,
 ) -> Response:
     """Place a call; the reply shows it as it was stored."""
-    wanted = read_place_call(fields)
+    wanted = read_place_call(fields, policy)
     if dry_run:
         errors = {"dry_run": ["The dry_run field is not supported yet."]}
         wanted = replace(wanted, errors=wanted.errors | errors)

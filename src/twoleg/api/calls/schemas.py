@@ -9,9 +9,10 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import ConfigDict, Field, ValidationError
 
 from twoleg.api.errors import field_errors
-from twoleg.api.values import Id, Input, JsonObject, Output, Time, Whole, rfc3339
+from twoleg.api.values import Id, Input, JsonObject, Output, Text, Time, Whole, rfc3339
 from twoleg.calls.records import CallRecord, EventRecord, LegRecord
 from twoleg.calls.requests import FIELDS, CallRequest, Errors, read_call_request
+from twoleg.events.addresses import AddressPolicy, InvalidUrl
 
 MAX_RING_SECONDS: Final = 600
 MAX_CALL_SECONDS: Final = 4 * 60 * 60
@@ -25,7 +26,7 @@ _STORED_OPTIONS: Final = {
     "record",
 }
 # Accepted only with the value that changes nothing, until their features are there.
-_LATER: Final = ("first", "record", "detect_machine", "whisper_prompt_id", "callback_url")
+_LATER: Final = ("first", "record", "detect_machine", "whisper_prompt_id")
 
 
 class RingSeconds(Input):
@@ -46,7 +47,7 @@ class CallOptions(Input):
     record: Literal[False] | None = None
     detect_machine: Literal[False] | None = None
     whisper_prompt_id: None = None
-    callback_url: None = None
+    callback_url: Text | None = None
     metadata: JsonObject = Field(default_factory=dict)
 
 
@@ -76,8 +77,11 @@ class PlaceCall(CallOptions):
     line_phone_number: str | None = None
 
 
-def read_place_call(fields: Mapping[str, Any]) -> CallRequest:
-    """Read a native call; errors of the options stand beside those of the contract's fields."""
+def read_place_call(fields: Mapping[str, Any], policy: AddressPolicy) -> CallRequest:
+    """Read a native call; errors of the options stand beside those of the contract's fields.
+
+    `policy` judges the callback URL.
+    """
     own = {name: value for name, value in fields.items() if name not in FIELDS}
     errors: Errors = {}
     options = CallOptions()
@@ -88,6 +92,12 @@ def read_place_call(fields: Mapping[str, Any]) -> CallRequest:
             name: texts if name not in _LATER else [f"The {name} field is not supported yet."]
             for name, texts in field_errors(error.errors(), skip=0).items()
         }
+    callback_url = options.callback_url
+    if callback_url is not None:
+        try:
+            callback_url = policy.check(callback_url)
+        except InvalidUrl as error:
+            errors["callback_url"] = [f"The callback_url {error}."]
     request = read_call_request(
         fields,
         options=options.model_dump(
@@ -95,6 +105,7 @@ def read_place_call(fields: Mapping[str, Any]) -> CallRequest:
             exclude_none=True,
         ),
         metadata=options.metadata,
+        callback_url=callback_url,
     )
     return replace(request, errors=request.errors | errors) if errors else request
 
