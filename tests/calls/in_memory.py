@@ -411,6 +411,9 @@ class MemoryPort:
         self.digits.append(digit)
         self.pressed.set()
 
+    def tap(self, sink):
+        self.sink = sink
+
     def hear(self):
         self.first.set()
 
@@ -723,13 +726,14 @@ def prepare(
     trunks=None,
     prompts=None,
     transfers=None,
+    make=Story,
     **writer,
 ):
     """Make a story and all that it needs; to be called in a running loop."""
     plane = MemoryPlane(ports)
     phone = MemoryPhone(plane, behaviours)
     record = MemoryWriter(**writer)
-    story = Story(
+    story = make(
         plan or call_plan(),
         Equipment(phone, plane, NamedTones(), NamedPhrases(), prompts, trunks),
         record,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +14,7 @@ import structlog
 
 from twoleg.calls.agent_desk import AgentDesk
 from twoleg.calls.agent_search import AgentSearch
+from twoleg.calls.agents import AgentSource
 from twoleg.calls.background import background
 from twoleg.calls.bindings import StoredBindings
 from twoleg.calls.call_agents import CallAgents
@@ -22,6 +23,7 @@ from twoleg.calls.dispatch import MAX_QUEUED_SECONDS, Dispatcher, RunningCall
 from twoleg.calls.figures import Figures
 from twoleg.calls.known_peers import KnownPeers
 from twoleg.calls.phrases import language_for
+from twoleg.calls.plan import CallPlan
 from twoleg.calls.planning import Surroundings, plan_of
 from twoleg.calls.ports import Equipment
 from twoleg.calls.recovery import Recovery, join
@@ -85,6 +87,21 @@ class EngineConfig:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Workplace:
+    """What a call of whatever script is placed with."""
+
+    database: Database
+    equipment: Equipment
+    writer: Writer
+    texts: SpokenTexts
+    settings: StorySettings
+
+
+AgentsOf = Callable[[Claim, AgentSearch], AgentSource]
+Scripts = Callable[[Claim, CallPlan, Workplace, AgentsOf], RunningCall | None]
+
+
 class Engine:
     """A running engine. Made by `Engine.open`."""
 
@@ -95,9 +112,12 @@ class Engine:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, config: EngineConfig, database_url: str) -> AsyncIterator[Self]:
+    async def open(
+        cls, config: EngineConfig, database_url: str, scripts: Scripts | None = None
+    ) -> AsyncIterator[Self]:
         """Place calls until the block is left, which ends those that still run.
 
+        Calls that are not two-legged ones are begun by `scripts`, which gives None for the others.
         Raises AddressInUse, DatabaseUnavailable.
         """
         peers = KnownPeers()
@@ -135,13 +155,22 @@ class Engine:
 
             desk = await enter(AgentDesk.open(database, engine_id))
 
+            workplace = Workplace(database, equipment, writer, texts, config.story)
+
+            def agents_of(claimed: Claim, search: AgentSearch) -> AgentSource:
+                return CallAgents(claimed, search, desk, here)
+
             def begin(claimed: Claim, search: AgentSearch) -> RunningCall:
                 try:
                     plan = plan_of(claimed, here)
+                    if scripts is not None:
+                        call = scripts(claimed, plan, workplace, agents_of)
+                        if call is not None:
+                            return call
                 except Exception:
                     log.exception("a call cannot be planned", call_id=claimed.call_id)
                     return UnplannedCall(claimed, writer)
-                agents = CallAgents(claimed, search, desk, here)
+                agents = agents_of(claimed, search)
                 return Story(
                     plan,
                     equipment,

@@ -138,10 +138,7 @@ class Story:
         self._lasting = lasting = asyncio.timeout(self._plan.max_seconds)
         try:
             async with lasting:
-                if self._plan.contact_first:
-                    await self._tell_contact_first()
-                else:
-                    await self._tell()
+                await self.tell()
         except TimeoutError:
             if not lasting.expired():
                 raise
@@ -150,7 +147,14 @@ class Story:
         finally:
             self._lasting = None
 
-    async def _tell(self) -> None:
+    async def tell(self) -> None:
+        """Bring the two together, in the order that the plan has; `run` looks after the rest."""
+        if self._plan.contact_first:
+            await self._tell_contact_first()
+        else:
+            await self._tell_agent_first()
+
+    async def _tell_agent_first(self) -> None:
         """Ring an agent, ring the contact, let them talk."""
         try:
             async with (

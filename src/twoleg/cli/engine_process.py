@@ -6,6 +6,7 @@ from twoleg.calls.engine import Engine, EngineConfig
 from twoleg.cli.collector import spare_what_is_loaded
 from twoleg.cli.listening import AddressUnusable
 from twoleg.cli.stopping import stop_requested
+from twoleg.reminders.calls import reminder_call
 from twoleg.settings import Settings
 from twoleg.sip_io import AddressInUse
 
@@ -14,7 +15,7 @@ async def run(settings: Settings, url: str, *, supervised: bool) -> None:
     """Place the calls that are queued in the database at `url`. Raises AddressUnusable."""
     async with stop_requested(supervised=supervised) as stop:
         try:
-            async with Engine.open(_config(settings), url) as engine:
+            async with Engine.open(_config(settings), url, reminder_call) as engine:
                 spare_what_is_loaded()
                 print(f"ready sip:{engine.sip_address}", flush=True)  # noqa: T201
                 await stop.wait()

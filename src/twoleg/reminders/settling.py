@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from twoleg.calls.outcomes import Outcome
+from twoleg.reminders.answers import Answer, apply_answer
 from twoleg.reminders.contact_hours import hours_of
 from twoleg.reminders.retries import RetryRules, next_attempt
 from twoleg.reminders.timing import Dropped
@@ -16,7 +17,11 @@ AT_ONCE: Final = 200
 """Calls that are settled in one transaction."""
 
 _ENDED: Final = """
-SELECT t.call_id, t.answer, k.outcome, k.ended_at, r.id, r.attempts, r.starts_at,
+SELECT t.call_id, t.answer, (
+    SELECT e.data->>'answer' FROM call_events e
+    WHERE e.call_id = t.call_id AND e.type = 'call.reminder_answered'
+    ORDER BY e.sequence DESC LIMIT 1
+  ), k.outcome, k.ended_at, r.id, r.attempts, r.starts_at,
   c.opted_out, c.phone_number, c.time_zone, a.time_zone, a.deleted_at IS NOT NULL
     OR a.status NOT IN ('scheduled', 'reminded', 'unreachable'), a.starts_at <> r.starts_at,
   coalesce(p.quiet_hours, o.quiet_hours), p.weekdays, p.skip_holidays,
@@ -55,7 +60,8 @@ FROM done d WHERE a.id = d.appointment_id AND d.missed AND a.status = 'scheduled
 
 class _Ended(NamedTuple):
     call_id: int
-    answer: str | None
+    stored_answer: str | None
+    told_answer: str | None
     outcome: str
     ended_at: datetime
     reminder_id: int
@@ -74,6 +80,10 @@ class _Ended(NamedTuple):
     retry_busy_minutes: int
     retry_no_answer_minutes: int
 
+    @property
+    def answer(self) -> str | None:
+        return self.told_answer or self.stored_answer
+
 
 async def settle_ended(connection: Connection) -> int:
     """Settle up to `AT_ONCE` reminder calls that have ended; returns how many.
@@ -81,7 +91,12 @@ async def settle_ended(connection: Connection) -> int:
     To be called in a transaction.
     """
     cursor = await connection.execute(_ENDED, (AT_ONCE,))
-    rows = [_settled(_Ended(*row)) for row in await cursor.fetchall()]
+    every = [_Ended(*row) for row in await cursor.fetchall()]
+    for ended in every:
+        # The database was away while the contact answered.
+        if ended.told_answer is not None and ended.told_answer != ended.stored_answer:
+            await apply_answer(connection, ended.call_id, Answer(ended.told_answer))
+    rows = [_settled(ended) for ended in every]
     if rows:
         await connection.execute(_SETTLE, (json.dumps(rows, default=str),))
     return len(rows)

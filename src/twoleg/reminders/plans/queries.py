@@ -11,6 +11,7 @@ from twoleg.directory import owned_rows
 from twoleg.directory.errors import Invalid
 from twoleg.directory.owned_rows import Fields
 from twoleg.reminders.plans.values import ReminderPlan, Voicemail
+from twoleg.speech import Template, TemplateError
 from twoleg.store import tables
 from twoleg.store.database import Connection
 from twoleg.store.statements import Row, run
@@ -73,8 +74,17 @@ async def _check(connection: Connection, account_id: int, fields: Fields) -> Non
             await owned_rows.require_ids(connection, table, account_id, [id_], field=name)
 
 
+def _check_texts(fields: Mapping[str, Any]) -> None:
+    for name in ("text", "voicemail_text"):
+        try:
+            Template.parse(fields.get(name) or "")
+        except TemplateError as error:
+            raise Invalid(name, f"The {name} {error.message}.") from error
+
+
 def _check_speech(fields: Mapping[str, Any]) -> None:
     """Have one thing to say, and one for machines if they get a message."""
+    _check_texts(fields)
     if (fields.get("text") is None) == (fields.get("prompt_id") is None):
         raise Invalid("text", "Give either a text or a prompt_id: what the contact hears.")
     texts = (fields.get("voicemail_text"), fields.get("voicemail_prompt_id"))

@@ -1,0 +1,83 @@
+"""One reminder that is to be called: what its contact hears, and what becomes of the answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from twoleg.calls.phrases import language_for
+from twoleg.reminders.answers import Answer
+from twoleg.reminders.plans.values import ChangeMeans
+from twoleg.reminders.wording import Sentence, menu
+from twoleg.speech import Template, Variable, spoken_date, spoken_time
+from twoleg.store.database import Connection
+
+_LOAD: Final = """
+SELECT r.id, a.id, p.text, p.voicemail, p.voicemail_text, p.change_means, p.ring_group_id,
+  coalesce(p.language, c.language), l.country, c.name, a.wall_starts_at, a.place, a.staff
+FROM reminders r JOIN appointments a ON a.id = r.appointment_id
+  JOIN contacts c ON c.id = a.contact_id JOIN reminder_plans p ON p.id = a.reminder_plan_id
+  JOIN lines l ON l.id = r.line_id
+WHERE r.id = ANY(%s)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Reminder:
+    """A reminder with all that its call says. The language is one that `wording` has."""
+
+    id: int
+    appointment_id: int
+    text: str
+    voicemail: str
+    voicemail_text: str | None
+    change_means: str
+    ring_group_id: int | None
+    language: str
+    contact_name: str | None
+    wall_starts_at: datetime
+    place: str | None
+    staff: str | None
+
+    @property
+    def message(self) -> str:
+        """The reminder itself, and what the digits do."""
+        choices = menu(
+            self.language,
+            change_is_cancel=self.change_means == ChangeMeans.CANCEL,
+            has_staff=self.ring_group_id is not None,
+        )
+        return f"{self._filled(self.text)} {choices}"
+
+    @property
+    def machine_message(self) -> str | None:
+        """What is left on a machine; None: nothing."""
+        return None if self.voicemail_text is None else self._filled(self.voicemail_text)
+
+    @property
+    def change(self) -> tuple[Answer, Sentence]:
+        """What the digit 2 comes to, and what is said to it."""
+        if self.change_means == ChangeMeans.CANCEL:
+            return Answer.CANCELLED, Sentence.CANCELLED
+        return Answer.RESCHEDULE_REQUESTED, Sentence.RESCHEDULE_NOTED
+
+    def _filled(self, text: str) -> str:
+        return Template(text).filled(
+            {
+                Variable.NAME: self.contact_name,
+                Variable.DATE: spoken_date(self.wall_starts_at, self.language),
+                Variable.TIME: spoken_time(self.wall_starts_at, self.language),
+                Variable.PLACE: self.place,
+                Variable.STAFF: self.staff,
+            }
+        )
+
+
+async def load_reminders(connection: Connection, ids: list[int]) -> list[Reminder]:
+    """Return the reminders with these ids, as far as they are there."""
+    cursor = await connection.execute(_LOAD, (ids,))
+    return [
+        Reminder(*(*row[:7], language_for(row[7], row[8]), *row[9:]))
+        for row in await cursor.fetchall()
+    ]

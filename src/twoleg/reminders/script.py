@@ -1,0 +1,218 @@
+"""A reminder call, from its first ring to the contact's answer, as one coroutine to read aloud."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from twoleg.calls.agents import AgentSource, NoAgent, agent_on_the_line
+from twoleg.calls.call_leg import CallLeg
+from twoleg.calls.concurrency import alongside, first_of
+from twoleg.calls.contact import ContactNotReached, contact_on_the_line
+from twoleg.calls.journal import Clock, RecordWriter
+from twoleg.calls.outcomes import EndedBy, Outcome
+from twoleg.calls.plan import CallPlan
+from twoleg.calls.ports import Equipment, Playable, Playing, Transfers
+from twoleg.calls.spoken_texts import SpokenTexts
+from twoleg.calls.story import Story, StorySettings
+from twoleg.reminders.answers import Answer, apply_answer
+from twoleg.reminders.greeting import Greeting
+from twoleg.reminders.reminder import Reminder, load_reminders
+from twoleg.reminders.wording import Sentence, said
+from twoleg.store import Database, DatabaseUnavailable
+
+TRIES: Final = 3
+"""How often a contact is asked who presses nothing, or something else."""
+
+REPEATS: Final = 5
+"""How often a contact may have it said again."""
+
+DIGIT_SECONDS: Final = 5.0
+"""How long it has for a digit after the last word."""
+
+ANSWER_EVENT: Final = "call.reminder_answered"
+"""Written as the call's other events are: it gets there although the database is away."""
+
+log = structlog.get_logger(__name__)
+
+
+class ReminderGone(Exception):
+    """What the call was to remind of is not there any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReminderDesk:
+    """What a reminder call has from the database."""
+
+    database: Database
+    texts: SpokenTexts
+
+    async def reminder(self, reminder_id: int) -> Reminder:
+        """Return what is to be said. Raises ReminderGone, DatabaseUnavailable."""
+        async with self.database.connection() as connection:
+            found = await load_reminders(connection, [reminder_id])
+        if not found:
+            raise ReminderGone
+        return found[0]
+
+    async def answered(self, call_id: int, answer: Answer) -> None:
+        """Store an answer at once, if the database can be had; or else it is settled later."""
+        try:
+            async with self.database.connection() as connection:
+                await apply_answer(connection, call_id, answer)
+        except DatabaseUnavailable:
+            log.warning("an answer waits for the database", call_id=call_id, answer=answer)
+
+
+class ReminderCall(Story):
+    """One reminder call. `run` it once, as a story; `agents` are the staff."""
+
+    def __init__(
+        self,
+        reminder_id: int,
+        desk: ReminderDesk,
+        plan: CallPlan,
+        equipment: Equipment,
+        writer: RecordWriter,
+        *,
+        clock: Clock | None = None,
+        settings: StorySettings | None = None,
+        agents: AgentSource | None = None,
+        transfers: Transfers | None = None,
+    ) -> None:
+        super().__init__(
+            plan,
+            equipment,
+            writer,
+            clock=clock,
+            settings=settings,
+            agents=agents,
+            transfers=transfers,
+        )
+        self._reminder_id = reminder_id
+        self._desk = desk
+        self._answer: Answer | None = None
+
+    async def tell(self) -> None:
+        """Ring the contact, say what there is to say, take the answer."""
+        # All of it is ready before anybody is rung.
+        reminder = await self._desk.reminder(self._reminder_id)
+        message = await self._desk.texts.audio(reminder.message, reminder.language)
+        for sentence in Sentence:
+            await self._desk.texts.audio(said(sentence, reminder.language), reminder.language)
+        journal = self._journal
+        journal.contact_is_first()
+        await self._attempt_is_marked()
+        try:
+            async with (
+                contact_on_the_line(
+                    self._equipment, journal, self._plan.contact, None, self._joint
+                ) as contact,
+                alongside(self._contact_may_hang_up(contact)),
+            ):
+                await contact.acknowledge(journal.contact_answered(contact.record))
+                with contact.media.port.listening():
+                    await self._remind(contact, reminder, message)
+            self._decide(Outcome.CONNECTED, EndedBy.SYSTEM)
+        except ContactNotReached as missed:
+            self._give_up_on_contact(missed.refusal)
+
+    async def _contact_may_hang_up(self, contact: CallLeg) -> None:
+        await contact.ended()
+        self._interrupt(Outcome.CONNECTED, EndedBy.CONTACT)
+
+    async def _remind(self, contact: CallLeg, reminder: Reminder, message: Playable) -> None:
+        """Say it until there is an answer, within limits."""
+        await self._greeted(contact)
+        tries, repeats = TRIES, REPEATS
+        while tries > 0:
+            digit = await self._ask(contact, message)
+            if digit == "*" and repeats > 0:
+                repeats -= 1
+                continue
+            if digit is not None and await self._act_on(digit, contact, reminder):
+                return
+            tries -= 1
+            if digit is not None and digit not in "9*" and tries:
+                await self._say(contact, Sentence.NOT_UNDERSTOOD, reminder)
+        await self._say(contact, Sentence.GOODBYE, reminder)
+
+    async def _act_on(self, digit: str, contact: CallLeg, reminder: Reminder) -> bool:
+        """Do what a digit asks for; tell whether that was the answer."""
+        if digit == "1":
+            await self._take(Answer.CONFIRMED)
+            await self._say(contact, Sentence.CONFIRMED, reminder)
+        elif digit == "2":
+            answer, sentence = reminder.change
+            await self._take(answer)
+            await self._say(contact, sentence, reminder)
+        elif digit == "3" and reminder.ring_group_id is not None:
+            await self._talk_to_staff(contact, reminder)
+        elif digit == "9":
+            if await self._ask(contact, await self._spoken(Sentence.OPT_OUT_SURE, reminder)) != "9":
+                return False
+            await self._take(Answer.OPTED_OUT)
+            await self._say(contact, Sentence.OPTED_OUT, reminder)
+        else:
+            return False
+        return True
+
+    async def _talk_to_staff(self, contact: CallLeg, reminder: Reminder) -> None:
+        """Ring the plan's group while the contact is comforted, and join who answers."""
+        journal, plan = self._journal, self._plan
+        try:
+            async with (
+                alongside(self._comfort(contact)),
+                agent_on_the_line(self._equipment, journal, plan, self._agents, contact) as agent,
+                alongside(self._agent_may_hang_up(agent)),
+            ):
+                with contextlib.ExitStack() as joined:
+                    joined.callback(self._joint.part)
+                    self._joint.join(agent, contact)
+                    await agent.acknowledge(journal.agent_joined(agent.record))
+                    await self._take(Answer.TALKED)
+                    await self._talk(agent, contact)
+        except NoAgent:
+            await self._take(Answer.CALLBACK_REQUESTED)
+            await self._say(contact, Sentence.STAFF_NOT_FREE, reminder)
+
+    async def _greeted(self, contact: CallLeg) -> None:
+        """Let whoever answered say hello first."""
+        greeting, port = Greeting(), contact.media.port
+        port.tap(greeting.take)
+        try:
+            await greeting.over()
+        finally:
+            port.tap(None)
+
+    async def _ask(self, contact: CallLeg, prompt: Playable) -> str | None:
+        """Play a prompt, and wait for a digit meanwhile and a little longer; None: none came."""
+        port = contact.media.port
+        playing = port.play(prompt)
+        try:
+            return await first_of(port.digit(), self._silence_after(playing))
+        finally:
+            playing.stop()
+
+    async def _silence_after(self, playing: Playing) -> None:
+        await playing.finished()
+        if self._answer is None:
+            await self._take(Answer.HEARD)
+        await asyncio.sleep(DIGIT_SECONDS)
+
+    async def _say(self, contact: CallLeg, sentence: Sentence, reminder: Reminder) -> None:
+        playing = contact.media.port.play(await self._spoken(sentence, reminder))
+        await playing.finished()
+
+    async def _spoken(self, sentence: Sentence, reminder: Reminder) -> Playable:
+        return await self._desk.texts.audio(said(sentence, reminder.language), reminder.language)
+
+    async def _take(self, answer: Answer) -> None:
+        """Store an answer, for good, by both ways that lead to the database."""
+        self._answer = answer
+        self._journal.note(ANSWER_EVENT, {"answer": answer})
+        await self._desk.answered(self._plan.call_id, answer)

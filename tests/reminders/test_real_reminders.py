@@ -1,0 +1,140 @@
+"""Reminders on real sockets: a real engine, real speech, real digits, and a real database."""
+
+import asyncio
+from contextlib import asynccontextmanager
+
+import pytest
+from calls.engine.test_real_call import LOOPBACK, RTP_PORTS, config, far_end
+
+from twoleg.calls.engine import Engine
+from twoleg.calls.leg_media import LegMedia
+from twoleg.media import Codec, Decoder, EmbeddedPlane, steady
+from twoleg.reminders.calls import reminder_call
+
+
+class Person:
+    """Somebody who answers, says hello, and presses keys once it has been spoken to."""
+
+    def __init__(self, *digits):
+        self.digits = digits
+        self.heard = asyncio.Event()
+        self._decoder = Decoder(Codec.PCMU)
+
+    async def behave(self, call, port):
+        media = LegMedia(port, (Codec.PCMU,))
+        call.ring()
+        call.accept(media.answer_offer(call.offer))
+        port.play(steady((300, 500), 200))
+        port.tap(self._listen)
+        for digit in self.digits:
+            await self.heard.wait()
+            self.heard.clear()
+            port.send_digit(digit)
+
+    def _listen(self, codec, payload):
+        if max(map(abs, self._decoder.decode(payload))) > 2000:
+            self.heard.set()
+
+
+@asynccontextmanager
+async def clinic(practice, database_url):
+    """An engine, and a phone at the trunk's other end."""
+    async with (
+        EmbeddedPlane.open(host=LOOPBACK, ports=RTP_PORTS) as plane,
+        far_end(plane) as far,
+        Engine.open(config(), database_url, reminder_call) as engine,
+    ):
+        await practice.execute(
+            "UPDATE trunks SET host = %s, port = %s, codecs = '{PCMU}'", LOOPBACK, far.port
+        )
+        yield far, engine
+
+
+async def settled(practice, visit):
+    """Wait until the call's record is closed, and settle it."""
+    async with asyncio.timeout(60):
+        while await practice.calls():  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    await practice.tick()
+    return (await practice.read(visit)).status
+
+
+@pytest.mark.parametrize(
+    ("digits", "status"),
+    [("1", "confirmed"), ("2", "reschedule_requested"), ("*1", "confirmed"), ("99", "opted_out")],
+)
+async def test_a_contact_hears_speech_and_answers_with_digits(
+    practice, database_url, digits, status
+):
+    await practice.plan(text="Hello. You have an appointment {date} at {time}.")
+    visit = await practice.appointment()
+    async with clinic(practice, database_url) as (far, _):
+        far.behave = Person(*digits).behave
+        await practice.make_due()
+        await practice.tick()
+        await far.next_call()
+        assert await settled(practice, visit) == status
+        await far.end()
+    [(outcome, source)] = await practice.execute("SELECT outcome, source FROM calls")
+    assert (outcome, source) == ("connected", "reminder")
+    assert await practice.reminder(visit) == ("done", 1, None)
+
+
+async def test_a_busy_contact_is_tried_again_soon(practice, database_url):
+    await practice.plan()
+    visit = await practice.appointment()
+    async with clinic(practice, database_url) as (far, _):
+
+        async def busy(call, port):
+            call.reject(486)
+
+        far.behave = busy
+        await practice.make_due()
+        await practice.tick()
+        await far.next_call()
+        assert await settled(practice, visit) == "scheduled"
+    assert await practice.reminder(visit) == ("planned", 1, None)
+
+
+async def test_who_wants_to_talk_is_joined_to_staff(practice, database_url):
+    visit_plan = await practice.plan()
+    group = await practice.execute(
+        """WITH u AS (INSERT INTO users (account_id, name, email, sip_username, phone_number)
+             VALUES (%s, 'Desk', 'desk@example.com', 'desk', '+18552562099') RETURNING id),
+           g AS (INSERT INTO ring_groups (account_id, name, screening)
+             VALUES (%s, 'Desk', 'never') RETURNING id),
+           m AS (INSERT INTO ring_group_members (ring_group_id, user_id, position)
+             SELECT g.id, u.id, 0 FROM g, u)
+           SELECT id FROM g""",
+        practice.account_id,
+        practice.account_id,
+    )
+    await practice.execute(
+        "UPDATE reminder_plans SET ring_group_id = %s WHERE id = %s", group[0][0], visit_plan.id
+    )
+    visit = await practice.appointment()
+    person = Person("3")
+    async with clinic(practice, database_url) as (far, _):
+
+        async def either(call, port):
+            """The contact, or the desk, which is rung over the same trunk."""
+            if "2562099" in str(call.request.uri):
+                await far.answer(call, port)
+            else:
+                await person.behave(call, port)
+
+        far.behave = either
+        await practice.make_due()
+        await practice.tick()
+        first, second = await far.next_call(), await far.next_call()
+        async with asyncio.timeout(30):
+            while True:
+                [(status,)] = await practice.execute("SELECT status FROM calls")
+                if status == "bridged":
+                    break
+                await asyncio.sleep(0.05)
+        second.hang_up()
+        assert await settled(practice, visit) == "reminded"
+        assert first is not second
+    [(answer,)] = await practice.execute("SELECT answer FROM reminder_attempts")
+    assert answer == "talked"

@@ -1,0 +1,252 @@
+"""What a reminder call does with whoever answers, in virtual time."""
+
+from dataclasses import replace
+
+import pytest
+from calls.in_memory import (
+    ANSWERS,
+    DEAD,
+    RINGS_FOR_EVER,
+    Answers,
+    HangsUp,
+    Presses,
+    Refuses,
+    Rings,
+    Spoken,
+    call_plan,
+    one_after_another,
+    prepare,
+    user,
+)
+from calls.virtual_time import run
+
+from twoleg.calls.agents import NobodyElse
+from twoleg.reminders.answers import Answer
+from twoleg.reminders.reminder import Reminder
+from twoleg.reminders.script import TRIES, ReminderCall
+from twoleg.reminders.wording import Sentence, said
+
+# The contact answers at 2 s; nobody says hello, so that the message begins at 5 s and lasts 3 s.
+ANSWERED = (Rings(), Answers(2.0))
+MESSAGE = "Hello Eva."
+
+
+def reminder(**fields):
+    given = {
+        "id": 1,
+        "appointment_id": 2,
+        "text": MESSAGE,
+        "voicemail": "hang_up",
+        "voicemail_text": None,
+        "change_means": "reschedule",
+        "ring_group_id": 5,
+        "language": "en",
+        "contact_name": "Eva",
+        "wall_starts_at": None,
+        "place": None,
+        "staff": None,
+    }
+    return _Reminder(**given | fields)
+
+
+class _Reminder(Reminder):
+    @property
+    def message(self):
+        return self.text
+
+
+class Desk:
+    """Has every text, and remembers the answers."""
+
+    def __init__(self, of):
+        self.of = of
+        self.answers = []
+        self.texts = self
+
+    async def reminder(self, reminder_id):
+        return self.of
+
+    async def audio(self, text, language):
+        return Spoken(text)
+
+    async def answered(self, call_id, answer):
+        self.answers.append(answer)
+
+
+class Staff(NobodyElse):
+    """Agents that are rung when they are asked for."""
+
+    def __init__(self, *rounds):
+        self.rounds = list(rounds)
+
+    async def following(self):
+        return self.rounds.pop(0) if self.rounds else None
+
+
+@pytest.fixture
+def remind():
+    """Tell a reminder call to its end; gives what was told, and the desk."""
+
+    def remind(*contact, staff=(), agents=None, seed=None, **fields):
+        desk = Desk(reminder(**fields))
+
+        def make(plan, equipment, writer, **options):
+            options["agents"] = Staff(*staff)
+            return ReminderCall(1, desk, plan, equipment, writer, **options)
+
+        async def main(loop):
+            plan = replace(call_plan(), rounds=())
+            told = prepare({"contact": contact} | (agents or {}), plan, make=make)
+            await told.story.run()
+            told.ended_at = loop.time()
+            told.assert_nothing_is_left()
+            return told
+
+        return run(main, seed=seed), desk
+
+    return remind
+
+
+def heard(told):
+    return [each for each in told.plane.used[0].heard if each != "silence"]
+
+
+def sentence(name):
+    return said(name, "en")
+
+
+@pytest.mark.parametrize(
+    ("digit", "answer", "reply"),
+    [
+        ("1", Answer.CONFIRMED, Sentence.CONFIRMED),
+        ("2", Answer.RESCHEDULE_REQUESTED, Sentence.RESCHEDULE_NOTED),
+    ],
+)
+def test_a_digit_is_the_answer_and_is_thanked_for(remind, digit, answer, reply):
+    told, desk = remind(*ANSWERED, Presses(9.0, digit))
+    assert (told.outcome, told.ended_by) == ("connected", "system")
+    assert desk.answers == [Answer.HEARD, answer]
+    assert heard(told) == [MESSAGE, sentence(reply)]
+    assert told.sent("contact") == ["INVITE", "ACK", "BYE"]
+
+
+def test_where_the_plan_says_so_two_cancels(remind):
+    told, desk = remind(*ANSWERED, Presses(9.0, "2"), change_means="cancel")
+    assert desk.answers[-1] is Answer.CANCELLED
+    assert heard(told)[-1] == sentence(Sentence.CANCELLED)
+
+
+def test_whoever_knows_what_comes_need_not_wait_for_its_end(remind):
+    told, desk = remind(*ANSWERED, Presses(6.0, "1"))
+    assert desk.answers == [Answer.CONFIRMED]
+    assert told.plane.used[0].cut_off_at[0] == pytest.approx(6.0, abs=0.01)
+
+
+def test_star_says_it_again_and_is_no_try(remind):
+    told, desk = remind(
+        *ANSWERED, *(Presses(6.0 + each, "*") for each in range(4)), Presses(11.0, "1")
+    )
+    assert heard(told) == [MESSAGE] * 5 + [sentence(Sentence.CONFIRMED)]
+    assert desk.answers == [Answer.CONFIRMED]
+
+
+def test_who_presses_nothing_is_asked_again_and_then_wished_well(remind):
+    told, desk = remind(*ANSWERED)
+    assert heard(told) == [MESSAGE] * TRIES + [sentence(Sentence.GOODBYE)]
+    assert desk.answers == [Answer.HEARD]
+    assert told.outcome == "connected"
+
+
+def test_a_digit_that_means_nothing_is_said_to(remind):
+    told, desk = remind(*ANSWERED, Presses(6.0, "7"), Presses(11.0, "1"))
+    assert heard(told)[:3] == [MESSAGE, sentence(Sentence.NOT_UNDERSTOOD), MESSAGE]
+    assert desk.answers[-1] is Answer.CONFIRMED
+
+
+def test_an_opt_out_is_asked_for_twice(remind):
+    told, desk = remind(*ANSWERED, Presses(6.0, "9"), Presses(7.0, "9"))
+    assert desk.answers == [Answer.OPTED_OUT]
+    assert heard(told) == [
+        MESSAGE,
+        sentence(Sentence.OPT_OUT_SURE),
+        sentence(Sentence.OPTED_OUT),
+    ]
+
+
+def test_a_nine_by_mistake_is_no_opt_out(remind):
+    _, desk = remind(*ANSWERED, Presses(6.0, "9"), Presses(7.0, "1"), Presses(8.0, "1"))
+    assert desk.answers == [Answer.CONFIRMED]
+
+
+def test_who_hangs_up_before_the_end_has_not_heard_it(remind):
+    told, desk = remind(*ANSWERED, HangsUp(6.0))
+    assert (told.outcome, told.ended_by) == ("connected", "contact")
+    assert desk.answers == []
+
+
+def test_who_hangs_up_after_the_message_has_heard_it(remind):
+    _, desk = remind(*ANSWERED, HangsUp(9.0))
+    assert desk.answers == [Answer.HEARD]
+
+
+@pytest.mark.parametrize(
+    ("contact", "outcome"),
+    [
+        (RINGS_FOR_EVER, "contact_no_answer"),
+        ((Rings(), Refuses(486)), "contact_busy"),
+        (DEAD, "contact_unreachable"),
+        ((Refuses(404),), "contact_invalid_number"),
+    ],
+)
+def test_a_contact_that_is_not_reached_gives_no_answer(remind, contact, outcome):
+    told, desk = remind(*contact)
+    assert told.outcome == outcome
+    assert desk.answers == []
+
+
+class TestStaff:
+    def test_three_rings_the_staff_and_joins_who_answers(self, remind):
+        told, desk = remind(
+            *ANSWERED,
+            Presses(6.0, "3"),
+            staff=one_after_another(user("agent")),
+            agents={"agent": (*ANSWERS, HangsUp(8.0))},
+        )
+        assert (told.outcome, told.ended_by) == ("connected", "agent")
+        assert desk.answers == [Answer.TALKED]
+        assert told.writer.statuses == ["contact_ringing", "agent_ringing", "bridged", "ended"]
+        assert len(told.plane.closed_bridges) == 1
+
+    def test_when_nobody_is_free_a_callback_is_noted(self, remind):
+        told, desk = remind(*ANSWERED, Presses(6.0, "3"))
+        assert desk.answers == [Answer.CALLBACK_REQUESTED]
+        assert heard(told)[-1] == sentence(Sentence.STAFF_NOT_FREE)
+        assert told.outcome == "connected"
+
+    def test_when_nobody_answers_a_callback_is_noted(self, remind):
+        told, desk = remind(
+            *ANSWERED,
+            Presses(6.0, "3"),
+            staff=one_after_another(user("agent")),
+            agents={"agent": RINGS_FOR_EVER},
+        )
+        assert desk.answers == [Answer.CALLBACK_REQUESTED]
+        assert told.outcome == "connected"
+
+    def test_is_not_offered_where_the_plan_has_none(self, remind):
+        told, desk = remind(*ANSWERED, Presses(6.0, "3"), ring_group_id=None)
+        assert sentence(Sentence.NOT_UNDERSTOOD) in heard(told)
+        assert desk.answers == [Answer.HEARD]
+
+
+def test_the_answer_is_among_the_calls_events(remind):
+    told, _ = remind(*ANSWERED, Presses(9.0, "1"))
+    answers = [data for kind, data in told.writer.notes if kind == "call.reminder_answered"]
+    assert answers == [{"answer": "heard"}, {"answer": "confirmed"}]
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_a_digit_and_a_hang_up_at_once_leave_nothing_behind(remind, seed):
+    told, desk = remind(*ANSWERED, Presses(6.0, "1"), HangsUp(6.0), seed=seed)
+    assert told.outcome == "connected"
+    assert desk.answers in ([], [Answer.CONFIRMED])
