@@ -6,7 +6,7 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -36,24 +36,34 @@ class RungLeg:
         return self.over_at is not None
 
 
+@dataclass(frozen=True)
+class Fate:
+    """What comes of an INVITE; None stands for ever."""
+
+    ring_seconds: float | None
+    talk_seconds: float | None = None
+    is_busy: bool = False
+
+
 @dataclass
 class Answerers:
     """Answer, refuse, or let it ring, as a seeded chance has it."""
 
-    chance: random.Random
+    fate_of: Callable[[str], Fate]
     legs: list[RungLeg] = field(default_factory=list)
     rung: Counter[str] = field(default_factory=Counter)
     port: int = 0
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, seed: int) -> AsyncIterator[Answerers]:
+    async def open(cls, fate_of: Callable[[str], Fate]) -> AsyncIterator[Answerers]:
+        """Take calls; `fate_of` is asked about the number of each INVITE as it comes."""
         config = PhoneConfig(
             listen=(Listen(Transport.UDP, LOOPBACK),), accept_calls=True, max_incoming=MAX_CALLS
         )
         async with Phone.open(config, KnownAddresses({LOOPBACK})) as phone:
             [(_, address)] = phone.addresses
-            answerers = cls(random.Random(seed), port=address.port)
+            answerers = cls(fate_of, port=address.port)
             taking = asyncio.create_task(answerers._take_calls(phone))
             try:
                 yield answerers
@@ -85,14 +95,10 @@ class Answerers:
             call.hang_up()
 
     async def _behave(self, call: IncomingCall, leg: RungLeg) -> None:
-        chance = self.chance
-        is_agent = leg.number.startswith(AGENTS)
-        fate, ring, talk = chance.random(), chance.uniform(0.1, 2.0), chance.uniform(1.0, 12.0)
+        fate = self.fate_of(leg.number)
         call.ring()
-        if fate < 0.04:
-            await asyncio.Event().wait()
-        await asyncio.sleep(ring)
-        if fate < 0.08:
+        await _lasts(fate.ring_seconds)
+        if fate.is_busy:
             call.reject(486)
             return
         try:
@@ -101,16 +107,32 @@ class Answerers:
             call.reject(488)
             return
         leg.has_answered = True
-        if not await call.leg.established():
-            return
-        leg.up_at = time.monotonic()
-        if is_agent or fate < 0.5:
-            # Until it is hung up.
-            await asyncio.Event().wait()
-        await asyncio.sleep(talk)
+        if await call.leg.established():
+            leg.up_at = time.monotonic()
+            await _lasts(fate.talk_seconds)
 
     @staticmethod
     def _answer(call: IncomingCall) -> None:
         session = AudioSession(LocalAudio(LOOPBACK, 9, (PCMU,)), random.getrandbits(62))
         body, _ = session.answer_offer(call.offer)
         call.accept(body, answer_offer=lambda offer: session.answer_offer(offer)[0])
+
+
+def seeded(chance: random.Random) -> Callable[[str], Fate]:
+    """Leave it to chance: most answer, and every other contact hangs up by itself."""
+
+    def fate_of(number: str) -> Fate:
+        fate, ring, talk = chance.random(), chance.uniform(0.1, 2.0), chance.uniform(1.0, 12.0)
+        if fate < 0.04:
+            return Fate(None)
+        waits = number.startswith(AGENTS) or fate < 0.5
+        return Fate(ring, None if waits else talk, is_busy=fate < 0.08)
+
+    return fate_of
+
+
+async def _lasts(seconds: float | None) -> None:
+    if seconds is None:
+        await asyncio.Event().wait()
+    else:
+        await asyncio.sleep(seconds)

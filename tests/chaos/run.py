@@ -19,7 +19,7 @@ from pathlib import Path
 
 import httpx
 import psycopg
-from chaos.answerers import AGENTS, CONTACTS, LOOPBACK, Answerers, RungLeg
+from chaos.answerers import AGENTS, CONTACTS, LOOPBACK, Answerers, RungLeg, seeded
 from chaos.service import Parts
 from chaos.verdict import faults_of
 from chaos.webhooks import Receiver
@@ -210,8 +210,11 @@ async def run(plan: Plan, directory: Path) -> Tally:
 async def _run_on(plan: Plan, directory: Path, server: EmbeddedServer) -> Tally:
     await asyncio.to_thread(schema.upgrade, server.url)
     parts = Parts(server, directory)
-    async with Answerers.open(plan.seed) as answerers, Receiver.open() as receiver:
-        token, users = await _furnish(server.url, answerers.port, plan.calls)
+    async with (
+        Answerers.open(seeded(random.Random(plan.seed))) as answerers,
+        Receiver.open() as receiver,
+    ):
+        token, users = await furnish(server.url, answerers.port, plan.calls)
         try:
             await parts.start()
             async with httpx.AsyncClient(
@@ -238,7 +241,7 @@ async def _run_on(plan: Plan, directory: Path, server: EmbeddedServer) -> Tally:
             await parts.stop()
 
 
-async def _furnish(url: str, port: int, calls: int) -> tuple[str, list[int]]:
+async def furnish(url: str, port: int, calls: int) -> tuple[str, list[int]]:
     """Make an account without limits, its trunk and line, and a user for every call."""
     async with Database.open(url) as database:
         account = await setup_account(database, "Chaos", None)

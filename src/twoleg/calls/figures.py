@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -33,6 +34,7 @@ class Figures:
                 "calls_running": self.dispatcher.running,
                 "calls_waiting": self.dispatcher.waiting,
                 "legs": self.phone.legs,
+                "tasks": len(asyncio.all_tasks()),
                 "rtp_ports_free": self.plane.ports_free,
                 "rtp_ports_open": self.plane.ports_open,
                 "trunks_registered": self.watch.registered,

@@ -25,6 +25,7 @@ _GAUGES: Final = {
     "calls_running": "Calls that run.",
     "calls_waiting": "Calls that wait for an agent.",
     "legs": "SIP legs that are not over.",
+    "tasks": "Tasks of its event loop.",
     "rtp_ports_free": "RTP port pairs that could be opened.",
     "rtp_ports_open": "RTP port pairs that are open.",
     "trunks_registered": "Trunks that the engine is registered with.",
