@@ -32,6 +32,14 @@ class RungLeg:
     over: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
+    def is_known(self) -> bool:
+        """Whether another engine can end it: one whose answer gets no ACK gives up by itself.
+
+        RFC 3261 13.3.1.4: it repeats its answer for 32 s, then ends the dialog.
+        """
+        return self.up_at is not None or not self.has_answered
+
+    @property
     def is_over(self) -> bool:
         return self.over_at is not None
 

@@ -182,7 +182,7 @@ class Run:
             f"{leg.number}, {'up' if leg.up_at else 'ringing'}"
             f" since {killed_at - (leg.up_at or leg.rang_at):.1f} s, was left by its engine"
             for leg in left
-            if not leg.is_over
+            if not leg.is_over and leg.is_known
         ]
         ends = [leg.over_at - killed_at for leg in left if leg.over_at and leg.ended_by_caller]
         self.tally.longest = max([self.tally.longest, *ends])
@@ -191,10 +191,7 @@ class Run:
 def _is_left(leg: RungLeg, port: int, killed_at: float) -> bool:
     if leg.engine_port != port or leg.is_over:
         return False
-    if leg.up_at is not None:
-        return True
-    # One that has just answered, without an ACK yet, gives up by itself (RFC 3261 13.3.1.4).
-    return not leg.has_answered and leg.rang_at < killed_at - SETTLE_SECONDS
+    return leg.is_known and (leg.up_at is not None or leg.rang_at < killed_at - SETTLE_SECONDS)
 
 
 async def run(plan: Plan, directory: Path) -> Tally:
