@@ -387,7 +387,7 @@ class MemoryPort:
 
     def play(self, audio, *, loop=False):
         assert self.remote is not None
-        self.heard.append(audio)
+        self.heard.append(getattr(audio, "audio", audio))
         return MemoryPlayback(self, getattr(audio, "seconds", 1.0))
 
     @contextmanager

@@ -198,6 +198,8 @@ async def open_leg(
                 yield leg
             finally:
                 leg.close_record()
+                # What the signalling calls back would keep the leg, and itself, in a ring.
+                leg = None
 
 
 def _figures(quality: Quality) -> dict[str, Any]:

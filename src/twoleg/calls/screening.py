@@ -1,19 +1,28 @@
 """Screening: whoever answers for an agent presses 1, which no voicemail does."""
 
 import asyncio
-from typing import Final
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, overload
 
 from twoleg.calls.call_leg import CallLeg
 from twoleg.calls.concurrency import first_of
 from twoleg.calls.plan import LegPlan
 from twoleg.calls.ports import Playable
 from twoleg.directory.accounts import Screening
+from twoleg.media import Audio, Codec
 from twoleg.sip import Reason
 
 CONFIRM_WITHIN_SECONDS: Final = 10.0
 """How long an agent has for the digit."""
 
 CONFIRMATION: Final = "1"
+
+PAUSE_MILLISECONDS: Final = 1500
+"""Between one playing of the prompt and the next."""
+
+_PAUSE: Final = Audio.from_pcm(array("h", bytes(16 * PAUSE_MILLISECONDS)), 8000)
 
 NOT_CONFIRMED: Final = Reason("Q.850", 16, "Not confirmed")
 """What the leg is told that we end: normal call clearing."""
@@ -50,8 +59,42 @@ async def confirms(leg: CallLeg) -> bool:
 
 
 def ask(leg: CallLeg, prompt: Playable) -> None:
-    """Begin to play the prompt, over and over."""
-    leg.media.port.play(prompt, loop=True)
+    """Begin to play the prompt, over and over, with time to answer in between."""
+    leg.media.port.play(WithPause(prompt), loop=True)
+
+
+@dataclass(frozen=True, slots=True)
+class WithPause:
+    """Audio, and silence after it."""
+
+    audio: Playable
+
+    def frames(self, codec: Codec) -> Sequence[bytes]:
+        """Return the frames of both; neither is copied, or encoded before it is played."""
+        return _Followed(self.audio.frames(codec), _PAUSE.frames(codec))
+
+
+class _Followed(Sequence[bytes]):
+    """One sequence of frames behind another."""
+
+    __slots__ = ("_first", "_second")
+
+    def __init__(self, first: Sequence[bytes], second: Sequence[bytes]) -> None:
+        self._first = first
+        self._second = second
+
+    def __len__(self) -> int:
+        return len(self._first) + len(self._second)
+
+    @overload
+    def __getitem__(self, index: int) -> bytes: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[bytes]: ...
+    def __getitem__(self, index: int | slice) -> bytes | Sequence[bytes]:
+        if isinstance(index, slice):
+            return [self[at] for at in range(*index.indices(len(self)))]
+        beyond = index - len(self._first)
+        return self._first[index] if beyond < 0 else self._second[beyond]
 
 
 async def _presses_one(leg: CallLeg) -> bool:

@@ -16,8 +16,10 @@ from calls.in_memory import (
 )
 
 from twoleg.calls.plan import AgentPlan, AgentRound
+from twoleg.calls.screening import PAUSE_MILLISECONDS, WithPause
 from twoleg.directory.accounts import Screening
 from twoleg.directory.ring_groups import Strategy
+from twoleg.media import Codec, steady
 from twoleg.sip_io import Info
 
 ELSEWHERE = 'SIP;cause=200;text="Call completed elsewhere"'
@@ -221,3 +223,13 @@ def test_hanging_up_by_api_while_an_agent_is_asked_ends_its_leg(tell):
     )
     assert (told.outcome, told.ended_by) == ("canceled", "api")
     assert told.sent("agent") == ["INVITE", "ACK", "BYE"]
+
+
+def test_there_is_time_to_answer_between_one_prompt_and_the_next():
+    prompt = steady((440,), 100)
+    frames = WithPause(prompt).frames(Codec.PCMU)
+    spoken, silence = frames[:5], frames[5:]
+    assert list(spoken) == list(prompt.frames(Codec.PCMU))
+    assert len(silence) * 20 == PAUSE_MILLISECONDS
+    assert set(b"".join(silence)) == {0xFF}
+    assert frames[5] == frames[len(frames) - 1] == b"\xff" * 160
