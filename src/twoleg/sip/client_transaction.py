@@ -83,6 +83,14 @@ class ClientTransaction:
         self._send(self._data)
         self._start_timers()
 
+    def resume(self) -> None:
+        """Wait for the final response of an INVITE that another process sent."""
+        endpoint = self._endpoint
+        endpoint.clients[self._key] = self
+        endpoint.sending[self._number] = self
+        endpoint.busy += 1
+        self.state = State.PROCEEDING
+
     def receive(self, response: Response) -> None:
         """Take a response that matches."""
         status = response.status

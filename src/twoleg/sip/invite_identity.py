@@ -6,12 +6,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from twoleg.sip.client_transaction import ClientTransaction
+from twoleg.sip.dialog_request import DialogRequest
+from twoleg.sip.dialogs import Dialog
 from twoleg.sip.drafts import Draft
+from twoleg.sip.early_dialogs import MAX_FORKS
 from twoleg.sip.endpoint import Endpoint
 from twoleg.sip.errors import InvalidValue
 from twoleg.sip.events import RefusalCause, RequestCompleted
+from twoleg.sip.fields import NameAddr
 from twoleg.sip.message import Response
+from twoleg.sip.timers import Timer
 from twoleg.sip.transport import Destination, Transport
+from twoleg.sip.uri import parse_uri
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,26 +111,58 @@ class InviteIdentity:
 class LostInvite:
     """Cancels the INVITE of another process, and tells by `RequestCompleted` what came of it.
 
-    The final response of the INVITE itself goes to its Via, where nobody need be: the far end
-    gives up repeating it by itself (17.2.1, timer H).
+    The final response of the INVITE itself goes to its Via. Where that is our own address by now,
+    it is acknowledged, and an answer that crossed the CANCEL is ended by BYE; where nobody is, the
+    far end gives up repeating it by itself (13.3.1.4; 17.2.1, timer H).
     """
 
     def __init__(self, endpoint: Endpoint, invite: InviteIdentity, headers: str) -> None:
         self._endpoint = endpoint
+        self._headers = headers
+        self._target = parse_uri(invite.uri)
+        self._local = NameAddr.parse(invite.from_)
         draft = invite.to_draft()
         data = draft.cancel(headers)
-        self._transaction = ClientTransaction(endpoint, draft, self, "CANCEL", data)
+        self._invite = ClientTransaction(endpoint, draft, self)
+        self._cancel = ClientTransaction(endpoint, draft, self, "CANCEL", data)
+        self._answers: dict[str, Draft] = {}
         self.number = endpoint.number()
 
     def cancel(self) -> None:
         """Send the CANCEL."""
-        self._transaction.start()
+        self._invite.resume()
+        self._cancel.start()
+        self._endpoint.timer(self._endpoint.intervals.patience, self, Timer.GIVE_UP)
+
+    def timer_fired(self, timer: Timer) -> None:
+        del timer
+        self._invite.give_up()
 
     def on_response(self, transaction: ClientTransaction, response: Response) -> None:
-        del transaction
-        if response.status >= 200:
-            self._endpoint.emit(RequestCompleted(self.number, response, RefusalCause.RESPONSE))
+        if transaction is self._cancel:
+            if response.status >= 200:
+                self._tell(response, RefusalCause.RESPONSE)
+        elif 200 <= response.status < 300:
+            self._end(transaction.draft, response)
 
     def on_failure(self, transaction: ClientTransaction, cause: RefusalCause) -> None:
-        del transaction
-        self._endpoint.emit(RequestCompleted(self.number, None, cause))
+        if transaction is self._cancel:
+            self._tell(None, cause)
+
+    def _tell(self, response: Response | None, cause: RefusalCause) -> None:
+        self._endpoint.emit(RequestCompleted(self.number, response, cause))
+
+    def _end(self, draft: Draft, response: Response) -> None:
+        """Acknowledge an answer, however often it comes, and end its dialog (13.2.2.4)."""
+        tag = response.to.tag or ""
+        ack = self._answers.get(tag)
+        if ack is None and len(self._answers) < MAX_FORKS:
+            local_uri = str(NameAddr(self._local.uri, self._local.display_name))
+            dialog = Dialog.of_response(
+                self._endpoint, draft, response, local_uri, self._local.tag or "", self._target
+            )
+            ack = self._answers[tag] = dialog.draft("ACK", draft.cseq)
+            self._endpoint.send(ack.to_bytes(), ack.destination, ack.flow)
+            DialogRequest(dialog, None, "BYE", self._headers).send()
+        elif ack is not None:
+            self._endpoint.send(ack.to_bytes(), ack.destination, ack.flow)

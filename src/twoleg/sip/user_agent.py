@@ -261,7 +261,7 @@ class UserAgent:
     def cancel(self, invite: InviteIdentity, now: float, reason: Reason | None = None) -> int:
         """Cancel the INVITE of another process; `RequestCompleted` has the number.
 
-        Raises LocalProtocolError.
+        Raises InvalidValue, LocalProtocolError.
         """
         self._endpoint.now = now
         self._endpoint.address(invite.destination.transport)

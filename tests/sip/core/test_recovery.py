@@ -138,3 +138,53 @@ def test_what_was_answered_or_refused_cannot_be_taken_back(network, caller, far)
 def test_a_stored_invite_that_cannot_be_read_is_said_so(values):
     with pytest.raises(InvalidValue):
         InviteIdentity.from_json(values)
+
+
+@pytest.fixture
+def heir_of_ringing(network, caller, far):
+    """A process at the address of one that died while it rang, and that takes its INVITE back."""
+    leg = caller.invite(far)
+    invite = caller.agent.invite_under_way(leg)
+    network.run_for(0.1)
+    del network.peers[caller.address]
+    heir = network.peer(caller.address.host)
+    heir.do("cancel", invite, Reason("SIP", 503, "Engine lost"))
+    network.run_for(0.1)
+    return heir
+
+
+def test_an_answer_that_crosses_the_cancel_of_a_lost_invite_is_acked_and_ended(
+    network, far, heir_of_ringing
+):
+    heir = heir_of_ringing
+    invite = far.requests("INVITE")[0]
+    far.reply(far.requests("CANCEL")[0], 481)
+    for _ in range(3):
+        far.reply(invite, 200, body=b"answer")
+        network.run_for(0.1)
+    assert len(far.requests("ACK")) == 3
+    (bye,) = {request.cseq.number: request for request in far.requests("BYE")}.values()
+    assert (bye.call_id, bye.from_.tag) == (invite.call_id, invite.from_.tag)
+    assert bye.to.tag == "far"
+    far.reply(bye, 200)
+    network.run_for(40)
+    assert heir.agent.is_idle
+
+
+def test_the_refusal_of_a_lost_invite_is_acked_by_whoever_has_its_address(
+    network, far, heir_of_ringing
+):
+    far.reply(far.requests("CANCEL")[0], 200)
+    far.reply(far.requests("INVITE")[0], 487)
+    network.run_for(0.1)
+    assert len(far.requests("ACK")) == 1
+    network.run_for(70)
+    assert heir_of_ringing.agent.is_idle
+
+
+def test_a_lost_invite_that_nobody_answers_any_more_is_forgotten(network, far, heir_of_ringing):
+    far.reply(far.requests("CANCEL")[0], 200)
+    network.run_for(40)
+    assert heir_of_ringing.agent.is_idle
+    network.run_for(40)
+    assert heir_of_ringing.agent.next_deadline() is None
