@@ -20,6 +20,7 @@ from twoleg.calls.agent_queries import (
     leave_queues,
     release,
     seek,
+    sweep,
 )
 from twoleg.calls.agent_search import AgentSearch, Target
 from twoleg.calls.background import background
@@ -40,6 +41,9 @@ LOOKS_OF_ONE_QUEUE: Final = 32
 
 WAITING_POLL_SECONDS: Final = 0.5
 """How often waiting calls are looked after."""
+
+SWEEP_SECONDS: Final = 10.0
+"""How often it is made sure that no call that has ended keeps a user."""
 
 PACE_SECONDS: Final = 0.004
 """From one statement to the next, at least: calls share its cost."""
@@ -74,6 +78,7 @@ class AgentDesk:
         self._look = asyncio.Event()
         self._of_account: Counter[int] = Counter()
         self._look_at = 0.0
+        self._sweep_at = 0.0
 
     @classmethod
     @asynccontextmanager
@@ -101,6 +106,8 @@ class AgentDesk:
         while (target := search.target) is not None:
             if target.phone_number is not None:
                 search.turn_to_next(None)
+                for user_id in search.rung:
+                    self.release(search.call_id, user_id)
                 return found_outside(target.phone_number)
             found = found or await self._ask(self._asking, search, account_id)
             if found is None:
@@ -171,10 +178,12 @@ class AgentDesk:
         """
         self._look.set()
         while True:
+            pause = WAITING_POLL_SECONDS if self._waiting else SWEEP_SECONDS
             with suppress(TimeoutError):
-                async with asyncio.timeout(WAITING_POLL_SECONDS if self._waiting else None):
+                async with asyncio.timeout(pause):
                     await self._look.wait()
             self._look.clear()
+            await self._sweep(connection)
             await self._free(connection)
             await self._join(connection)
             asks = list(self._asking.values())[:MAX_BATCH] + self._due()
@@ -184,6 +193,12 @@ class AgentDesk:
                 self._look.set()
             await asyncio.sleep(PACE_SECONDS)
 
+    async def _sweep(self, connection: Connection) -> None:
+        now = asyncio.get_running_loop().time()
+        if now >= self._sweep_at:
+            await sweep(connection)
+            self._sweep_at = now + SWEEP_SECONDS
+
     async def _free(self, connection: Connection) -> None:
         leaving, self._leaving = self._leaving, set()
         over, self._over = self._over, set()
@@ -191,7 +206,7 @@ class AgentDesk:
             if leaving:
                 await leave_queues(connection, self._engine_id, leaving)
             if over:
-                await release(connection, over)
+                await release(connection, self._engine_id, over)
         except BaseException:
             self._leaving |= leaving
             self._over |= over
@@ -234,7 +249,11 @@ class AgentDesk:
         for ask in asks:
             call_id = ask.search.call_id
             here = found.get(call_id)
-            if self._waiting.get(call_id) is not ask:
+            if ask.reply.done():
+                # Nobody waits for it any more: the call was ended, or has waited long enough.
+                for agent in here.agents if here is not None else ():
+                    self.release(call_id, agent["user_id"])
+            elif self._waiting.get(call_id) is not ask:
                 if self._asking.get(call_id) is ask:
                     del self._asking[call_id]
                 ask.answer(here)

@@ -164,8 +164,17 @@ DELETE FROM waiting_calls w USING calls c
 WHERE w.call_id = ANY(%s) AND c.id = w.call_id AND c.engine_id + 0 = %s
 """
 _RELEASE: Final = """
-DELETE FROM reservations r USING unnest(%s::bigint[], %s::bigint[]) AS x(call_id, user_id)
+DELETE FROM reservations r
+USING unnest(%s::bigint[], %s::bigint[]) AS x(call_id, user_id), calls c
 WHERE r.user_id = x.user_id AND r.call_id = x.call_id
+  AND c.id = x.call_id AND c.engine_id + 0 = %s
+"""
+# What was reserved in the moment in which its call ended, or its engine was lost.
+_SWEEP: Final = """
+WITH left_over AS (
+  DELETE FROM waiting_calls w USING calls c WHERE c.id = w.call_id AND c.ended_at IS NOT NULL
+)
+DELETE FROM reservations r USING calls c WHERE c.id = r.call_id AND c.ended_at IS NOT NULL
 """
 
 
@@ -255,11 +264,18 @@ async def leave_queues(connection: Connection, engine_id: int, call_ids: Iterabl
     await connection.execute(_LEAVE_QUEUES, (list(call_ids), engine_id))
 
 
-async def release(connection: Connection, reservations: Iterable[tuple[int, int]]) -> None:
-    """Free users that calls rang: pairs of call and user."""
+async def release(
+    connection: Connection, engine_id: int, reservations: Iterable[tuple[int, int]]
+) -> None:
+    """Free users that calls of this engine rang: pairs of call and user."""
     pairs = list(reservations)
     calls, users = [call for call, _ in pairs], [user for _, user in pairs]
-    await connection.execute(_RELEASE, (calls, users))
+    await connection.execute(_RELEASE, (calls, users, engine_id))
+
+
+async def sweep(connection: Connection) -> None:
+    """Free whoever is reserved by a call that has ended."""
+    await connection.execute(_SWEEP)
 
 
 def _json(seeks: Iterable[Seek]) -> str:

@@ -173,6 +173,48 @@ class TestReservation:
                     call.rung[0]: call.call_id for call in calls if call.rung
                 }
 
+    async def test_whoever_is_found_for_a_call_that_has_just_ended_is_free_again(
+        self, office, floor, users, monkeypatch
+    ):
+        group = await office.add_group(*users, strategy="in_order")
+        sought = asyncio.Event()
+        seek = agent_desk.seek
+
+        async def seek_and_be_slow(connection, engine_id, seeks):
+            found = await seek(connection, engine_id, seeks)
+            sought.set()
+            await connection.execute("SELECT pg_sleep(0.1)")
+            return found
+
+        monkeypatch.setattr(agent_desk, "seek", seek_and_be_slow)
+        async with floor() as here:
+            call = await here.call(ring_group_id=group)
+            asking = asyncio.create_task(call.next())
+            await sought.wait()
+            assert await office.reserved() == {users[1]: call.call_id}
+            asking.cancel()
+
+            async def all_are_free():
+                return await office.reserved() == {}
+
+            await until(all_are_free)
+
+    async def test_no_call_that_has_ended_keeps_a_user(
+        self, office, database, floor, users, monkeypatch
+    ):
+        monkeypatch.setattr(agent_desk, "SWEEP_SECONDS", 0.02)
+        lost = await office.join()
+        call_id = await office.queue(user_id=users[0])
+        await office.claim(lost)
+        await office.rows("UPDATE calls SET status = 'ended', outcome = 'failed', ended_at = now()")
+        assert await office.reserved() == {users[0]: call_id}
+        async with floor():
+
+            async def all_are_free():
+                return await office.reserved() == {}
+
+            await until(all_are_free)
+
 
 class TestStrategies:
     async def test_round_robin_goes_on_where_it_was_on_every_engine(self, office, floor, users):
@@ -483,7 +525,25 @@ class TestFallback:
             assert [call.rung, await call.next()] == [users[:2], [users[2]]]
             assert await call.next() == [None]
             assert call.found.agents[0]["phone_number"] == "+41445550199"
+
+            async def all_are_free():
+                return await office.reserved() == {}
+
+            await until(all_are_free)
             assert await call.next() is None
+
+    async def test_who_was_rung_is_free_while_the_number_behind_the_group_is_rung(
+        self, office, floor, users
+    ):
+        group = await office.add_group(*users, fallback={"phone_number": "+41445550199"})
+        async with floor() as here:
+            call = await here.call(ring_group_id=group)
+            assert [call.rung, await call.next()] == [users, [None]]
+
+            async def all_are_free():
+                return await office.reserved() == {}
+
+            await until(all_are_free)
 
     async def test_groups_that_fall_back_on_each_other_are_asked_once(self, office, floor, users):
         one = await office.add_group(users[0])
