@@ -15,6 +15,7 @@ import psycopg
 import structlog
 from procrastinate.exceptions import ConnectorException
 
+from twoleg.directory.idempotency import remove_old_keys
 from twoleg.events.delivery import remove_old_deliveries
 from twoleg.store import Database
 from twoleg.store.url import connection_string
@@ -58,6 +59,7 @@ def periodic_jobs(record_days: int | None, delivery_days: int) -> list[PeriodicJ
     jobs = [
         PeriodicJob("remove_expired_bindings", "*/10 * * * *", remove_expired_bindings),
         PeriodicJob("remove_old_deliveries", "37 3 * * *", remove_deliveries),
+        PeriodicJob("remove_old_keys", "7 * * * *", forget_old_keys),
     ]
     if record_days is not None:
         remove = partial(remove_old_calls, days=record_days)
@@ -69,6 +71,12 @@ async def remove_expired_bindings(database: Database) -> int:
     """Remove the registrations of phones that have not come back."""
     async with database.connection() as connection:
         return (await connection.execute(_REMOVE_EXPIRED_BINDINGS)).rowcount
+
+
+async def forget_old_keys(database: Database) -> int:
+    """Remove idempotency keys that may be used anew."""
+    async with database.connection() as connection:
+        return await remove_old_keys(connection)
 
 
 async def remove_old_calls(database: Database, days: int) -> int:

@@ -16,11 +16,13 @@ from twoleg.api.access_log import AccessLog
 from twoleg.api.account.routes import router as account
 from twoleg.api.appointments.routes import router as appointments
 from twoleg.api.bodies import BodyLimit
+from twoleg.api.calls.found_again import call_found_again
 from twoleg.api.calls.routes import router as calls
 from twoleg.api.contacts.routes import router as contacts
 from twoleg.api.documentation.routes import router as documentation
 from twoleg.api.events.routes import router as events
 from twoleg.api.health.routes import router as health
+from twoleg.api.idempotency import Idempotency, key_in
 from twoleg.api.imports.routes import router as imports
 from twoleg.api.lines.routes import router as lines
 from twoleg.api.measurements import Measurements
@@ -46,9 +48,17 @@ class App(FastAPI):
     """FastAPI with a short way in for the contract's request, which is nearly all of the load."""
 
     contract: ASGIApp
+    once: ASGIApp
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
+        if key_in(scope) is None:
+            await self.without_key(scope, receive, send)
+        else:
+            await self.once(scope, receive, send)
+
+    async def without_key(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle a request without looking whether it was handled before."""
         if scope["type"] == "http" and scope["path"] == PATH and scope["method"] == "POST":
             scope["app"] = self
             await self.contract(scope, receive, send)
@@ -85,6 +95,7 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
     app.state.address_policy = AddressPolicy(settings.webhooks_allow_private)
     app.state.measurements = measurements
     app.contract = AccessLog(endpoint, measurements)
+    app.once = Idempotency(app.without_key, database, call_found_again)
     app.router.routes.append(route)
     for router in _routers():
         app.include_router(router, prefix=PREFIX)

@@ -453,4 +453,5 @@ def _row(position: int, waiting: _Waiting, candidate: Candidate) -> dict[str, An
         "options": request.options,
         "metadata": request.metadata,
         "callback_url": request.callback_url,
+        "idempotency_key": request.idempotency_key,
     }

@@ -84,7 +84,7 @@ WITH asked AS MATERIALIZED (
     position int, account_id bigint, source text, user_id bigint, ring_group_id bigint,
     contact_id bigint, contact_phone_number text, remember_number bool, line_id bigint,
     line_phone_number text, user_phone_number text, options jsonb, metadata jsonb,
-    callback_url text)
+    callback_url text, idempotency_key text)
 ), limits AS (
   SELECT s.account_id, l.calls, l.calls_per_second, l.max_calls, l.known_ended
   FROM account_admissions s JOIN json_to_recordset(%(accounts)s::json) AS l(
@@ -126,10 +126,11 @@ WITH asked AS MATERIALIZED (
 ), new_calls AS (
   INSERT INTO calls (id, account_id, source, user_id, ring_group_id, contact_id, line_id,
     user_phone_number, contact_phone_number, line_phone_number, options, metadata,
-    callback_url, sequence) OVERRIDING SYSTEM VALUE
+    callback_url, idempotency_key, sequence) OVERRIDING SYSTEM VALUE
   SELECT g.id, g.account_id, g.source, g.user_id, g.ring_group_id,
     coalesce(g.contact_id, u.contact_id), g.line_id, g.user_phone_number,
-    g.contact_phone_number, g.line_phone_number, g.options, g.metadata, g.callback_url, 1
+    g.contact_phone_number, g.line_phone_number, g.options, g.metadata, g.callback_url,
+    g.idempotency_key, 1
   FROM granted g LEFT JOIN unknown_numbers u
     ON g.contact_id IS NULL AND u.account_id = g.account_id
        AND u.contact_phone_number = g.contact_phone_number

@@ -52,6 +52,7 @@ class CallRequest:
     options: Mapping[str, Any] = field(default_factory=dict)
     metadata: Mapping[str, Any] = field(default_factory=dict)
     callback_url: str | None = None
+    idempotency_key: str | None = None
     errors: Errors = field(default_factory=dict)
 
 

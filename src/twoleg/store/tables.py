@@ -374,6 +374,7 @@ calls = Table(
     _object("options"),
     _object("metadata"),
     Column("callback_url", Text),
+    Column("idempotency_key", Text),
     Column("engine_id", BigInteger, ForeignKey("engines.id")),
     _time("claimed_at"),
     # Set and committed before the contact's INVITE may leave; after it nothing dials again.
@@ -398,6 +399,12 @@ Index(
 )
 Index("ix_calls_engine_id_live", calls.c.engine_id, postgresql_where=text("ended_at IS NULL"))
 Index("ix_calls_account_id_live", calls.c.account_id, postgresql_where=text("ended_at IS NULL"))
+Index(
+    "ix_calls_idempotency_key",
+    calls.c.account_id,
+    calls.c.idempotency_key,
+    postgresql_where=text("idempotency_key IS NOT NULL"),
+)
 Index("ix_calls_account_id_id", calls.c.account_id, desc(calls.c.id))
 Index("ix_calls_account_id_user_id", calls.c.account_id, calls.c.user_id, desc(calls.c.id))
 Index("ix_calls_account_id_contact_id", calls.c.account_id, calls.c.contact_id, desc(calls.c.id))

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Body, Request, Response
 from twoleg.api.authentication import CallReader, CallWriter, token_in
 from twoleg.api.calls.schemas import Call, read_place_call
 from twoleg.api.errors import JSONReply, NoSuchThing, rate_limit_headers
+from twoleg.api.idempotency import SCOPE_KEY
 from twoleg.api.pages import DEFAULT_PAGE, Cursor, Limit, Page, page_of, position_of
 from twoleg.api.state import AddressPolicyOf, AdmissionOf, DatabaseOf
 from twoleg.api.values import Id, WantedTime, Word, wanted_phone_number
@@ -47,6 +48,8 @@ async def place_call(
     if dry_run:
         errors = {"dry_run": ["The dry_run field is not supported yet."]}
         wanted = replace(wanted, errors=wanted.errors | errors)
+    if SCOPE_KEY in request.scope:
+        wanted = replace(wanted, idempotency_key=request.scope[SCOPE_KEY][1])
     call = await admission.accept(await token_in(request), wanted, CallSource.API)
     async with database.connection() as connection:
         record = await find_call(connection, call.account_id, call.id)

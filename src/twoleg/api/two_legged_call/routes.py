@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from starlette.routing import Route
@@ -10,6 +11,7 @@ from starlette.types import Receive, Scope, Send
 from twoleg.api.bodies import TOO_LARGE, BodyTooLarge, fields_of, query_fields, read_body
 from twoleg.api.credentials import token_of
 from twoleg.api.errors import admission_error, reply, unexpected
+from twoleg.api.idempotency import SCOPE_KEY
 from twoleg.calls.admission import AcceptedCall, Admission, UnknownToken
 from twoleg.calls.requests import read_call_request
 
@@ -52,7 +54,10 @@ async def _admit(scope: Scope, receive: Receive) -> AcceptedCall | None:
     if token is None:
         raise UnknownToken
     admission: Admission = scope["app"].state.admission
-    return await admission.accept(token, read_call_request(query | fields if query else fields))
+    request = read_call_request(query | fields if query else fields)
+    if SCOPE_KEY in scope:
+        request = replace(request, idempotency_key=scope[SCOPE_KEY][1])
+    return await admission.accept(token, request)
 
 
 async def _accept(call: AcceptedCall, send: Send) -> None:

@@ -248,6 +248,7 @@ CREATE TABLE calls (
     options jsonb NOT NULL DEFAULT '{}'::jsonb,
     metadata jsonb NOT NULL DEFAULT '{}'::jsonb,
     callback_url text,
+    idempotency_key text,
     engine_id bigint,
     claimed_at timestamptz,
     contact_attempt_at timestamptz,
@@ -272,6 +273,8 @@ CREATE TABLE calls (
 WITH (fillfactor = 60);
 CREATE INDEX ix_calls_account_id_contact_id ON calls (account_id, contact_id, id DESC);
 CREATE INDEX ix_calls_account_id_created_at ON calls (account_id, created_at);
+CREATE INDEX ix_calls_idempotency_key ON calls (account_id, idempotency_key)
+    WHERE idempotency_key IS NOT NULL;
 CREATE INDEX ix_calls_account_id_id ON calls (account_id, id DESC);
 CREATE INDEX ix_calls_account_id_live ON calls (account_id) WHERE ended_at IS NULL;
 CREATE INDEX ix_calls_account_id_user_id ON calls (account_id, user_id, id DESC);
