@@ -56,7 +56,7 @@ async def test_a_call_comes_back_as_it_was_stored(account, client):
 
 async def test_options_are_kept_for_the_engine(account, client, execute):
     options = {"ring_seconds": {"agent": 25, "contact": 45}, "max_seconds": 600, "screen": True}
-    options["max_wait_seconds"] = 30
+    options |= {"max_wait_seconds": 30, "first": "contact"}
     await place(client, **options)
     assert await execute("SELECT source, options FROM calls") == [("api", options)]
 
@@ -81,7 +81,7 @@ async def test_a_call_that_may_wait_is_not_refused_because_everybody_is_away(
         ({"metadata": {"a": "x" * 9000}}, "metadata"),
         ({"metadata": [1]}, "metadata"),
         ({"record": True}, "record"),
-        ({"first": "contact"}, "first"),
+        ({"first": "nobody"}, "first"),
         ({"colour": "red"}, "colour"),
         ({"user_id": 99}, "user_id"),
     ],

@@ -5,6 +5,7 @@ import contextlib
 from contextlib import asynccontextmanager
 
 import pytest
+from calls.engine.conftest import CONTACT_NUMBER
 
 from twoleg.calls.engine import Engine, EngineConfig
 from twoleg.calls.hang_up import request_hang_up
@@ -178,6 +179,28 @@ async def test_a_queued_call_joins_agent_and_contact_and_is_recorded(world, data
     ]
     talked, lasted = await office.call(call_id, "talk_seconds, total_seconds")
     assert 0 < talked <= lasted
+    assert await office.reserved() == {}
+
+
+async def test_a_contact_that_is_first_waits_for_the_agent_and_is_joined_to_it(world, database_url):
+    office = world.office
+    async with Engine.open(config(), database_url):
+        call_id = await office.queue(user_id=world.alice, options={"first": "contact"})
+        contact_call = await world.contact.next_call()
+        agent_call = await world.agent.next_call()
+        await world.until("bridged", "SELECT status FROM calls WHERE id = %s", call_id)
+        agent_call.hang_up()
+        assert await world.ended(call_id) == ("connected", "agent")
+        assert (await world.contact.end()).by_remote
+    assert contact_call.request.uri.user == CONTACT_NUMBER
+    assert await office.events(call_id) == [
+        "queued",
+        "contact_ringing",
+        "contact_answered",
+        "agent_ringing",
+        "bridged",
+        "ended",
+    ]
     assert await office.reserved() == {}
 
 

@@ -26,7 +26,7 @@ _STORED_OPTIONS: Final = {
     "record",
 }
 # Accepted only with the value that changes nothing, until their features are there.
-_LATER: Final = ("first", "record", "detect_machine", "whisper_prompt_id")
+_LATER: Final = ("record", "detect_machine", "whisper_prompt_id")
 
 
 class RingSeconds(Input):
@@ -43,7 +43,7 @@ class CallOptions(Input):
     max_seconds: Annotated[Whole, Field(ge=1, le=MAX_CALL_SECONDS)] | None = None
     max_wait_seconds: Annotated[Whole, Field(ge=0, le=MAX_WAIT_SECONDS)] | None = None
     screen: bool | None = None
-    first: Literal["agent"] | None = None
+    first: Literal["agent", "contact"] | None = None
     record: Literal[False] | None = None
     detect_machine: Literal[False] | None = None
     whisper_prompt_id: None = None
