@@ -6,7 +6,7 @@ import pytest
 from peers.relays import tls_front
 from peers.sipp import Caller, audio_session
 
-from twoleg.sip import PCMU, Direction, SipUri, Transport
+from twoleg.sip import PCMU, SIPFRAG, Direction, SipUri, Transport, refer_news, refer_of
 
 pytestmark = pytest.mark.peer
 
@@ -86,3 +86,25 @@ async def test_a_hold_by_re_invite_is_answered(sipp):
         session.accept_answer((await leg.answered()).body)
         leg.acknowledge()
         await held.wait()
+
+
+async def test_a_phone_that_hands_its_call_over_hears_how_that_goes(sipp):
+    wanted = asyncio.Queue()
+
+    def take(request):
+        wanted.put_nowait(refer_of(request))
+        return 202
+
+    async with (
+        Caller.open(dialog_methods=frozenset({"REFER"})) as alice,
+        sipp("refer") as bob,
+        alice.ring(bob.uri, bob.destination, take_request=take) as leg,
+    ):
+        await leg.answered()
+        leg.acknowledge()
+        refer = await wanted.get()
+        assert refer.wanted == "boss"
+        for status in (100, 180, 200):
+            headers, body = refer_news(refer, status)
+            leg.send_request("NOTIFY", headers, body, SIPFRAG)
+        assert (await leg.ended()).by_remote
