@@ -94,6 +94,15 @@ def assert_ended(leg):
     assert "BYE" in leg.sent or leg.hung_up
 
 
+def users_who_decline(drawn):
+    """Those of whom one phone refuses for all of them."""
+    return {
+        user_id
+        for name, user_id in drawn.users.items()
+        if any(getattr(act, "status", 0) >= 600 for act in drawn.behaviours[name])
+    }
+
+
 def assert_told_why(told, drawn, winner):
     """Whoever is ended because somebody else has the call is told so, in the same moment."""
     legs = told.phone.legs
@@ -101,12 +110,7 @@ def assert_told_why(told, drawn, winner):
         change.event.at for change in told.writer.changes if str(change.status) == "agent_connected"
     )
     won_at = (won_at - LoopClock.EPOCH).total_seconds()
-    declined = {
-        drawn.users[name]
-        for name, leg in legs.items()
-        if name != CONTACT
-        and any(getattr(act, "status", 0) >= 600 for act in drawn.behaviours[name])
-    }
+    declined = users_who_decline(drawn)
     for name, leg in legs.items():
         if name in (winner, CONTACT) or drawn.users[name] in declined:
             continue
