@@ -232,6 +232,8 @@ async def _run_on(plan: Plan, directory: Path, server: EmbeddedServer) -> Tally:
                     server.url, tally.accepted, answerers, receiver
                 )
                 tally.outcomes = await _outcomes(server.url)
+                if 3 * tally.outcomes["connected"] < len(tally.accepted):
+                    tally.faults.append("too few calls were connected for this to say anything")
                 tally.deliveries = receiver.taken
                 return tally
         finally:
