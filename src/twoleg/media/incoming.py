@@ -60,6 +60,11 @@ def translation(received: Codec, sent: Codec) -> bytes | None:
     return table
 
 
+def _ignore(*told: object) -> None:
+    """Take no notice."""
+    del told
+
+
 class Incoming:
     """Receives one leg's stream and passes it on to another leg's `Outgoing`.
 
@@ -124,6 +129,10 @@ class Incoming:
         self.timestamp_offset = 0
         self.sink: AudioSink | None = None
         self.recording: AudioTrack | None = None
+
+    def close(self) -> None:
+        """Tell nobody of anything any more: what is told keeps us, and would be kept by us."""
+        self._on_digit = self._on_latched = self._on_control = _ignore
 
     @property
     def destination(self) -> SocketAddress | None:

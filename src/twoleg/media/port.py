@@ -315,6 +315,7 @@ class MediaPort:
         self.outgoing.send = None
         self.carry_digit = None
         self._relay.remove(self.sockets.rtp)
+        self.incoming.close()
         self.sockets.close()
 
     def _on_latched(self) -> None:
