@@ -3,9 +3,12 @@
 import asyncio
 import base64
 import json
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from call_contract import ACCEPTED, CONTRACT, PATH, with_token
+from psycopg.types.json import Jsonb
 
 ENOUGH = {"user_id": 1, "contact_id": 1234, "line_id": 1}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -273,6 +276,27 @@ class TestRefusals:
         assert reply.json()["message"] == "The given data was invalid."
         [field] = reply.json()["errors"]
         return field, reply.json()["reason"]
+
+    @pytest.mark.parametrize(
+        ("zone", "quiet"),
+        [("Asia/Tokyo", False), ("Pacific/Pago_Pago", True), (None, True)],
+    )
+    async def test_quiet_hours_are_those_of_the_contacts_clock(
+        self, zone, quiet, account, client, execute
+    ):
+        # An hour that it is now in Pago Pago, where the account is, and not in Tokyo.
+        now = datetime.now(ZoneInfo("Pacific/Pago_Pago"))
+        end = (now + timedelta(hours=1)).strftime("%H:%M")
+        await execute(
+            "UPDATE accounts SET time_zone = 'Pacific/Pago_Pago', quiet_hours = %s",
+            Jsonb({"start": (now - timedelta(minutes=1)).strftime("%H:%M"), "end": end}),
+        )
+        # A number that belongs to no place, as those of satellites do.
+        await execute("UPDATE contacts SET time_zone = %s, phone_number = '+881612345678'", zone)
+        if quiet:
+            assert await self.refused(client, ENOUGH) == ("contact_id", "quiet_hours")
+        else:
+            assert (await client.post(PATH, json=ENOUGH)).status_code == 202
 
     async def test_a_contact_that_opted_out_by_id_or_number(self, account, client, execute):
         await execute("UPDATE contacts SET opted_out = true")

@@ -102,7 +102,9 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
     class Handler(BaseHTTPRequestHandler):
         def handle_any(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)
-            body = json.loads(self.rfile.read(length)) if length else None
+            sent = self.rfile.read(length)
+            is_json = "json" in self.headers.get("Content-Type", "")
+            body = json.loads(sent) if is_json else sent or None
             path = self.path.removeprefix("/api/v1")
             token = self.headers.get("Authorization")
             status, reply = api.answer(

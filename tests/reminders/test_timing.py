@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twoleg.reminders.calling_hours import EVERY_DAY, CallingHours, QuietHours, public_holidays
+from twoleg.directory.quiet_hours import QuietHours
+from twoleg.directory.wall_clock import UnknownZone, instant_of, wall_of, zone_of
+from twoleg.reminders.calling_hours import EVERY_DAY, CallingHours, public_holidays
 from twoleg.reminders.timing import LEAD, Dropped, Moment, due_at
-from twoleg.reminders.wall_clock import UnknownZone, instant_of, wall_of, zone_of
 
 BERLIN = zone_of("Europe/Berlin")
 LOS_ANGELES = zone_of("America/Los_Angeles")

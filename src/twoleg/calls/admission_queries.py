@@ -52,7 +52,9 @@ SELECT r.position, t.account_id, t.scopes,
                AND o.phone_number = coalesce(r.contact_number, c.phone_number))
          AS contact_is_own_line,
        EXISTS (SELECT FROM lines o WHERE o.account_id = t.account_id AND o.deleted_at IS NULL
-               AND o.phone_number = r.agent_number) AS agent_is_own_line
+               AND o.phone_number = r.agent_number) AS agent_is_own_line,
+       a.quiet_hours, a.time_zone AS account_time_zone,
+       coalesce(c.time_zone, n.time_zone) AS contact_time_zone, now() AS now
 FROM json_to_recordset(%s::json) AS r(
        position int, token text, user_id bigint, ring_group_id bigint, contact_id bigint,
        contact_number text, line_id bigint, line_number text, agent_number text)
@@ -68,7 +70,7 @@ LEFT JOIN lines l ON l.id = r.line_id AND l.account_id = t.account_id AND l.dele
 LEFT JOIN lines ln ON ln.phone_number = r.line_number AND ln.account_id = t.account_id
      AND ln.deleted_at IS NULL
 LEFT JOIN LATERAL (
-     SELECT min(k.id) AS id, bool_or(k.opted_out) AS opted_out
+     SELECT min(k.id) AS id, bool_or(k.opted_out) AS opted_out, max(k.time_zone) AS time_zone
      FROM contact_phone_numbers p JOIN contacts k ON k.id = p.contact_id
      WHERE p.account_id = t.account_id AND p.phone_number = r.contact_number
        AND k.deleted_at IS NULL) n ON true

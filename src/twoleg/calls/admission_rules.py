@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Final, NamedTuple
 
 from twoleg.calls.destinations import Destination, Refusal, destination
@@ -14,6 +15,9 @@ from twoleg.calls.requests import (
     not_a_phone_number,
     selected_is_invalid,
 )
+from twoleg.directory.contact_zone import contact_zone
+from twoleg.directory.quiet_hours import QuietHours
+from twoleg.directory.wall_clock import wall_of
 
 # What can be a number, as long as nobody knows the country that it is dialled in.
 _PERHAPS_A_NUMBER: Final = re.compile(r"\(*[0-9][0-9 ().\-/]{3,}", re.ASCII)
@@ -53,6 +57,10 @@ class Found(NamedTuple):
     numbered_contact_opted_out: bool | None
     contact_is_own_line: bool
     agent_is_own_line: bool
+    quiet_hours: dict[str, str] | None
+    account_time_zone: str
+    contact_time_zone: str | None
+    now: datetime
 
 
 class Candidate(NamedTuple):
@@ -155,6 +163,9 @@ def _check_allowed(
     if found.contact_opted_out or found.numbered_contact_opted_out:
         field = _contact_field(request)
         _refuse(field, "The contact has opted out of calls.", Refusal.CONTACT_OPTED_OUT)
+    if _is_quiet(found, contact):
+        text = "It is a time at which the account leaves this contact alone."
+        _refuse(_contact_field(request), text, Refusal.QUIET_HOURS)
     if found.user_availability != _AVAILABLE:
         if found.ring_group_id is None:
             _refuse("user_id", "The selected user_id is away.", Refusal.USER_INACTIVE)
@@ -164,6 +175,15 @@ def _check_allowed(
     if not found.line_has_trunk:
         field = _line_field(request)
         raise AdmissionRefused({field: [f"The selected {field} has no trunk to dial over."]})
+
+
+def _is_quiet(found: Found, contact: Destination) -> bool:
+    """Tell whether it is night, by the account's rule and the contact's clock."""
+    if found.quiet_hours is None or contact.number is None:
+        return False
+    quiet = QuietHours.from_json(found.quiet_hours)
+    zone = contact_zone(found.contact_time_zone, contact.number, found.account_time_zone)
+    return quiet is not None and wall_of(found.now, zone).time() in quiet
 
 
 _REFUSAL_TEXTS: Final = {

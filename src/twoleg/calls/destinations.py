@@ -34,6 +34,7 @@ class Refusal(StrEnum):
     EMERGENCY_NUMBER = "emergency_number"
     NO_AGENT_AVAILABLE = "no_agent_available"
     OWN_NUMBER = "own_number"
+    QUIET_HOURS = "quiet_hours"
     USER_INACTIVE = "user_inactive"
 
 

@@ -28,6 +28,8 @@ COMMANDS = {
     "trunks": "twoleg.cli.resources:trunks",
     "tokens": "twoleg.cli.resources:tokens",
     "webhooks": "twoleg.cli.webhooks:webhooks",
+    "appointments": "twoleg.cli.appointments:appointments",
+    "reminder-plans": "twoleg.cli.appointments:reminder_plans",
     "db": "twoleg.cli.database:commands",
     "api": "twoleg.cli.parts:api",
     "engine": "twoleg.cli.parts:engine",

@@ -102,6 +102,13 @@ class Client:
     def post(self, path: str, body: Json) -> Json:
         return self._send("POST", path, json=body)
 
+    def upload(
+        self, path: str, content: bytes, content_type: str, params: dict[str, str | int]
+    ) -> Json:
+        """POST a file."""
+        headers = {"Content-Type": content_type}
+        return self._send("POST", path, content=content, headers=headers, params=params)
+
     def patch(self, path: str, body: Json) -> Json:
         return self._send("PATCH", path, json=body)
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
-from typing import Any, Final, Self
+from typing import Final
 from zoneinfo import ZoneInfo
 
 import holidays
 
-from twoleg.reminders.wall_clock import instant_of, wall_of
+from twoleg.directory.quiet_hours import QuietHours
+from twoleg.directory.wall_clock import instant_of, wall_of
 
 EVERY_DAY: Final = frozenset(range(1, 8))
 """ISO weekdays: 1 is Monday."""
@@ -21,26 +22,6 @@ MOST_DAYS_AHEAD: Final = 31
 
 _DAY: Final = timedelta(days=1)
 _MINUTE: Final = timedelta(minutes=1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QuietHours:
-    """From `start` until before `end`, over midnight where `end` is the earlier of the two."""
-
-    start: time
-    end: time
-
-    @classmethod
-    def from_json(cls, fields: Mapping[str, Any] | None) -> Self | None:
-        """Read {"start": "21:00", "end": "08:00"}; None for none."""
-        if fields is None:
-            return None
-        return cls(start=time.fromisoformat(fields["start"]), end=time.fromisoformat(fields["end"]))
-
-    def __contains__(self, wall: time) -> bool:
-        if self.start <= self.end:
-            return self.start <= wall < self.end
-        return wall >= self.start or wall < self.end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

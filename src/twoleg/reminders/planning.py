@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
+from twoleg.directory.wall_clock import zone_of
 from twoleg.reminders.calling_hours import CallingHours
 from twoleg.reminders.contact_hours import hours_of
 from twoleg.reminders.plans.values import moment_from_json
 from twoleg.reminders.timing import Dropped, Moment, due_at
-from twoleg.reminders.wall_clock import zone_of
 from twoleg.store.database import Connection
 
 BATCH: Final = 500

@@ -8,8 +8,8 @@ from enum import StrEnum
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from twoleg.directory.wall_clock import instant_of, wall_of
 from twoleg.reminders.calling_hours import CallingHours
-from twoleg.reminders.wall_clock import instant_of, wall_of
 
 MAX_DAYS_BEFORE: Final = 90
 MAX_MINUTES_BEFORE: Final = 7 * 24 * 60

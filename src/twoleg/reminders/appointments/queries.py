@@ -10,6 +10,7 @@ from sqlalchemy.sql import func
 from twoleg.directory import owned_rows
 from twoleg.directory.errors import Conflict, NotFound
 from twoleg.directory.owned_rows import Fields
+from twoleg.directory.wall_clock import instant_of, wall_of, zone_of
 from twoleg.reminders.appointments.values import (
     Appointment,
     AppointmentFilter,
@@ -18,7 +19,6 @@ from twoleg.reminders.appointments.values import (
 )
 from twoleg.reminders.planning import plan_appointments
 from twoleg.reminders.timing import Dropped
-from twoleg.reminders.wall_clock import instant_of, wall_of, zone_of
 from twoleg.store import tables
 from twoleg.store.database import Connection
 from twoleg.store.statements import fetch_all, fetch_one, run

@@ -14,6 +14,7 @@ from icalendar import Calendar
 
 from twoleg.directory.json_objects import storable
 from twoleg.directory.phone_numbers import InvalidPhoneNumber, normalise
+from twoleg.directory.wall_clock import instant_of, wall_of, zone_of
 from twoleg.reminders.importing.rows import (
     MAX_EXTERNAL_ID,
     MAX_TEXT,
@@ -21,7 +22,6 @@ from twoleg.reminders.importing.rows import (
     ImportedAppointment,
     RefusedRow,
 )
-from twoleg.reminders.wall_clock import instant_of, wall_of, zone_of
 
 HORIZON: Final = timedelta(days=120)
 """How far ahead recurrences are unrolled: farther than any reminder is wanted."""

@@ -14,6 +14,7 @@ from typing import Final
 
 from twoleg.directory.json_objects import storable
 from twoleg.directory.phone_numbers import InvalidPhoneNumber, normalise
+from twoleg.directory.wall_clock import UnknownZone, instant_of, wall_of, zone_of
 from twoleg.reminders.importing.rows import (
     FIRST_YEAR,
     LAST_YEAR,
@@ -23,7 +24,6 @@ from twoleg.reminders.importing.rows import (
     ImportedAppointment,
     RefusedRow,
 )
-from twoleg.reminders.wall_clock import UnknownZone, instant_of, wall_of, zone_of
 
 MAX_COLUMNS: Final = 200
 MAX_NAME: Final = 200
