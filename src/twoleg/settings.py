@@ -19,6 +19,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from twoleg.store.objects import ObjectSettings
+
 PREFIX = "TWOLEG_"
 FILE = "twoleg.toml"
 CLIENT_VARIABLES = frozenset({"TWOLEG_URL", "TWOLEG_TOKEN"})
@@ -157,6 +159,29 @@ class Settings(BaseSettings):
     delivery_days: int = Field(
         default=30, ge=1, description="Days after which deliveries of webhooks are removed."
     )
+    recordings_url: str | None = Field(
+        default=None,
+        pattern=r"^s3://[^/\s]+(/\S*)?$",
+        description="s3://BUCKET/PREFIX to keep recordings in; in the data directory if unset.",
+    )
+    recordings_endpoint: str | None = Field(
+        default=None,
+        pattern=r"^https?://\S+$",
+        description="URL of an S3-compatible store; Amazon's if unset.",
+    )
+    recordings_region: str | None = Field(default=None, description="Region of the bucket.")
+    recordings_access_key: SecretStr | None = Field(
+        default=None, description="Access key; else AWS_ACCESS_KEY_ID or the machine's role."
+    )
+    recordings_secret_key: SecretStr | None = Field(
+        default=None, description="Secret key; else AWS_SECRET_ACCESS_KEY or the machine's role."
+    )
+    recording_days: int | None = Field(
+        default=None, ge=1, description="Days after which recordings are removed; never if unset."
+    )
+    recording_link_seconds: int = Field(
+        default=3600, ge=10, le=604_800, description="How long a link to a recording is good for."
+    )
     log_format: LogFormat = Field(default=LogFormat.AUTO, description="auto, console or json.")
     log_level: str = Field(
         default="info",
@@ -184,11 +209,28 @@ class Settings(BaseSettings):
     def _check_pairs(self) -> Self:
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise ValueError("tls_certificate and tls_key go together: give both or none")
+        if (self.recordings_access_key is None) != (self.recordings_secret_key is None):
+            raise ValueError(
+                "recordings_access_key and recordings_secret_key go together: give both or none"
+            )
         if self.sip_tls is not None and self.tls_certificate is None:
             raise ValueError("sip_tls needs tls_certificate and tls_key")
         if self.public_address is not None:
             ip_address(self.public_address)
         return self
+
+    @property
+    def objects(self) -> ObjectSettings:
+        """Where recordings are kept."""
+        access, secret = self.recordings_access_key, self.recordings_secret_key
+        return ObjectSettings(
+            directory=self.data_dir / "recordings",
+            url=self.recordings_url,
+            endpoint=self.recordings_endpoint,
+            region=self.recordings_region,
+            access_key=None if access is None else access.get_secret_value(),
+            secret_key=None if secret is None else secret.get_secret_value(),
+        )
 
     @classmethod
     def settings_customise_sources(

@@ -15,6 +15,7 @@ import psycopg
 import structlog
 from procrastinate.exceptions import ConnectorException
 
+from twoleg.calls.recordings import remove_old_recordings
 from twoleg.directory.idempotency import remove_old_keys
 from twoleg.events.delivery import remove_old_deliveries
 from twoleg.store import Database
@@ -37,6 +38,10 @@ _REMOVE_OLD_CALLS: Final = """
 DELETE FROM calls WHERE id IN (
     SELECT id FROM calls
     WHERE ended_at < now() - make_interval(days => %(days)s)
+      AND NOT EXISTS (
+        SELECT FROM recordings r WHERE r.call_id = calls.id
+          AND (r.raw_key IS NOT NULL OR r.object_key IS NOT NULL)
+      )
     ORDER BY id LIMIT %(rows)s
 )
 """
@@ -53,14 +58,23 @@ class PeriodicJob:
     run: Callable[[Database], Awaitable[int]]
 
 
-def periodic_jobs(record_days: int | None, delivery_days: int) -> list[PeriodicJob]:
-    """Name what comes round; call records stay for ever where `record_days` is None."""
+def periodic_jobs(
+    record_days: int | None, delivery_days: int, recording_days: int | None
+) -> list[PeriodicJob]:
+    """Name what comes round; call records stay for ever where `record_days` is None.
+
+    Recordings go with their calls' records, or earlier by `recording_days`.
+    """
     remove_deliveries = partial(remove_old_deliveries, days=delivery_days)
     jobs = [
         PeriodicJob("remove_expired_bindings", "*/10 * * * *", remove_expired_bindings),
         PeriodicJob("remove_old_deliveries", "37 3 * * *", remove_deliveries),
         PeriodicJob("remove_old_keys", "7 * * * *", forget_old_keys),
     ]
+    kept = [days for days in (record_days, recording_days) if days is not None]
+    if kept:
+        expire = partial(remove_old_recordings, days=min(kept))
+        jobs.append(PeriodicJob("remove_old_recordings", "*/30 * * * *", expire))
     if record_days is not None:
         remove = partial(remove_old_calls, days=record_days)
         jobs.append(PeriodicJob("remove_old_calls", "17 3 * * *", remove))

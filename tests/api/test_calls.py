@@ -80,7 +80,7 @@ async def test_a_call_that_may_wait_is_not_refused_because_everybody_is_away(
         ({"max_seconds": 10**6}, "max_seconds"),
         ({"metadata": {"a": "x" * 9000}}, "metadata"),
         ({"metadata": [1]}, "metadata"),
-        ({"record": True}, "record"),
+        ({"record": "loudly"}, "record"),
         ({"first": "nobody"}, "first"),
         ({"colour": "red"}, "colour"),
         ({"user_id": 99}, "user_id"),

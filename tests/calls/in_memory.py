@@ -414,6 +414,9 @@ class MemoryPort:
     def tap(self, sink):
         self.sink = sink
 
+    def record(self, track):
+        self.track = track
+
     def hear(self):
         self.first.set()
 
@@ -697,6 +700,27 @@ class Told:
         assert not self.plane.bridges, "a bridge stands"
 
 
+class MemoryRecordings:
+    """Keeps when each call was recorded, and by which ports."""
+
+    def __init__(self):
+        self.begun = []
+        self.ended = []
+        self.agents = []
+        self.observer = None
+
+    def begin(self, call_id, account_id, agent, contact, observer):
+        self.observer = observer
+        now = asyncio.get_running_loop().time()
+        self.begun.append((call_id, account_id, agent.port, contact.port, now))
+
+    def use_agent(self, call_id, agent):
+        self.agents.append(None if agent is None else agent.port)
+
+    def end(self, call_id):
+        self.ended.append((call_id, asyncio.get_running_loop().time()))
+
+
 class MemoryPlaces:
     """Trunks that take so many calls at the same time, by their ids; `turn` is waited for."""
 
@@ -727,6 +751,7 @@ def prepare(
     prompts=None,
     transfers=None,
     make=Story,
+    recordings=None,
     **writer,
 ):
     """Make a story and all that it needs; to be called in a running loop."""
@@ -735,7 +760,7 @@ def prepare(
     record = MemoryWriter(**writer)
     story = make(
         plan or call_plan(),
-        Equipment(phone, plane, NamedTones(), NamedPhrases(), prompts, trunks),
+        Equipment(phone, plane, NamedTones(), NamedPhrases(), prompts, trunks, recordings),
         record,
         clock=LoopClock(phone.loop),
         settings=settings,

@@ -27,6 +27,7 @@ from twoleg.api.imports.routes import router as imports
 from twoleg.api.lines.routes import router as lines
 from twoleg.api.measurements import Measurements
 from twoleg.api.pages import PREFIX
+from twoleg.api.recordings.routes import router as recordings
 from twoleg.api.reminder_plans.routes import router as reminder_plans
 from twoleg.api.ring_groups.routes import router as ring_groups
 from twoleg.api.tokens.routes import router as tokens
@@ -35,11 +36,13 @@ from twoleg.api.two_legged_call.routes import PATH, endpoint, route
 from twoleg.api.users.routes import router as users
 from twoleg.api.webhooks.routes import router as webhooks
 from twoleg.calls.admission import Admission
+from twoleg.calls.recordings import RecordingLinks
 from twoleg.events import EventStream
 from twoleg.events.addresses import AddressPolicy
 from twoleg.reminders.importing.imports import MAX_BYTES as MAX_IMPORT_BYTES
 from twoleg.settings import Settings
 from twoleg.store import Database
+from twoleg.store.objects import Objects
 
 UPLOADS: Final = {f"{PREFIX}/appointments/import": MAX_IMPORT_BYTES}
 
@@ -77,6 +80,7 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
             EventStream.open(database) as event_stream,
         ):
             app.state.admission = admission
+            app.state.objects = Objects.open(settings.objects)
             app.state.event_stream = event_stream
             yield
 
@@ -94,6 +98,7 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
     app.state.database = database
     app.state.address_policy = AddressPolicy(settings.webhooks_allow_private)
     app.state.measurements = measurements
+    app.state.recording_links = RecordingLinks(database, settings.recording_link_seconds)
     app.contract = AccessLog(endpoint, measurements)
     app.once = Idempotency(app.without_key, database, call_found_again)
     app.router.routes.append(route)
@@ -108,4 +113,4 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
 def _routers() -> list[APIRouter]:
     directory = [users, ring_groups, contacts, lines, trunks, tokens, account]
     reminders = [reminder_plans, appointments, imports]
-    return [calls, events, webhooks, *directory, *reminders, health, documentation]
+    return [calls, recordings, events, webhooks, *directory, *reminders, health, documentation]

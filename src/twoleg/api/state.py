@@ -8,9 +8,11 @@ from fastapi import Depends, Request
 
 from twoleg.api.measurements import Measurements
 from twoleg.calls.admission import Admission
+from twoleg.calls.recordings import RecordingLinks
 from twoleg.events import EventStream
 from twoleg.events.addresses import AddressPolicy
 from twoleg.store import Database
+from twoleg.store.objects import Objects
 
 
 def _database(request: Request) -> Database:
@@ -33,6 +35,16 @@ def _measurements(request: Request) -> Measurements:
     return cast(Measurements, request.app.state.measurements)
 
 
+def _objects(request: Request) -> Objects:
+    return cast(Objects, request.app.state.objects)
+
+
+def _recording_links(request: Request) -> RecordingLinks:
+    return cast(RecordingLinks, request.app.state.recording_links)
+
+
+ObjectsOf = Annotated[Objects, Depends(_objects)]
+RecordingLinksOf = Annotated[RecordingLinks, Depends(_recording_links)]
 DatabaseOf = Annotated[Database, Depends(_database)]
 AdmissionOf = Annotated[Admission, Depends(_admission)]
 AddressPolicyOf = Annotated[AddressPolicy, Depends(_address_policy)]

@@ -59,6 +59,7 @@ SELECT s.call_id, s.account_id, s.user_id, s.named_group_id, s.user_phone_number
   s.hangup_requested_at IS NOT NULL,
   extract(epoch FROM clock_timestamp() - s.created_at)::float8,
   (SELECT screening FROM accounts WHERE id = s.account_id),
+  (SELECT ARRAY[recording, recording_announcement] FROM accounts WHERE id = s.account_id),
   (SELECT name FROM contacts WHERE id = s.contact_id),
   (SELECT language FROM contacts WHERE id = s.contact_id), l.country,
   (SELECT coalesce(jsonb_agg(jsonb_build_object(
@@ -108,6 +109,9 @@ class Claim:
     hangup_requested: bool
     queued_seconds: float
     account_screening: str
+    account_recording: list[str]
+    """Which calls are recorded, and who hears that first."""
+
     contact_name: str | None
     contact_language: str | None
     country: str | None

@@ -26,6 +26,7 @@ from twoleg.calls.phrases import language_for
 from twoleg.calls.plan import CallPlan
 from twoleg.calls.planning import Surroundings, plan_of
 from twoleg.calls.ports import Equipment
+from twoleg.calls.recordings import RecordingDesk
 from twoleg.calls.recovery import Recovery, join
 from twoleg.calls.spoken_texts import SpokenPhrases, SpokenTexts
 from twoleg.calls.story import Story, StorySettings
@@ -38,6 +39,7 @@ from twoleg.media import EmbeddedPlane, ToneBook
 from twoleg.sip import Credentials, DialogIdentity, InviteIdentity, Reason, Transport
 from twoleg.sip_io import Listen, Phone, PhoneConfig, TlsConfig
 from twoleg.store import Database
+from twoleg.store.objects import Objects, ObjectSettings
 
 log = structlog.get_logger(__name__)
 
@@ -67,6 +69,11 @@ class EngineConfig:
     max_calls: int = 1000
     max_queued_seconds: float = MAX_QUEUED_SECONDS
     story: StorySettings = field(default_factory=StorySettings)
+    data_dir: Path | None = None
+    """Where recordings are written while calls go on; None: nothing is recorded."""
+
+    objects: ObjectSettings | None = None
+    """Where they are kept; None: in the data directory."""
 
     @property
     def phone(self) -> PhoneConfig:
@@ -150,7 +157,14 @@ class Engine:
             texts = await enter(SpokenTexts.open(database))
             phrases = SpokenPhrases(texts, tones)
             await _prepare_phrases(database, phrases)
-            equipment = Equipment(phone, plane, tones, phrases, trunks=trunks)
+            recordings = None
+            if config.data_dir is not None:
+                objects = config.objects or ObjectSettings(directory=config.data_dir / "recordings")
+                opening = RecordingDesk.open(database, Objects.open(objects), config.data_dir)
+                recordings = await enter(opening)
+            equipment = Equipment(
+                phone, plane, tones, phrases, trunks=trunks, recordings=recordings
+            )
             here = Surroundings(engine_id, ours, random.random)
 
             desk = await enter(AgentDesk.open(database, engine_id))
@@ -191,7 +205,7 @@ class Engine:
             dispatcher = await enter(dispatching)
             watch = TrunkWatch(database, phone, peers)
             await enter(background(watch.run()))
-            recovery.figures = Figures(dispatcher, writer, plane, phone, watch).collect
+            recovery.figures = Figures(dispatcher, writer, plane, phone, watch, recordings).collect
             yield cls(phone, recovery, dispatcher)
 
     @property

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Final
 
-from twoleg.directory.accounts import Screening
+from twoleg.directory.accounts import Announcement, Screening
 from twoleg.media import Codec
 from twoleg.sip import Credentials, Destination, Flow, NameAddr, SipUri
 
@@ -108,6 +108,12 @@ class CallPlan:
 
     whisper_prompt_id: int | None = None
     """What the agent hears before it is joined to the contact."""
+
+    record: bool = False
+    """Record what is said."""
+
+    announcement: Announcement = Announcement.BOTH
+    """Who hears that first."""
 
     agents_busy: bool = False
     """Whoever was meant has another call, or is away."""

@@ -24,6 +24,7 @@ from twoleg.calls.plan import (
     LegPlan,
 )
 from twoleg.calls.screening import policy_for
+from twoleg.directory.accounts import Announcement, Recording
 from twoleg.directory.trunks import CallerIdMode, NumberFormat
 from twoleg.media import Codec
 from twoleg.sip import (
@@ -82,8 +83,17 @@ def plan_of(claim: Claim, here: Surroundings) -> CallPlan:
         expired=claim.expired,
         contact_first=options.get("first") == "contact",
         whisper_prompt_id=options.get("whisper_prompt_id"),
+        record=_is_recorded(claim),
+        announcement=Announcement(claim.account_recording[1]),
         agents_busy=claim.found.others and not claim.found.agents,
     )
+
+
+def _is_recorded(claim: Claim) -> bool:
+    """Whatever the request says, the account's policy has the last word."""
+    policy = claim.account_recording[0]
+    asked = claim.options.get("record") is True
+    return policy == Recording.ALWAYS or (policy == Recording.ON_REQUEST and asked)
 
 
 def round_of(claim: Claim, found: Found, here: Surroundings) -> AgentRound | None:

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from twoleg.calls.phrases import Phrase
 from twoleg.calls.plan import AgentRound
-from twoleg.media import Codec, Quality, RemoteStream
+from twoleg.media import AudioTrack, Codec, Quality, RemoteStream
 from twoleg.sip import HeaderFields, InviteIdentity, Progress, Reason
 from twoleg.sip_io import Answer, LegEnd, RingRequest
 
@@ -79,6 +79,8 @@ class MediaPort(Protocol):
     def tap(self, sink: Callable[[Codec, bytes], None] | None) -> None: ...
 
     def inject_digit(self, digit: str) -> None: ...
+
+    def record(self, track: AudioTrack | None) -> None: ...
 
     async def first_packet(self) -> None: ...
 
@@ -178,6 +180,37 @@ class Transfers(Protocol):
         ...
 
 
+class RecordingObserver(Protocol):
+    """Who records a call is told what becomes of it."""
+
+    def recording_stopped(self, why: str) -> None: ...
+
+    def recording_paused(self, *, paused: bool) -> None: ...
+
+
+class Recordings(Protocol):
+    """Where calls are recorded; `twoleg.calls.recordings.RecordingDesk` is one."""
+
+    def begin(
+        self,
+        call_id: int,
+        account_id: int,
+        agent: MediaPort | None,
+        contact: MediaPort,
+        observer: RecordingObserver,
+    ) -> None:
+        """Record a call from now on, the agent on the left."""
+        ...
+
+    def use_agent(self, call_id: int, agent: MediaPort | None) -> None:
+        """Have another agent on the left from now on; None: nobody."""
+        ...
+
+    def end(self, call_id: int) -> None:
+        """End a call's recording. Idempotent."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Equipment:
     """What an engine places its calls with."""
@@ -191,3 +224,6 @@ class Equipment:
 
     trunks: TrunkPlaces | None = None
     """None: no trunk has limits."""
+
+    recordings: Recordings | None = None
+    """None: nothing is recorded."""

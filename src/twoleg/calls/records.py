@@ -12,6 +12,8 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import class_row, dict_row
 
+from twoleg.calls.recordings.rows import RecordingRow, recordings_of
+
 Connection = psycopg.AsyncConnection[Any]
 # One more than the pages of the API, so that they see whether more follow.
 MAX_PAGE: Final = 201
@@ -75,6 +77,7 @@ class CallRecord:
     callback_url: str | None
     legs: Sequence[LegRecord] = field(default=())
     events: Sequence[EventRecord] = field(default=())
+    recording: RecordingRow | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +96,7 @@ class CallFilter:
 
 
 _CALL_COLUMNS: Final = [
-    name for name in CallRecord.__dataclass_fields__ if name not in ("legs", "events")
+    name for name in CallRecord.__dataclass_fields__ if name not in ("legs", "events", "recording")
 ]
 _EQUAL: Final = ("status", "outcome", "user_id", "ring_group_id", "contact_id", "line_id")
 _CONDITIONS: Final = {
@@ -151,8 +154,14 @@ async def _select(
     ids = [row["id"] for row in rows]
     legs = await _of_calls(connection, LegRecord, "legs", "position", ids)
     events = await _of_calls(connection, EventRecord, "call_events", "sequence", ids)
+    recordings = await recordings_of(connection, ids)
     return [
-        CallRecord(**row, legs=legs.get(row["id"], ()), events=events.get(row["id"], ()))
+        CallRecord(
+            **row,
+            legs=legs.get(row["id"], ()),
+            events=events.get(row["id"], ()),
+            recording=recordings.get(row["id"]),
+        )
         for row in rows
     ]
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from twoleg.calls.agents import AgentSource, NoAgent, NobodyElse, agent_on_the_line
 from twoleg.calls.call_leg import CallLeg
+from twoleg.calls.call_recording import CallRecording
 from twoleg.calls.concurrency import alongside, first_of
 from twoleg.calls.contact import ContactNotReached, contact_on_the_line
 from twoleg.calls.holding import holding
@@ -244,13 +245,22 @@ class Story:
         An agent may also hand over to another, who is the agent from then on.
         """
         async with contextlib.AsyncExitStack() as line:
+            recording = None
+            if self._plan.record:
+                recording = CallRecording(self._equipment, self._journal, self._plan, contact)
+                recording.agent_is(agent)
+                await line.enter_async_context(alongside(recording.record()))
             while True:
                 with holding(self._equipment.tones, self._journal, agent, contact):
                     ended_by = await self._first_to_end(agent, contact)
                 if ended_by is not None:
                     self._decide(Outcome.CONNECTED, ended_by)
                     return
+                if recording is not None:
+                    recording.agent_is(None)
                 target = await self._hand_over(line, agent, contact)
+                if recording is not None:
+                    recording.agent_is(target)
                 if target is None:
                     return
                 agent = target

@@ -36,4 +36,6 @@ def _config(settings: Settings) -> EngineConfig:
         rtp_ports=range(settings.rtp_ports.low, settings.rtp_ports.high + 1),
         max_calls=settings.max_calls,
         max_queued_seconds=settings.max_queued_seconds,
+        data_dir=settings.data_dir,
+        objects=settings.objects,
     )

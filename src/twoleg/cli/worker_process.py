@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from twoleg.calls.background import background
+from twoleg.calls.recordings import serve_recordings
 from twoleg.cli.stopping import stop_requested
 from twoleg.events.addresses import AddressPolicy
 from twoleg.events.delivery import delivering
 from twoleg.reminders.serving import serve_reminders
 from twoleg.settings import Settings
 from twoleg.store import Database
-from twoleg.worker import open_jobs, periodic_jobs, run_worker
+from twoleg.store.objects import Objects
+from twoleg.worker import PeriodicJob, open_jobs, periodic_jobs, run_worker
 
 
 async def run(settings: Settings, url: str, *, supervised: bool) -> None:
@@ -17,9 +19,16 @@ async def run(settings: Settings, url: str, *, supervised: bool) -> None:
     async with (
         stop_requested(supervised=supervised) as stop,
         Database.open(url, max_connections=2) as database,
-        open_jobs(database, periodic_jobs(settings.record_days, settings.delivery_days)) as jobs,
-        background(serve_reminders(database)),
+        open_jobs(database, _jobs(settings)) as jobs,
+        background(
+            serve_reminders(database),
+            serve_recordings(database, Objects.open(settings.objects), settings.data_dir),
+        ),
         delivering(database, AddressPolicy(settings.webhooks_allow_private)),
     ):
         print("ready worker", flush=True)  # noqa: T201
         await run_worker(jobs, stop)
+
+
+def _jobs(settings: Settings) -> list[PeriodicJob]:
+    return periodic_jobs(settings.record_days, settings.delivery_days, settings.recording_days)

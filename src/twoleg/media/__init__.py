@@ -5,7 +5,7 @@ from twoleg.media.bridge import Bridge
 from twoleg.media.codec import Codec
 from twoleg.media.decoding import Decoder
 from twoleg.media.goertzel import dominant_tone, tone_levels
-from twoleg.media.incoming import CodecMismatch
+from twoleg.media.incoming import AudioTrack, CodecMismatch
 from twoleg.media.plane import EmbeddedPlane
 from twoleg.media.playback import Playback
 from twoleg.media.port import MediaPort, NotConnected, PortClosed
@@ -21,6 +21,7 @@ from twoleg.media.wav import UnusableAudio, WavEncoding, WavWriter
 __all__ = [
     "RAW_SUFFIX",
     "Audio",
+    "AudioTrack",
     "Bridge",
     "Codec",
     "CodecMismatch",

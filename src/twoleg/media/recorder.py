@@ -13,10 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
 from twoleg.media.codec import Codec
-from twoleg.media.port import MediaPort
+from twoleg.media.incoming import AudioTrack
 from twoleg.media.raw_recording import (
     MAX_TICKS,
     RECORD,
@@ -37,6 +37,12 @@ TOO_SLOW: Final = "the disk was too slow"
 TOO_LONG: Final = "the recording was too long"
 
 _pack = RECORD.pack
+
+
+class Recordable(Protocol):
+    """Where audio comes in; `MediaPort` is one."""
+
+    def record(self, track: AudioTrack | None) -> None: ...
 
 
 class Track:
@@ -85,8 +91,8 @@ class Recording:
         self,
         header: RawHeader,
         path: Path,
-        left: MediaPort,
-        right: MediaPort,
+        left: Recordable | None,
+        right: Recordable,
         on_stopped: Callable[[str], None],
     ) -> None:
         self.gathered = bytearray(header.to_bytes())
@@ -155,12 +161,22 @@ class Recording:
         arrival = min(int(self.seconds * TICKS_PER_SECOND), MAX_TICKS)
         self.gathered += RECORD.pack(kind, 0, 0, arrival, 0)
 
+    def use_left(self, left: Recordable | None) -> None:
+        """Have another far end on the left from now on; None: nobody."""
+        if self._left is not None:
+            self._left.record(None)
+        self._left = left
+        if left is not None and not self.ended and not self.paused:
+            left.record(self._tracks[0])
+
     def _attach(self) -> None:
-        self._left.record(self._tracks[0])
+        if self._left is not None:
+            self._left.record(self._tracks[0])
         self._right.record(self._tracks[1])
 
     def _detach(self) -> None:
-        self._left.record(None)
+        if self._left is not None:
+            self._left.record(None)
         self._right.record(None)
 
 
@@ -179,9 +195,12 @@ class _RawFile:
     def write(self, data: bytes | bytearray) -> None:
         """Append all of it. Raises OSError."""
         if self._descriptor < 0:
+            # It gets the name by which others look for it once it is locked.
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-            self._descriptor = os.open(self.path, flags, 0o600)
+            unnamed = self.path.with_suffix(".new")
+            self._descriptor = os.open(unnamed, flags, 0o600)
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            unnamed.rename(self.path)
         with memoryview(data) as rest:
             done = 0
             while done < len(rest):
@@ -253,8 +272,8 @@ class Recorder:
         self,
         call_id: int,
         account_id: int,
-        left: MediaPort,
-        right: MediaPort,
+        left: Recordable | None,
+        right: Recordable,
         on_stopped: Callable[[str], None],
     ) -> Recording:
         """Record what comes from two far ends from now on.

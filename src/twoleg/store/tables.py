@@ -97,6 +97,8 @@ accounts = Table(
     _integer("calls_per_second", 50),
     _text("screening", "trunk_only"),
     _text("recording", "never"),
+    # Who hears, before a call is recorded, that it will be.
+    _text("recording_announcement", "both"),
     # How long a user is left alone after a call; a ring group may say otherwise.
     _integer("wrap_up_seconds", 0),
     # {"start": "21:00", "end": "08:00"} in the contact's own zone; null for none.
@@ -117,6 +119,7 @@ accounts = Table(
     _created_at(),
     _one_of("screening", "never", "trunk_only", "always"),
     _one_of("recording", "never", "on_request", "always"),
+    _one_of("recording_announcement", "none", "contact", "both"),
 )
 
 # One row an account, made by admission: the lock and the bookkeeping of its exact limits.
@@ -515,6 +518,71 @@ call_events = Table(
     _object("data"),
     UniqueConstraint("call_id", "sequence"),
     Index(None, "account_id", "id"),
+)
+
+# A recorded call. Keys name objects in the storage, until those are removed.
+recordings = Table(
+    "recordings",
+    metadata,
+    _id(),
+    Column("account_id", BigInteger, nullable=False),
+    Column(
+        "call_id",
+        BigInteger,
+        ForeignKey("calls.id", ondelete="CASCADE"),
+        nullable=False,
+        unique=True,
+    ),
+    _text("state", "recording"),
+    # The API asked for a pause, and the engine keeps nothing until it is over.
+    _boolean("pause_wanted"),
+    # Why it ended before the call did, or is not to be had.
+    Column("failure", Text),
+    Column("seconds", _SECONDS),
+    Column("bytes", BigInteger),
+    # What the engine wrote, and what is heard.
+    Column("raw_key", Text),
+    Column("object_key", Text),
+    _integer("attempts", 0),
+    Column("next_attempt_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    _created_at(),
+    _time("ready_at"),
+    _time("deleted_at"),
+    _one_of("state", "recording", "finalising", "ready", "failed", "deleted"),
+    postgresql_with={"fillfactor": 70},
+)
+Index(
+    "ix_recordings_unfinished",
+    recordings.c.next_attempt_at,
+    postgresql_where=text("state IN ('recording', 'finalising')"),
+)
+Index(
+    "ix_recordings_ready_at",
+    recordings.c.ready_at,
+    postgresql_where=text("state = 'ready'"),
+)
+# Objects that are there and are no longer wanted.
+Index(
+    "ix_recordings_leftover",
+    recordings.c.id,
+    postgresql_where=text(
+        "raw_key IS NOT NULL AND state IN ('ready', 'failed', 'deleted')"
+        " OR object_key IS NOT NULL AND state = 'deleted'"
+    ),
+)
+
+# What links are signed with, by what they are for.
+signing_keys = Table(
+    "signing_keys",
+    metadata,
+    Column("purpose", Text, primary_key=True),
+    Column(
+        "key",
+        LargeBinary,
+        nullable=False,
+        server_default=text("uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())"),
+    ),
+    _created_at(),
 )
 
 webhooks = Table(

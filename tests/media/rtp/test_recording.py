@@ -240,3 +240,24 @@ async def test_the_end_of_the_recorder_ends_what_is_recorded(plane, far_end, tmp
         (raw,) = tmp_path.glob("*.raw")
         with raw.open("rb") as file, pytest.raises(UnreadableRecording, match="no audio"):
             render_recording(file, tmp_path / "none.wav")
+
+
+async def test_another_agent_goes_on_on_the_left(stage, plane, far_end, received):
+    recording = stage.record()
+    await stage.talk((LOW, LOW))
+    recording.use_left(None)
+    assert stage.left.incoming.recording is None
+    phone = far_end(ssrc=3)
+    async with plane.open_port() as other:
+        other.connect(phone.stream(Codec.PCMA))
+        recording.use_left(other)
+        for frame in sound(HIGH, Codec.PCMA):
+            phone.send(other, frame, payload_type=Codec.PCMA.payload_type)
+        await received(other, FRAMES)
+        await stage.close(recording)
+        assert other.incoming.recording is None
+    _, left, _ = stage.wav()
+    # Faster than real: what the second says lies where the first one's words end.
+    assert tone_of(left) == LOW
+    (raw,) = stage.directory.glob("*.raw")
+    assert all(frame in raw.read_bytes() for frame in sound(HIGH, Codec.PCMA))

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 
 from twoleg.api.values import Country, Input, Name, Output, Time, TimeZone, Whole, WrapUp, absent
-from twoleg.directory.accounts import Recording, Screening
+from twoleg.directory.accounts import Announcement, Recording, Screening
 
 MAX_CALLS = 100_000
 MAX_COUNTRIES = 300
@@ -33,6 +33,7 @@ class AccountChange(Input):
     calls_per_second: Annotated[Whole, Field(ge=0, le=MAX_CALLS)] = absent()
     screening: Screening = absent()
     recording: Recording = absent()
+    recording_announcement: Announcement = absent()
     wrap_up_seconds: WrapUp = absent()
     quiet_hours: QuietHours | None = absent()
     allowed_countries: Annotated[list[Country], Field(max_length=MAX_COUNTRIES)] | None = absent()
@@ -48,6 +49,7 @@ class Account(Output):
     calls_per_second: int
     screening: str
     recording: str
+    recording_announcement: str
     wrap_up_seconds: int
     quiet_hours: dict[str, str] | None
     allowed_countries: list[str] | None

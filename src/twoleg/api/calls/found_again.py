@@ -23,4 +23,4 @@ async def call_found_again(
     headers = {"Location": f"/api/v1/calls/{record.id}"}
     if path == PATH:
         return Response(ACCEPTED, 202, headers, "application/json")
-    return JSONReply(Call.of(record).model_dump(mode="json"), 202, headers)
+    return JSONReply(Call.of(record, None).model_dump(mode="json"), 202, headers)

@@ -12,11 +12,13 @@ from twoleg.api.calls.schemas import Call, read_place_call
 from twoleg.api.errors import JSONReply, NoSuchThing, rate_limit_headers
 from twoleg.api.idempotency import SCOPE_KEY
 from twoleg.api.pages import DEFAULT_PAGE, Cursor, Limit, Page, page_of, position_of
-from twoleg.api.state import AddressPolicyOf, AdmissionOf, DatabaseOf
+from twoleg.api.recordings.schemas import Recording
+from twoleg.api.state import AddressPolicyOf, AdmissionOf, DatabaseOf, RecordingLinksOf
 from twoleg.api.values import Id, WantedTime, Word, wanted_phone_number
 from twoleg.calls.admission import CallSource
 from twoleg.calls.hang_up import request_hang_up
-from twoleg.calls.records import CallFilter, find_call, list_calls
+from twoleg.calls.recordings import RecordingLinks
+from twoleg.calls.records import CallFilter, CallRecord, find_call, list_calls
 
 PLACE_CALL: Final = "#/components/schemas/PlaceCall"
 
@@ -41,6 +43,7 @@ async def place_call(
     admission: AdmissionOf,
     database: DatabaseOf,
     policy: AddressPolicyOf,
+    links: RecordingLinksOf,
     dry_run: bool = False,
 ) -> Response:
     """Place a call; the reply shows it as it was stored."""
@@ -56,13 +59,15 @@ async def place_call(
     if record is None:
         raise NoSuchThing
     headers = {"Location": f"/api/v1/calls/{call.id}"} | rate_limit_headers(call.rate_limit)
-    return JSONReply(Call.of(record).model_dump(mode="json"), 202, headers)
+    return JSONReply((await _shown(record, request, links)).model_dump(mode="json"), 202, headers)
 
 
 @router.get("", response_model=Page[Call])
 async def read_calls(
     principal: CallReader,
+    request: Request,
     database: DatabaseOf,
+    links: RecordingLinksOf,
     limit: Limit = DEFAULT_PAGE,
     cursor: Cursor = None,
     status: Word | None = None,
@@ -95,21 +100,33 @@ async def read_calls(
             before_id=position_of(cursor),
             limit=limit + 1,
         )
-    return page_of(found, limit, [Call.of(each) for each in found])
+    return page_of(found, limit, [await _shown(each, request, links) for each in found])
 
 
 @router.get("/{call_id}", response_model=Call)
-async def read_call(call_id: Id, principal: CallReader, database: DatabaseOf) -> Any:
+async def read_call(
+    call_id: Id,
+    principal: CallReader,
+    request: Request,
+    database: DatabaseOf,
+    links: RecordingLinksOf,
+) -> Any:
     """Read one call: where it stands, or its record once it has ended."""
     async with database.connection() as connection:
         record = await find_call(connection, principal.account_id, call_id)
     if record is None:
         raise NoSuchThing
-    return Call.of(record)
+    return await _shown(record, request, links)
 
 
 @router.delete("/{call_id}", status_code=202, response_model=Call)
-async def hang_up_call(call_id: Id, principal: CallWriter, database: DatabaseOf) -> Any:
+async def hang_up_call(
+    call_id: Id,
+    principal: CallWriter,
+    request: Request,
+    database: DatabaseOf,
+    links: RecordingLinksOf,
+) -> Any:
     """Hang a call up, whatever its state; the same reply once it has ended."""
     async with database.connection() as connection:
         if not await request_hang_up(connection, principal.account_id, call_id):
@@ -117,4 +134,11 @@ async def hang_up_call(call_id: Id, principal: CallWriter, database: DatabaseOf)
         record = await find_call(connection, principal.account_id, call_id)
     if record is None:
         raise NoSuchThing
-    return Call.of(record)
+    return await _shown(record, request, links)
+
+
+async def _shown(record: CallRecord, request: Request, links: RecordingLinks) -> Call:
+    recording = None
+    if record.recording is not None:
+        recording = await Recording.of(record.recording, request, links)
+    return Call.of(record, recording)

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import ConfigDict, Field, ValidationError
 
 from twoleg.api.errors import field_errors
+from twoleg.api.recordings.schemas import Recording
 from twoleg.api.values import Id, Input, JsonObject, Output, Text, Time, Whole, rfc3339
 from twoleg.calls.records import CallRecord, EventRecord, LegRecord
 from twoleg.calls.requests import FIELDS, CallRequest, Errors, read_call_request
@@ -26,7 +27,7 @@ _STORED_OPTIONS: Final = {
     "record",
 }
 # Accepted only with the value that changes nothing, until their features are there.
-_LATER: Final = ("record", "detect_machine", "whisper_prompt_id")
+_LATER: Final = ("detect_machine", "whisper_prompt_id")
 
 
 class RingSeconds(Input):
@@ -44,7 +45,7 @@ class CallOptions(Input):
     max_wait_seconds: Annotated[Whole, Field(ge=0, le=MAX_WAIT_SECONDS)] | None = None
     screen: bool | None = None
     first: Literal["agent", "contact"] | None = None
-    record: Literal[False] | None = None
+    record: bool | None = None
     detect_machine: Literal[False] | None = None
     whisper_prompt_id: None = None
     callback_url: Text | None = None
@@ -150,13 +151,13 @@ class Call(Output):
     total_seconds: float | None
     failure: str | None
     metadata: dict[str, Any]
-    recording: None
+    recording: Recording | None
     legs: list[Leg]
     events: list[dict[str, Any]]
 
     @classmethod
-    def of(cls, record: CallRecord) -> Call:
-        """Return the shape of `record`."""
+    def of(cls, record: CallRecord, recording: Recording | None) -> Call:
+        """Return the shape of `record`; `recording` is that of its recording."""
         values = {
             name: getattr(record, name)
             for name in cls.model_fields
@@ -165,7 +166,7 @@ class Call(Output):
         return cls(
             **values,
             metadata=dict(record.metadata or {}),
-            recording=None,
+            recording=recording,
             legs=[_leg(leg) for leg in record.legs],
             events=[_event(event) for event in record.events],
         )

@@ -46,7 +46,7 @@ _SECURITY: Final = {
     "basic": {"type": "http", "scheme": "basic", "description": "The token is the password."},
     "query": {"type": "apiKey", "in": "query", "name": "api_token"},
 }
-_WITHOUT_TOKEN: Final = ("health",)
+_WITHOUT_TOKEN: Final = ("health", "links")
 _ERRORS: Final = {
     "401": "The token is missing or unknown.",
     "403": "The token lacks the scope.",

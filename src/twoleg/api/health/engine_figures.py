@@ -30,12 +30,14 @@ _GAUGES: Final = {
     "rtp_ports_open": "RTP port pairs that are open.",
     "trunks_registered": "Trunks that the engine is registered with.",
     "record_changes_pending": "Changes of calls that wait for the database.",
+    "recordings": "Calls that are being recorded.",
 }
 _COUNTERS: Final = {
     "calls_placed": "Calls begun.",
     "record_changes": "Changes of calls written.",
     "record_batches": "Statements that wrote them.",
     "record_changes_lost": "Changes of calls that were dropped.",
+    "recordings_stopped": "Recordings that ended before their calls: the disk was full or slow.",
 }
 _LABELS: Final = ("engine", "host")
 

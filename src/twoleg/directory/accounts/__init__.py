@@ -6,10 +6,17 @@ from twoleg.directory.accounts.queries import (
     find_account,
     setup_account,
 )
-from twoleg.directory.accounts.values import Account, NewAccount, Recording, Screening
+from twoleg.directory.accounts.values import (
+    Account,
+    Announcement,
+    NewAccount,
+    Recording,
+    Screening,
+)
 
 __all__ = [
     "Account",
+    "Announcement",
     "NewAccount",
     "Recording",
     "Screening",

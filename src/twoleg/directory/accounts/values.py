@@ -24,6 +24,14 @@ class Recording(StrEnum):
     ALWAYS = "always"
 
 
+class Announcement(StrEnum):
+    """Who hears, before a call is recorded, that it will be."""
+
+    NONE = "none"
+    CONTACT = "contact"
+    BOTH = "both"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
     """An account's settings; without `allowed_countries` every country may be called."""
@@ -34,6 +42,7 @@ class Account:
     calls_per_second: int
     screening: str
     recording: str
+    recording_announcement: str
     wrap_up_seconds: int
     quiet_hours: Mapping[str, str] | None
     allowed_countries: Sequence[str] | None

@@ -1,0 +1,92 @@
+"""Recording one call, from the word that it is recorded to its end."""
+
+import asyncio
+import logging
+from typing import Final
+
+from twoleg.calls.call_leg import CallLeg
+from twoleg.calls.journal import Journal
+from twoleg.calls.phrases import Phrase, language_for
+from twoleg.calls.plan import CallPlan
+from twoleg.calls.ports import Equipment
+from twoleg.directory.accounts import Announcement
+
+MAX_ANNOUNCEMENT_SECONDS: Final = 20.0
+"""No language takes that long to say it; without the word nothing is recorded."""
+
+NOT_ANNOUNCED: Final = "it could not be announced"
+
+_log = logging.getLogger(__name__)
+
+
+class CallRecording:
+    """What is told of a call's recording goes into the call's journal."""
+
+    def __init__(
+        self, equipment: Equipment, journal: Journal, plan: CallPlan, contact: CallLeg
+    ) -> None:
+        self._equipment = equipment
+        self._journal = journal
+        self._plan = plan
+        self._contact = contact
+        self._agent: CallLeg | None = None
+        self._changed = asyncio.Event()
+
+    def agent_is(self, agent: CallLeg | None) -> None:
+        """Say who is joined to the contact now; None: nobody, the call is being handed over."""
+        self._agent = agent
+        self._changed.set()
+        if agent is None and self._equipment.recordings is not None:
+            self._equipment.recordings.use_agent(self._plan.call_id, None)
+
+    async def record(self) -> None:
+        """Announce it to whom the account wants, then record until cancelled.
+
+        Agent and contact are joined already. Whoever hears the announcement does not hear the
+        other meanwhile; an agent who takes the call over hears it too, before it is on the
+        recording. Whatever goes wrong ends the recording alone.
+        """
+        recordings = self._equipment.recordings
+        if recordings is None:
+            return
+        call_id = self._plan.call_id
+        try:
+            agent = await self._announced(self._contact)
+            port = None if agent is None else agent.media.port
+            recordings.begin(call_id, self._plan.account_id, port, self._contact.media.port, self)
+            self._journal.note("call.recording_started")
+            while True:
+                await self._changed.wait()
+                agent = await self._announced()
+                recordings.use_agent(call_id, None if agent is None else agent.media.port)
+        except Exception:  # noqa: BLE001  # whatever it is, the call goes on
+            _log.exception("no recording without its announcement", extra={"call_id": call_id})
+            self.recording_stopped(NOT_ANNOUNCED)
+        finally:
+            recordings.end(call_id)
+
+    def recording_stopped(self, why: str) -> None:
+        """Tell that it ended before the call."""
+        self._journal.note("call.recording_stopped", {"reason": why})
+
+    def recording_paused(self, *, paused: bool) -> None:
+        """Tell that the API paused it, or had it go on."""
+        self._journal.note("call.recording_paused" if paused else "call.recording_resumed")
+
+    async def _announced(self, *others: CallLeg) -> CallLeg | None:
+        """Announce it to the agent and to others, as the account wants it; give that agent."""
+        self._changed.clear()
+        agent = self._agent
+        hearing = list(others) if self._plan.announcement is not Announcement.NONE else []
+        if agent is not None and self._plan.announcement is Announcement.BOTH:
+            hearing.append(agent)
+        where = self._plan.contact
+        async with asyncio.timeout(MAX_ANNOUNCEMENT_SECONDS):
+            if hearing:
+                audio = self._equipment.phrases.phrase(
+                    Phrase.RECORDED, language_for(where.language, where.country)
+                )
+                for playing in [leg.media.port.play(audio) for leg in hearing]:
+                    await playing.finished()
+        # Who has handed over meanwhile is no longer to be heard.
+        return agent if agent is self._agent else None
