@@ -15,12 +15,12 @@ from _answerers import answerer, free_port
 from _figures import figure, machine
 
 from twoleg.calls.journal import CallChange, LegRecord
-from twoleg.calls.phrases import AttentionTone
+from twoleg.calls.phrases import Phrase
 from twoleg.calls.plan import AgentPlan, AgentRound, CallPlan, ContactPlan, LegPlan
-from twoleg.calls.ports import Equipment
+from twoleg.calls.ports import Equipment, Playable
 from twoleg.calls.story import Story
 from twoleg.cli.collector import spare_what_is_loaded
-from twoleg.media import EmbeddedPlane, ToneBook
+from twoleg.media import EmbeddedPlane, ToneBook, steady
 from twoleg.sip import Destination, NameAddr, SipUri, Transport
 from twoleg.sip_io import Listen, Phone, PhoneConfig
 
@@ -28,6 +28,14 @@ LOOPBACK = "127.0.0.1"
 HOLD_SECONDS = 1.0
 PORTS = range(10_000, 32_000)
 SETTLE_SECONDS = 0.5
+
+
+class Wordless:
+    """Stands in for the voice: nobody here is screened, and nothing is said."""
+
+    def phrase(self, phrase: Phrase, language: str | None) -> Playable:
+        del phrase, language
+        return steady((440,), 1000)
 
 
 class Outcomes:
@@ -81,7 +89,7 @@ async def _run(
         EmbeddedPlane.open(host=LOOPBACK, ports=PORTS) as plane,
     ):
         tones = ToneBook()
-        equipment = Equipment(phone, plane, tones, AttentionTone(tones))
+        equipment = Equipment(phone, plane, tones, Wordless())
         spare_what_is_loaded()
         return {
             rate: await _measure(equipment, agent_port, contact_port, rate, arguments.seconds)
