@@ -91,7 +91,7 @@ class Api:
 
 
 def encoded(reply: Any) -> bytes:
-    return json.dumps(reply).encode()
+    return reply if isinstance(reply, bytes) else json.dumps(reply).encode()
 
 
 @pytest.fixture

@@ -196,3 +196,34 @@ def test_a_call_is_hung_up(twoleg, api) -> None:
 
     assert ended.exit_code == 0
     assert api.asked[0].method == "DELETE"
+
+
+def test_a_recording_is_saved(twoleg, api, tmp_path) -> None:
+    api.on("GET /calls/81/recording", b"RIFF and so on")
+    file = tmp_path / "81.wav"
+
+    assert twoleg("calls", "recording", "81", "--output", str(file)).exit_code == 0
+
+    assert file.read_bytes() == b"RIFF and so on"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_recording_is_never_written_over_a_file(twoleg, api, tmp_path) -> None:
+    file = tmp_path / "81.wav"
+    file.write_bytes(b"mine")
+
+    ended = twoleg("calls", "recording", "81", "--output", str(file))
+
+    assert (ended.exit_code, api.asked) == (FAILED, [])
+    assert "File exists" in ended.err
+    assert file.read_bytes() == b"mine"
+
+
+def test_a_call_without_a_recording_leaves_no_file(twoleg, api, tmp_path) -> None:
+    api.on("GET /calls/81/recording", {"message": "Not Found."}, status=404)
+
+    ended = twoleg("calls", "recording", "81", "--output", str(tmp_path / "81.wav"))
+
+    assert ended.exit_code == REFUSED
+    assert "Not Found." in ended.err
+    assert list(tmp_path.iterdir()) == []

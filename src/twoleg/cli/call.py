@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -126,6 +127,27 @@ def tail(
             calls[call["id"]] = call
             if len(calls) > MAX_KNOWN:
                 del calls[next(iter(calls))]
+
+
+@calls.command()
+def recording(
+    id_: Annotated[int, typer.Argument(metavar="ID")],
+    output: Annotated[Path, typer.Option(help="The WAV file to write; it must not be there.")],
+) -> None:
+    """Save a call's recording: the agent on the left, the contact on the right."""
+    # Only a whole file gets the name.
+    part = output.with_name(output.name + ".part")
+    try:
+        if output.exists():
+            raise FileExistsError(None, "File exists", str(output))
+        with connected() as client, part.open("wb") as file:
+            client.download(f"/calls/{id_}/recording", file)
+        part.rename(output)
+    except OSError as error:
+        typer.echo(f"{output}: {error.strerror}", err=True)
+        raise typer.Exit(ExitCode.FAILED) from error
+    finally:
+        part.unlink(missing_ok=True)
 
 
 @calls.command("hang-up")

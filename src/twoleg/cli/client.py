@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 import httpx
 import typer
@@ -160,6 +160,17 @@ class Client:
                 if last_id is None or refusal.status != httpx.codes.SERVICE_UNAVAILABLE:
                     raise
             time.sleep(RESUME_SECONDS)
+
+    def download(self, path: str, file: BinaryIO) -> None:
+        """Write what `path` gives into a file, as it comes. Raises OSError too."""
+        try:
+            with self._http.stream("GET", path) as response:
+                if response.is_error:
+                    response.read()
+                    raise _refusal(response)
+                file.writelines(response.iter_bytes())
+        except (httpx.TransportError, httpx.InvalidURL) as error:
+            raise ServiceUnreachable(self.url) from error
 
     def _send(self, method: str, path: str, **options: Any) -> Json:
         try:
