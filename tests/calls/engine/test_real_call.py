@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import wave
+from array import array
 from contextlib import asynccontextmanager
 
 import pytest
@@ -10,8 +12,9 @@ from calls.engine.conftest import CONTACT_NUMBER
 from twoleg.calls.engine import Engine, EngineConfig
 from twoleg.calls.hang_up import request_hang_up
 from twoleg.calls.leg_media import LegMedia
+from twoleg.calls.recordings import SPOOL, finalise_recordings
 from twoleg.calls.story import StorySettings
-from twoleg.media import Codec, EmbeddedPlane, steady
+from twoleg.media import Codec, EmbeddedPlane, dominant_tone, steady
 from twoleg.sip import (
     Credentials,
     RegistrationConfig,
@@ -21,6 +24,7 @@ from twoleg.sip import (
     make_ha1s,
 )
 from twoleg.sip_io import AddressInUse, KnownAddresses, Listen, Phone, PhoneConfig, registered
+from twoleg.store.objects import Objects, ObjectSettings
 
 LOOPBACK = "127.0.0.1"
 RTP_PORTS = range(40000, 60000)
@@ -34,6 +38,7 @@ class FarEnd:
         self.phone = phone
         self.plane = plane
         self.behave = self.answer
+        self.hertz = 440
         self.calls = asyncio.Queue()
         self.ended = asyncio.Queue()
 
@@ -57,7 +62,7 @@ class FarEnd:
         media = LegMedia(port, (Codec.PCMU,))
         call.ring()
         call.accept(media.answer_offer(call.offer))
-        port.play(steady((440,), 1000), loop=True)
+        port.play(steady((self.hertz,), 1000), loop=True)
 
     async def only_ring(self, call, port):
         call.ring()
@@ -180,6 +185,35 @@ async def test_a_queued_call_joins_agent_and_contact_and_is_recorded(world, data
     talked, lasted = await office.call(call_id, "talk_seconds, total_seconds")
     assert 0 < talked <= lasted
     assert await office.reserved() == {}
+
+
+async def test_a_recorded_call_has_the_agent_on_the_left_and_the_contact_on_the_right(
+    world, database, database_url, tmp_path
+):
+    office = world.office
+    policy = "UPDATE accounts SET recording = 'always', recording_announcement = 'none'"
+    await office.rows(policy)
+    world.contact.hertz = 1000
+    async with Engine.open(config(data_dir=tmp_path), database_url):
+        call_id = await office.queue(user_id=world.alice)
+        await world.agent.next_call()
+        contact_call = await world.contact.next_call()
+        async with asyncio.timeout(20):
+            raws = (tmp_path / SPOOL).glob
+            while sum(raw.stat().st_size for raw in raws("*.raw")) < 20_000:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        contact_call.hang_up()
+        await world.ended(call_id)
+        await world.until("finalising", "SELECT state FROM recordings WHERE call_id = %s", call_id)
+    objects = Objects.open(ObjectSettings(directory=tmp_path / "recordings"))
+    async with await database.connect() as connection:
+        assert await finalise_recordings(connection, objects, tmp_path) == 1
+    with wave.open(str(tmp_path / "recordings" / str(office.account_id) / f"{call_id}.wav")) as wav:
+        rate = wav.getframerate()
+        samples = array("h", wav.readframes(wav.getnframes()))[-rate:]
+    heard = [dominant_tone(side, rate, (440, 1000)) for side in (samples[0::2], samples[1::2])]
+    assert heard == [440, 1000]
+    assert (await office.events(call_id))[-2:] == ["ended", "recording_ready"]
 
 
 async def test_a_contact_that_is_first_waits_for_the_agent_and_is_joined_to_it(world, database_url):
