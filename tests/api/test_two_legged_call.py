@@ -320,6 +320,14 @@ class TestRefusals:
     async def test_numbers_that_are_never_dialled(self, field, number, reason, account, client):
         assert await self.refused(client, ENOUGH | {field: number}) == (field, reason)
 
+    async def test_the_number_at_which_the_agent_is_rung(self, account, client, execute):
+        number = {"user_phone_number": "(818) 127-6544"}
+        assert await self.refused(client, ENOUGH | number) == ("contact_id", "own_number")
+        await execute("UPDATE users SET phone_number = '+18181276544'")
+        assert await self.refused(client, ENOUGH) == ("contact_id", "own_number")
+        elsewhere = {"user_phone_number": "+18181234567"}
+        assert (await client.post(PATH, json=ENOUGH | elsewhere)).status_code == 202
+
     async def test_a_country_that_the_account_does_not_allow(self, account, client, execute):
         await execute("UPDATE accounts SET allowed_countries = '{CA,DE}'")
         assert await self.refused(client, ENOUGH) == ("contact_id", "destination_not_allowed")

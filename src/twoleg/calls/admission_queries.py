@@ -31,7 +31,8 @@ class Counted(NamedTuple):
 _LOOK_UP: Final = """
 SELECT r.position, t.account_id, t.scopes,
        a.calls_per_second, a.max_calls, a.allowed_countries,
-       u.id AS user_id, u.availability AS user_availability, g.id AS ring_group_id,
+       u.id AS user_id, u.availability AS user_availability,
+       u.phone_number AS users_own_number, g.id AS ring_group_id,
        coalesce(g.max_wait_seconds = 0 AND g.fallback IS NULL AND
          (SELECT bool_and(m.availability = 'away'
             OR coalesce(m.wrap_up_until > now(), false)

@@ -43,6 +43,7 @@ class Found(NamedTuple):
     allowed_countries: list[str] | None
     user_id: int | None
     user_availability: str | None
+    users_own_number: str | None
     ring_group_id: int | None
     ring_group_is_busy: bool
     contact_id: int | None
@@ -160,6 +161,10 @@ def _check_allowed(
     if agent is not None:
         _check_number("user_phone_number", agent, found, own=found.agent_is_own_line)
     _check_number(_contact_field(request), contact, found, own=found.contact_is_own_line)
+    rung = found.users_own_number if agent is None else agent.number
+    if contact.number is not None and contact.number == rung:
+        field = _contact_field(request)
+        _refuse(field, f"The {field} is the agent's own number.", Refusal.OWN_NUMBER)
     if found.contact_opted_out or found.numbered_contact_opted_out:
         field = _contact_field(request)
         _refuse(field, "The contact has opted out of calls.", Refusal.CONTACT_OPTED_OUT)
