@@ -139,7 +139,7 @@ def test_with_a_database_of_ones_own_none_is_embedded_and_its_password_is_on_no_
     url = f"{empty_database_url}&password=hush"
     with serve(tmp_path / "data", TWOLEG_DATABASE_URL=url) as serving:
         assert serving.get("/calls").status_code == 200
-        assert not (tmp_path / "data").exists()
+        assert not (tmp_path / "data" / "postgres").exists()
         assert not any("hush" in word for _, command in marked.left() for word in command)
 
 

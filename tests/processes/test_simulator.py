@@ -109,7 +109,7 @@ def test_a_number_that_hangs_up_after_a_few_seconds(office) -> None:
     "number", ["+12025550100", "+12025550101", "+12025550105", "+12025550109", "+12025550110"]
 )
 def test_a_number_that_stays_on_the_line_is_heard(office, number) -> None:
-    call = office.place(number)
+    call = office.place(number, agent=CONFIRMS if number == TAKES else TAKES)
     assert office.when(call, "bridged")["status"] == "bridged"
     office.ask("DELETE", f"/calls/{call}")
     record = office.when(call, "ended")
