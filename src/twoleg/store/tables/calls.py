@@ -1,0 +1,243 @@
+"""Calls, what they hold while they run, and their record."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    desc,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+from twoleg.store.tables.columns import (
+    SECONDS,
+    boolean_column,
+    created_at,
+    id_column,
+    integer_column,
+    metadata,
+    object_column,
+    one_of,
+    reference,
+    text_column,
+    texts_column,
+    time_column,
+)
+
+engines = Table(
+    "engines",
+    metadata,
+    id_column(),
+    text_column("name"),
+    Column("sip_host", Text),
+    Column("sip_port", Integer),
+    Column("started_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("heartbeat_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    boolean_column("draining"),
+    # It ended in order, or another one runs where it did: nobody need wait for its heartbeat.
+    boolean_column("gone"),
+    # What it measured, as of its last heartbeat; see calls/figures.py.
+    object_column("figures"),
+)
+
+bindings = Table(
+    "bindings",
+    metadata,
+    id_column(),
+    reference("user_id", "users"),
+    text_column("contact_uri"),
+    text_column("call_id"),
+    Column("cseq", BigInteger, nullable=False),
+    texts_column("path"),
+    Column("flow", JSONB(none_as_null=True)),
+    # No foreign key: a phone outlives the engine that it registered at.
+    Column("engine_id", BigInteger),
+    Column("user_agent", Text),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
+    UniqueConstraint("user_id", "contact_uri"),
+)
+
+calls = Table(
+    "calls",
+    metadata,
+    id_column(),
+    reference("account_id", "accounts"),
+    text_column("source"),
+    text_column("status", "queued"),
+    Column("outcome", Text),
+    Column("ended_by", Text),
+    # What went wrong on our side, for people; beside the outcomes `failed` and `blocked`.
+    Column("failure", Text),
+    reference("user_id", "users", nullable=True),
+    reference("ring_group_id", "ring_groups", nullable=True),
+    reference("contact_id", "contacts", nullable=True),
+    reference("line_id", "lines", nullable=True),
+    Column("user_phone_number", Text),
+    text_column("contact_phone_number"),
+    text_column("line_phone_number"),
+    object_column("options"),
+    object_column("metadata"),
+    Column("callback_url", Text),
+    Column("idempotency_key", Text),
+    Column("engine_id", BigInteger, ForeignKey("engines.id")),
+    time_column("claimed_at"),
+    # Set and committed before the contact's INVITE may leave; after it nothing dials again.
+    time_column("contact_attempt_at"),
+    time_column("hangup_requested_at"),
+    integer_column("sequence", 0),
+    created_at(),
+    time_column("ended_at"),
+    Column("agent_ring_seconds", SECONDS),
+    Column("contact_ring_seconds", SECONDS),
+    Column("talk_seconds", SECONDS),
+    Column("total_seconds", SECONDS),
+    CheckConstraint("(status = 'ended') = (ended_at IS NOT NULL)", name="ended_has_a_time"),
+    CheckConstraint("(ended_at IS NULL) = (outcome IS NULL)", name="ended_has_an_outcome"),
+    postgresql_with={"fillfactor": 60},
+)
+Index(
+    "ix_calls_unclaimed",
+    calls.c.account_id,
+    calls.c.id,
+    postgresql_where=text("engine_id IS NULL AND ended_at IS NULL"),
+)
+Index("ix_calls_engine_id_live", calls.c.engine_id, postgresql_where=text("ended_at IS NULL"))
+Index("ix_calls_account_id_live", calls.c.account_id, postgresql_where=text("ended_at IS NULL"))
+Index(
+    "ix_calls_idempotency_key",
+    calls.c.account_id,
+    calls.c.idempotency_key,
+    postgresql_where=text("idempotency_key IS NOT NULL"),
+)
+Index("ix_calls_account_id_id", calls.c.account_id, desc(calls.c.id))
+Index("ix_calls_account_id_user_id", calls.c.account_id, calls.c.user_id, desc(calls.c.id))
+Index("ix_calls_account_id_contact_id", calls.c.account_id, calls.c.contact_id, desc(calls.c.id))
+Index("ix_calls_account_id_created_at", calls.c.account_id, calls.c.created_at)
+
+# Which call has a user: rung or talking. It keeps two calls from ringing one user.
+reservations = Table(
+    "reservations",
+    metadata,
+    Column("user_id", BigInteger, ForeignKey("users.id"), primary_key=True),
+    Column("call_id", BigInteger, ForeignKey("calls.id", ondelete="CASCADE"), nullable=False),
+    # How long the user is left alone once the call is over.
+    integer_column("wrap_up_seconds", 0),
+    created_at(),
+    Index(None, "call_id"),
+)
+
+# Calls that wait for one user, or for one of a ring group: older ones go first on every engine.
+waiting_calls = Table(
+    "waiting_calls",
+    metadata,
+    Column("call_id", BigInteger, ForeignKey("calls.id", ondelete="CASCADE"), primary_key=True),
+    Column("user_id", BigInteger),
+    Column("ring_group_id", BigInteger),
+    # Users that the call has rung already; it does not wait for them.
+    Column("rung", ARRAY(BigInteger), nullable=False, server_default=text("'{}'::bigint[]")),
+    created_at(),
+    Index(None, "ring_group_id", "call_id"),
+    Index(None, "user_id", "call_id"),
+)
+
+# Trunks with a limit: how many calls they carry, and when the next one may begin.
+trunk_usage = Table(
+    "trunk_usage",
+    metadata,
+    Column("trunk_id", BigInteger, ForeignKey("trunks.id"), primary_key=True),
+    integer_column("calls", 0),
+    Column(
+        "next_call_at",
+        DateTime(timezone=True),
+        nullable=False,
+        server_default=text("'epoch'::timestamptz"),
+    ),
+    postgresql_with={"fillfactor": 50},
+)
+
+# Which call has a place on such a trunk; `trunk_usage.calls` counts these rows.
+trunk_slots = Table(
+    "trunk_slots",
+    metadata,
+    id_column(),
+    Column("trunk_id", BigInteger, nullable=False),
+    # No foreign key: a place is given back even where the call's record is gone.
+    Column("call_id", BigInteger, nullable=False),
+    Column("engine_id", BigInteger, nullable=False),
+    created_at(),
+)
+
+legs = Table(
+    "legs",
+    metadata,
+    Column("call_id", BigInteger, ForeignKey("calls.id", ondelete="CASCADE"), nullable=False),
+    Column("position", SmallInteger, nullable=False),
+    text_column("role"),
+    Column("user_id", BigInteger),
+    text_column("to_uri"),
+    Column("trunk_id", BigInteger),
+    Column("started_at", DateTime(timezone=True), nullable=False),
+    time_column("answered_at"),
+    time_column("ended_at"),
+    Column("sip_status", SmallInteger),
+    Column("q850_cause", SmallInteger),
+    Column("reason", Text),
+    Column("codec", Text),
+    Column("quality", JSONB(none_as_null=True)),
+    # What a CANCEL needs once the engine is gone: InviteIdentity as JSON, until the answer.
+    Column("invite", JSONB(none_as_null=True)),
+    # What a BYE needs then: DialogIdentity as JSON, from the answer to the end.
+    Column("dialog", JSONB(none_as_null=True)),
+    PrimaryKeyConstraint("call_id", "position"),
+    one_of("role", "agent", "contact"),
+)
+
+# Legs of lost engines that are still to be hung up, and the engine that is to do it.
+lost_legs = Table(
+    "lost_legs",
+    metadata,
+    Column("call_id", BigInteger, ForeignKey("calls.id", ondelete="CASCADE"), nullable=False),
+    Column("position", SmallInteger, nullable=False),
+    Column("engine_id", BigInteger, ForeignKey("engines.id"), nullable=False),
+    Column("trunk_id", BigInteger),
+    Column("invite", JSONB(none_as_null=True)),
+    Column("dialog", JSONB(none_as_null=True)),
+    created_at(),
+    PrimaryKeyConstraint("call_id", "position"),
+)
+
+# No foreign key to accounts: each would lock the account's row once an event.
+call_events = Table(
+    "call_events",
+    metadata,
+    id_column(),
+    Column("account_id", BigInteger, nullable=False),
+    Column("call_id", BigInteger, ForeignKey("calls.id", ondelete="CASCADE"), nullable=False),
+    Column("sequence", Integer, nullable=False),
+    text_column("type"),
+    Column("at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    object_column("data"),
+    UniqueConstraint("call_id", "sequence"),
+    Index(None, "account_id", "id"),
+)
+
+# Read by the trigger on calls.status; filled by the migrations.
+call_transitions = Table(
+    "call_transitions",
+    metadata,
+    Column("from_status", Text, nullable=False),
+    Column("to_status", Text, nullable=False),
+    PrimaryKeyConstraint("from_status", "to_status"),
+)
