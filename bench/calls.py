@@ -38,8 +38,8 @@ def main() -> None:
     machine()
     agent_port, contact_port = free_port(), free_port()
     with service("--max-calls", "4000") as running:
-        # A user has one call at a time: enough of them that each is free again when its turn comes.
-        agents = math.ceil(max(arguments.rates) * (HOLD_SECONDS + arguments.slack))
+        # A user has one call at a time, and one at each rate: whatever is late, nobody is busy.
+        agents = math.ceil(max(arguments.rates) * arguments.seconds)
         directory = uvloop.run(set_up(running, agents, agent_port, contact_port))
         with (
             answerer("answer_and_wait", agent_port),
@@ -57,7 +57,6 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rates", type=int, nargs="+", default=[40, 100, 200, 300, 400])
     parser.add_argument("--seconds", type=float, default=15.0, help="length of each rate")
-    parser.add_argument("--slack", type=float, default=2.0, help="seconds a user is free between")
     return parser.parse_args()
 
 

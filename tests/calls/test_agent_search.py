@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twoleg.calls.agent_queries import NOBODY
-from twoleg.calls.agent_search import MAX_TARGETS, AgentSearch, Target
+from twoleg.calls.agent_search import MAX_TARGETS, SETTLE_SECONDS, AgentSearch, Target
 
 USER, GROUP = Target(user_id=1), Target(ring_group_id=1)
 
@@ -53,6 +53,12 @@ def test_a_group_with_a_queue_is_asked_on():
     assert asking.target == GROUP
 
 
+def test_a_user_who_was_waited_for_is_rung_once():
+    asking = search(USER, asked_wait_seconds=60)
+    asking.ring(found(1))
+    assert asking.target is None
+
+
 def test_a_user_who_was_rung_is_no_fallback():
     asking = search(USER, GROUP)
     asking.ring(found(1))
@@ -70,7 +76,10 @@ class TestPatience:
 
     def test_a_user_is_waited_for_as_long_as_the_call_asks(self):
         assert search(USER, asked_wait_seconds=10).patience(None) == 10.0
-        assert search(USER).patience(None) == 0.0
+
+    def test_a_user_is_waited_for_until_the_end_of_a_former_call_is_written(self):
+        assert search(USER).patience(None) == SETTLE_SECONDS
+        assert search(USER, queued_seconds=60.0).patience(None) == SETTLE_SECONDS
 
     def test_a_user_with_a_group_behind_is_not_waited_for(self):
         asking = search(USER, GROUP, asked_wait_seconds=10, queued_seconds=3.0)

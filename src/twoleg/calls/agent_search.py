@@ -11,6 +11,11 @@ from twoleg.calls.agent_queries import Found, Seek
 MAX_TARGETS: Final = 10
 """How many users, groups and numbers one call asks: a chain of fallbacks ends there."""
 
+SETTLE_SECONDS: Final = 0.75
+"""How long a user is waited for in any case: a call of theirs may have ended on the wire just now,
+and its end is written a moment later. It is looked for them at least twice in that time.
+"""
+
 
 class Target(NamedTuple):
     """A user, a ring group, or a phone number: whichever is not None."""
@@ -71,21 +76,24 @@ class AgentSearch:
         """How long the call may wait for its target, in seconds.
 
         That counts from the call's acceptance for whom it asks first, and from then on for others.
-        A user with a group behind it is not waited for: the group is there for that.
+        A user with a group behind it is not waited for: the group is there for that. Any other is
+        waited for as long as the end of a former call takes to be written.
         """
         own = self._target in self.named
         if own and self._target != self.named[-1]:
             return 0.0
         asked = self.asked_wait_seconds if own else None
         waits = float((group_wait_seconds if asked is None else asked) or 0)
-        return waits if self._asked else waits - self.queued_seconds
+        patience = waits if self._asked else waits - self.queued_seconds
+        is_user = self._target is not None and self._target.user_id is not None
+        return max(patience, SETTLE_SECONDS) if is_user else patience
 
     def ring(self, found: Found) -> None:
         """Note who is rung now; where that is everybody, what stands behind comes next."""
         self.rung.update([agent["user_id"] for agent in found.agents])
         self._begun = True
-        everybody = found.strategy is None or found.is_ring_all
-        if everybody and self.patience(found.max_wait_seconds) <= 0:
+        is_user = found.strategy is None
+        if is_user or (found.is_ring_all and self.patience(found.max_wait_seconds) <= 0):
             self.turn_to_next(found.fallback)
 
     def turn_to_next(self, fallback: Mapping[str, Any] | None) -> None:

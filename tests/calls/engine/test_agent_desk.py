@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import pytest
 from calls.engine.conftest import change
 
-from twoleg.calls import agent_desk
+from twoleg.calls import agent_desk, agent_search
 from twoleg.calls.agent_desk import AgentDesk
 from twoleg.calls.writer import Writer
 
@@ -422,6 +422,19 @@ class TestQueue:
             for task in (waiting, third):
                 task.cancel()
             await asyncio.wait((waiting, third))
+
+    async def test_a_user_whose_call_has_just_ended_gets_the_next_although_it_asked_for_no_wait(
+        self, office, database, floor, users, monkeypatch
+    ):
+        monkeypatch.setattr(agent_search, "SETTLE_SECONDS", 60.0)
+        async with floor() as here:
+            first = await here.call(user_id=users[0])
+            second = await here.call(user_id=users[0])
+            assert second.rung == []
+            waiting = asyncio.create_task(second.next())
+            await here.calls_wait(1)
+            await end(office, database, here, first.call_id)
+            assert await waiting == [users[0]]
 
     async def test_a_call_that_names_a_busy_user_waits_as_long_as_it_asked(
         self, office, floor, users

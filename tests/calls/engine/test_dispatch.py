@@ -106,7 +106,8 @@ async def test_no_call_is_begun_by_two_engines(office, engine):
 
 async def test_an_engine_takes_no_more_than_it_can_carry(office, engine):
     async with engine(2) as stage:
-        first, second, third = [await office.queue() for _ in range(3)]
+        users = [await office.add_user(name) for name in ("one", "two", "three")]
+        first, second, third = [await office.queue(user_id=user) for user in users]
         calls = [await stage.next(), await stage.next()]
         assert [call.claim.call_id for call in calls] == [first, second]
         assert await office.call(third, "engine_id") is None
