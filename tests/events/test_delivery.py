@@ -555,6 +555,7 @@ async def test_the_database_away_for_a_while_loses_nothing(
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
         events += [await add() for _ in range(3)]
+        await receiver.until(len(events))
         await written("delivered")
     assert {each.id for each in receiver.received} == {f"evt_{event_id}" for event_id in events}
 
