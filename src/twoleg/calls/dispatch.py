@@ -205,7 +205,10 @@ class Dispatcher:
         if self._draining:
             await self._give_back(connection, [claimed.call_id for claimed in claims])
             return
-        for claimed in claims:
+        # Calls that waited may have found their agents meanwhile, and taken the room.
+        fitting = self._room
+        await self._give_back(connection, [claimed.call_id for claimed in claims[fitting:]])
+        for claimed in claims[:fitting]:
             search = claimed.search()
             if claimed.waited_too_long(self._max_queued_seconds):
                 self._start(replace(claimed, expired=True), search)
