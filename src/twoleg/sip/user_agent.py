@@ -382,6 +382,8 @@ class UserAgent:
             self._legs.reply(transaction, 503, (("Retry-After", str(RETRY_AFTER_SECONDS)),))
         elif request.body and request.content_type not in ("", SDP):
             self._legs.reply(transaction, 415, (("Accept", SDP),))
+        elif not request.accepts(SDP):
+            self._legs.reply(transaction, 406, (("Accept", SDP),))
         elif is_too_short(request):
             self._legs.reply(transaction, 422, (("Min-SE", str(MIN_SECONDS)),))
         else:

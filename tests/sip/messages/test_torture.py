@@ -314,7 +314,7 @@ TREATMENTS: list[tuple[str, str, Accepted | Refused | Dropped]] = [
             },
         ),
     ),
-    ("3.3.15", "sdp01", Accepted(200)),
+    ("3.3.15", "sdp01", Accepted(406, headers={"Accept": "application/sdp"})),
     (
         "3.4.1",
         "inv2543",
