@@ -64,7 +64,7 @@ class ClientTransaction:
         self._endpoint = endpoint
         method = method or draft.method
         self._data = data or draft.to_bytes()
-        self._user = user
+        self._user: ClientUser | None = user
         self._machine = INVITE_CLIENT if method == "INVITE" else NON_INVITE_CLIENT
         self._key = (draft.branch, method)
         self._number = endpoint.number()
@@ -117,22 +117,23 @@ class ClientTransaction:
 
     def _step(self, happened: Input, response: Response | None = None) -> None:
         before = self.state
+        user = self._user
         after, action = self._machine.table[before][happened]
         if after is not before:
             self._enter(after)
-        if action is Action.IGNORE or action is Action.FORGET:
+        if user is None or action is Action.IGNORE or action is Action.FORGET:
             return
         if action is Action.DELIVER:
             assert response is not None
-            self._user.on_response(self, response)
+            user.on_response(self, response)
         elif action is Action.DELIVER_LATE:
             assert response is not None
             self._enter(after)
-            self._user.on_response(self, response)
+            user.on_response(self, response)
         elif action is Action.ACK_AND_DELIVER:
             assert response is not None
             self._acknowledge(response)
-            self._user.on_response(self, response)
+            user.on_response(self, response)
         elif action is Action.ACK:
             assert response is not None
             self._acknowledge(response)
@@ -142,9 +143,9 @@ class ClientTransaction:
             if action is Action.RETRANSMIT_LATER:
                 self._interval = self._endpoint.intervals.t2
         elif action is Action.TIMEOUT:
-            self._user.on_failure(self, RefusalCause.TIMEOUT)
+            user.on_failure(self, RefusalCause.TIMEOUT)
         else:
-            self._user.on_failure(self, RefusalCause.TRANSPORT)
+            user.on_failure(self, RefusalCause.TRANSPORT)
 
     def _enter(self, state: State) -> None:
         endpoint = self._endpoint
@@ -159,6 +160,8 @@ class ClientTransaction:
         if state is State.TERMINATED:
             endpoint.clients.pop(self._key, None)
             endpoint.sending.pop(self._number, None)
+            # Who sent it holds it too: together they would outlive the call.
+            self._user = None
         elif state not in _BUSY:
             # What is sent from here on is a repeated ACK, whose loss nobody is told of.
             self._data = b""

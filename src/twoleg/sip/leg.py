@@ -37,6 +37,7 @@ class Leg:
     """What outgoing and incoming legs have in common. `state` changes in `step` only."""
 
     __slots__ = (
+        "__weakref__",
         "_awaiting",
         "_deadlines",
         "_ending",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
+from weakref import ref
 
 from twoleg.sip.dialog_request import DialogRequest, Done
 from twoleg.sip.errors import LocalProtocolError
@@ -32,10 +33,18 @@ _BUSY_SECONDS: Final = 2
 class OfferExchange:
     """At most one offer of each side, and never both at once."""
 
-    __slots__ = ("_glares", "_leg", "_offered", "_ours", "_request", "_wanted", "last_body")
+    __slots__ = (
+        "_glares",
+        "_leg_reference",
+        "_offered",
+        "_ours",
+        "_request",
+        "_wanted",
+        "last_body",
+    )
 
     def __init__(self, leg: Leg) -> None:
-        self._leg = leg
+        self._leg_reference = ref(leg)
         self._offered: ServerTransaction | None = None
         """The peer's offer, or its wish for one, that our user has not answered."""
 
@@ -51,6 +60,13 @@ class OfferExchange:
         self._glares = 0
         self.last_body = b""
         """The last description of our side that we sent."""
+
+    @property
+    def _leg(self) -> Leg:
+        # The leg holds this, and all that it held goes with it, without a garbage collector.
+        leg = self._leg_reference()
+        assert leg is not None
+        return leg
 
     # Ours.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
+from weakref import ref
 
 from twoleg.sip.dialog_request import DialogRequest
 from twoleg.sip.errors import InvalidValue
@@ -33,14 +34,21 @@ class SessionTimer:
     No interval: no timer runs.
     """
 
-    __slots__ = ("_by_invite", "_interval", "_leg", "_refreshes")
+    __slots__ = ("_by_invite", "_interval", "_leg_reference", "_refreshes")
 
     def __init__(self, leg: Leg) -> None:
-        self._leg = leg
+        self._leg_reference = ref(leg)
         self._interval = 0
         self._refreshes = False
         self._by_invite = False
         """Whether the peer knows no UPDATE, so that a re-INVITE refreshes."""
+
+    @property
+    def _leg(self) -> Leg:
+        # The leg holds this, and all that it held goes with it, without a garbage collector.
+        leg = self._leg_reference()
+        assert leg is not None
+        return leg
 
     # Requests of ours.
 
@@ -91,9 +99,9 @@ class SessionTimer:
 
     def _refreshed(self, response: Response | None, cause: RefusalCause) -> None:
         del cause
-        leg = self._leg
-        if not leg.is_confirmed:
-            return
+        leg = self._leg_reference()
+        if leg is None or not leg.is_confirmed:
+            return  # It ended while this was under way.
         if response is None:
             leg.check_gone(None)
         elif response.status < 300:
