@@ -166,6 +166,58 @@ async def test_no_account_hears_of_anothers_calls(client, url, add_account, monk
             assert await theirs.next() is None
 
 
+async def make_appointment(client):
+    body = {"contact_id": 1234, "starts_at": "2030-01-10T09:00"}
+    reply = await client.post("/api/v1/appointments", json=body)
+    assert reply.status_code == 201
+    return reply.json()
+
+
+async def test_appointments_are_followed_in_the_same_stream(client):
+    async with stream(client) as events:
+        await events.next()
+        call_id, made = await place(client), await make_appointment(client)
+        other = await make_appointment(client)
+        path = f"/api/v1/appointments/{made['id']}"
+        assert (await client.patch(path, json={"status": "confirmed"})).status_code == 200
+        queued, created, _, confirmed = [await events.next() for _ in range(4)]
+    assert (queued["call_id"], "appointment_id" in queued) == (call_id, False)
+    assert (created["appointment_id"], "call_id" in created) == (made["id"], False)
+    assert confirmed["type"] == "appointment.confirmed"
+    shown = (await client.get(path)).json()
+    # What is planned, and who was called, is no part of it.
+    apart = ("reminders", "attempts", "status_call_id")
+    assert confirmed["data"] == {
+        "appointment": {name: value for name, value in shown.items() if name not in apart},
+        "before": {"status": "scheduled", "starts_at_utc": made["starts_at_utc"]},
+        "call_id": None,
+    }
+    async with stream(client, last_event_id=0, appointment_id=other["id"]) as events:
+        await events.next()
+        assert (await events.next())["appointment_id"] == other["id"]
+    async with stream(client, last_event_id=0, types="appointment.confirmed") as events:
+        await events.next()
+        assert (await events.next())["id"] == confirmed["id"]
+
+
+@pytest.mark.parametrize(
+    ("scope", "seen", "unseen"),
+    [
+        ("calls:read", "call.queued", "appointment_id"),
+        ("appointments:read", "appointment.created", "call_id"),
+    ],
+)
+async def test_a_token_hears_of_what_it_may_read(client, execute, scope, seen, unseen):
+    for _ in range(2):
+        await place(client)
+        await make_appointment(client)
+    await execute("UPDATE tokens SET scopes = ARRAY[%s]", scope)
+    async with stream(client, last_event_id=0) as events:
+        await events.next()
+        assert [(await events.next())["type"] for _ in range(2)] == [seen, seen]
+    assert (await client.get(EVENTS, params={unseen: 1})).status_code == 403
+
+
 async def test_a_stream_needs_a_token_that_may_read_calls(client, execute, anonymous):
     assert (await anonymous.get(EVENTS)).status_code == 401
     await execute("UPDATE tokens SET scopes = '{directory:read}'")

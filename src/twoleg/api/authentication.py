@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
@@ -31,6 +31,11 @@ class Principal:
 
     account_id: int
     token_id: int
+    scopes: Collection[str] = ()
+
+    def may(self, scope: Scope) -> bool:
+        """Tell whether its token may do what needs `scope`."""
+        return allows(self.scopes, scope)
 
 
 async def token_in(request: Request) -> str:
@@ -60,8 +65,8 @@ def _is_a_file(request: Request) -> bool:
     return request.headers.get("content-type", "").lower().startswith(("text/csv", "text/calendar"))
 
 
-def requires(scope: Scope) -> Callable[..., Coroutine[Any, Any, Principal]]:
-    """Return the dependency of a route that needs `scope`."""
+def requires(*scopes: Scope) -> Callable[..., Coroutine[Any, Any, Principal]]:
+    """Return the dependency of a route that needs one of `scopes`."""
 
     async def authenticated(request: Request, database: DatabaseOf) -> Principal:
         token = await token_in(request)
@@ -69,9 +74,9 @@ def requires(scope: Scope) -> Callable[..., Coroutine[Any, Any, Principal]]:
             found = await find_by_secret(connection, token)
         if found is None:
             raise UnknownToken
-        if not allows(found.scopes, scope):
-            raise Forbidden(scope)
-        return Principal(found.account_id, found.id)
+        if not any(allows(found.scopes, scope) for scope in scopes):
+            raise Forbidden(scopes[0])
+        return Principal(found.account_id, found.id, found.scopes)
 
     return authenticated
 
@@ -82,4 +87,5 @@ DirectoryReader = Annotated[Principal, Depends(requires(Scope.DIRECTORY_READ))]
 DirectoryWriter = Annotated[Principal, Depends(requires(Scope.DIRECTORY_WRITE))]
 AppointmentReader = Annotated[Principal, Depends(requires(Scope.APPOINTMENTS_READ))]
 AppointmentWriter = Annotated[Principal, Depends(requires(Scope.APPOINTMENTS_WRITE))]
+EventReader = Annotated[Principal, Depends(requires(Scope.CALLS_READ, Scope.APPOINTMENTS_READ))]
 Administrator = Annotated[Principal, Depends(requires(Scope.ADMIN))]

@@ -119,6 +119,8 @@ def tail(
             else:
                 _print_state(call, call["outcome"] or call["status"])
         for event in filter(None, events):
+            if "call_id" not in event:
+                continue
             if as_json:
                 print_json(event)
                 continue

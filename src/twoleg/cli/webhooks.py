@@ -11,7 +11,10 @@ from twoleg.cli.options import AsJson
 from twoleg.cli.output import print_fields, print_json, print_table
 from twoleg.cli.resources import Resource, assigned, commands
 
-COLUMNS = ("id", "created_at", "type", "call_id", "state", "attempts", "last_status", "last_error")
+COLUMNS = (
+    "id", "created_at", "type", "call_id", "appointment_id", "state", "attempts", "last_status",
+    "last_error",
+)  # fmt: skip
 
 webhooks = commands(
     Resource(

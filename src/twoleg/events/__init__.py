@@ -1,4 +1,4 @@
-"""Call events as they come: the live stream."""
+"""Events of calls and appointments as they come: the live stream."""
 
 from twoleg.events.log import EVENTS_CHANNEL, Event
 from twoleg.events.stream import (

@@ -1,4 +1,4 @@
-"""The log of call events, read so that nothing that commits late is passed over.
+"""The log of what becomes of calls and appointments, read so that nothing late is passed over.
 
 Ids are given before their transactions commit, so that a reader may see 12 before 11 is there.
 A missing id is waited for as long as a transaction runs that may yet bring it: one that holds
@@ -40,32 +40,31 @@ WHERE locktype = 'relation' AND relation = 'call_events'::regclass
   AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
   AND mode = 'RowExclusiveLock' AND granted
 """
-_COLUMNS: Final = "id, account_id, call_id, sequence, type, at, data"
+_COLUMNS: Final = "id, account_id, call_id, appointment_id, sequence, type, at, data"
 _BETWEEN: Final = f"""
 SELECT {_COLUMNS} FROM call_events WHERE id > %s AND id <= %s ORDER BY id
-"""  # noqa: S608
-_OF_CALL: Final = f"""
-SELECT {_COLUMNS} FROM call_events
-WHERE call_id = %(call_id)s AND account_id = %(account_id)s
-  AND id > %(after)s AND id <= %(until)s
-ORDER BY id LIMIT %(most)s
 """  # noqa: S608
 _OF_ACCOUNT: Final = f"""
 SELECT {_COLUMNS} FROM call_events
 WHERE account_id = %(account_id)s AND id > %(after)s AND id <= %(until)s
 ORDER BY id LIMIT %(most)s
 """  # noqa: S608
+_OF_CALL: Final = _OF_ACCOUNT.replace("WHERE", "WHERE call_id = %(call_id)s AND")
+_OF_APPOINTMENT: Final = _OF_ACCOUNT.replace(
+    "WHERE", "WHERE appointment_id = %(appointment_id)s AND"
+)
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One row of `call_events`."""
+    """One row of `call_events`: a call's, or an appointment's."""
 
     id: int
     account_id: int
-    call_id: int
+    call_id: int | None
+    appointment_id: int | None
     sequence: int
     type: str
     at: datetime
@@ -113,21 +112,28 @@ async def events_of_account(
     until: int,
     *,
     call_id: int | None,
+    appointment_id: int | None,
     most: int,
 ) -> list[Event]:
     """Return up to `most` events of an account behind `after`, up to and with `until`, by id.
 
-    Those of one call only, where `call_id` names it.
+    Those of one call only, where `call_id` names it, or else of one appointment.
     """
     parameters = {
         "account_id": account_id,
         "call_id": call_id,
+        "appointment_id": appointment_id,
         "after": after,
         "until": until,
         "most": most,
     }
+    statement = _OF_ACCOUNT
+    if call_id is not None:
+        statement = _OF_CALL
+    elif appointment_id is not None:
+        statement = _OF_APPOINTMENT
     async with connection.cursor(row_factory=class_row(Event)) as cursor:
-        await cursor.execute(_OF_ACCOUNT if call_id is None else _OF_CALL, parameters)
+        await cursor.execute(statement, parameters)
         return await cursor.fetchall()
 
 

@@ -48,11 +48,20 @@ class Wanted:
     account_id: int
     call_id: int | None = None
     types: frozenset[str] | None = None
+    appointment_id: int | None = None
+    calls: bool = True
+    """False: those of calls are not, whatever else is asked for."""
+
+    appointments: bool = True
+    """False: those of appointments are not."""
 
     def takes(self, event: Event) -> bool:
         """Tell whether `event`, of the account, is wanted."""
-        return (self.call_id is None or event.call_id == self.call_id) and (
-            self.types is None or event.type in self.types
+        return (
+            (self.calls if event.appointment_id is None else self.appointments)
+            and (self.call_id is None or event.call_id == self.call_id)
+            and (self.appointment_id is None or event.appointment_id == self.appointment_id)
+            and (self.types is None or event.type in self.types)
         )
 
 
@@ -198,6 +207,7 @@ class EventStream:
                 after,
                 until,
                 call_id=wanted.call_id,
+                appointment_id=wanted.appointment_id,
                 most=MAX_READ,
             )
 

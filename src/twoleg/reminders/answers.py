@@ -46,7 +46,8 @@ WITH attempt AS (
   UPDATE reminder_attempts SET answer = %(answer)s WHERE call_id = %(call)s
   RETURNING reminder_id, contact_id
 ), answered AS (
-  UPDATE appointments a SET status = %(status)s, status_at = now(), to_be_planned = true
+  UPDATE appointments a SET status = %(status)s, status_at = now(),
+    status_call_id = %(call)s, to_be_planned = true
   FROM attempt t JOIN reminders r ON r.id = t.reminder_id
   WHERE a.id = r.appointment_id AND a.status <> %(status)s
     AND (%(status)s <> 'reminded' OR a.status IN ('scheduled', 'unreachable'))

@@ -46,12 +46,12 @@ WITH settled AS MATERIALIZED (
 ), done AS (
   UPDATE reminders r SET state = s.state, due_at = s.due_at, reason = s.reason
   FROM settled s WHERE r.id = s.id AND r.state = 'calling'
-  RETURNING r.id, r.appointment_id, s.missed, s.moved
+  RETURNING r.id, r.appointment_id, s.call_id, s.missed, s.moved
 ), moved AS (
   UPDATE appointments a SET to_be_planned = true
   FROM done d WHERE a.id = d.appointment_id AND d.moved
 )
-UPDATE appointments a SET status = 'unreachable', status_at = now()
+UPDATE appointments a SET status = 'unreachable', status_at = now(), status_call_id = d.call_id
 FROM done d WHERE a.id = d.appointment_id AND d.missed AND a.status = 'scheduled'
   AND NOT EXISTS (SELECT FROM reminders r WHERE r.appointment_id = a.id AND r.id <> d.id
     AND r.state IN ('planned', 'calling'))

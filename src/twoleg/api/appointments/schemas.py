@@ -98,8 +98,22 @@ class ShownReminder(Output):
     reason: str | None
 
 
+class ShownAttempt(Output):
+    """One call of a reminder; `outcome` is the call's, `answer` what its contact answered."""
+
+    call_id: int
+    moment: int
+    placed_at: Time
+    ended_at: Time | None
+    outcome: str | None
+    answer: str | None
+
+
 class Appointment(Output):
-    """An appointment; `starts_at` is wall time in `time_zone`, `starts_at_utc` the instant."""
+    """An appointment; `starts_at` is wall time in `time_zone`, `starts_at_utc` the instant.
+
+    `status_call_id` is the reminder call that the status comes from, null where it was set by hand.
+    """
 
     id: int
     contact_id: int
@@ -114,5 +128,7 @@ class Appointment(Output):
     external_id: str | None
     status: str
     status_at: Time
+    status_call_id: int | None
     reminders: list[ShownReminder]
+    attempts: list[ShownAttempt]
     created_at: Time

@@ -1,1 +1,1 @@
-"""Events of calls as they come, as server-sent events."""
+"""Events of calls and appointments as they come, as server-sent events."""

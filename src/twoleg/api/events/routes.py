@@ -6,13 +6,13 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Header, Query, Request
 
-from twoleg.api.authentication import CallReader, token_in
-from twoleg.api.errors import FieldErrors
+from twoleg.api.authentication import EventReader, token_in
+from twoleg.api.errors import FieldErrors, Forbidden
 from twoleg.api.events.reply import EventStreamReply
 from twoleg.api.state import DatabaseOf, EventStreamOf
 from twoleg.api.values import Id, Word
 from twoleg.calls.requests import MAX_ID
-from twoleg.directory.tokens import Scope, allows, find_by_secret
+from twoleg.directory.tokens import Scope, find_by_secret
 from twoleg.events import Wanted
 from twoleg.store import DatabaseUnavailable
 
@@ -32,17 +32,18 @@ router = APIRouter(tags=["events"])
     response_class=EventStreamReply,
     responses={
         200: {
-            "description": "The stream: its data lines hold a CallEvent each.",
+            "description": "The stream: its data lines hold a CallEvent or an AppointmentEvent.",
             "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _EXAMPLE}},
         }
     },
 )
 async def stream_events(
     request: Request,
-    principal: CallReader,
+    principal: EventReader,
     database: DatabaseOf,
     stream: EventStreamOf,
     call_id: Id | None = None,
+    appointment_id: Id | None = None,
     types: Annotated[
         list[Word] | None,
         Query(max_length=MAX_TYPES, description="Types of events, with commas between them."),
@@ -52,9 +53,10 @@ async def stream_events(
     ] = None,
     last_event_id_header: Annotated[str | None, Header(alias="Last-Event-ID")] = None,
 ) -> Any:
-    """Follow the account's calls as server-sent events, from now on or behind an event's id.
+    """Follow calls and appointments as server-sent events, from now on or behind an event's id.
 
-    A stream that breaks off is resumed with `Last-Event-ID` without a gap and without doubles. A
+    A token sees those of calls by `calls:read`, those of appointments by `appointments:read`. A
+    stream that breaks off is resumed with `Last-Event-ID` without a gap and without doubles. A
     reader that is too slow is cut off, and resumes the same way.
     """
     token = await token_in(request)
@@ -65,9 +67,22 @@ async def stream_events(
                 found = await find_by_secret(connection, token)
         except DatabaseUnavailable:
             return True
-        return found is not None and allows(found.scopes, Scope.CALLS_READ)
+        return found is not None and set(found.scopes) == set(principal.scopes)
 
-    wanted = Wanted(principal.account_id, call_id, _types(types))
+    wanted = Wanted(
+        principal.account_id,
+        call_id,
+        _types(types),
+        appointment_id,
+        calls=principal.may(Scope.CALLS_READ),
+        appointments=principal.may(Scope.APPOINTMENTS_READ),
+    )
+    for asked, seen, scope in (
+        (call_id, wanted.calls, Scope.CALLS_READ),
+        (appointment_id, wanted.appointments, Scope.APPOINTMENTS_READ),
+    ):
+        if asked is not None and not seen:
+            raise Forbidden(scope)
     return EventStreamReply(stream, wanted, _id(last_event_id_header or last_event_id), allowed)
 
 

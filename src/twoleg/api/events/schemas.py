@@ -1,4 +1,4 @@
-"""The shape of one event of a call in the stream."""
+"""The shapes of events in the stream."""
 
 from __future__ import annotations
 
@@ -20,12 +20,38 @@ class CallEvent(Output):
     data: dict[str, Any]
 
 
+class AppointmentChange(Output):
+    """What an event of an appointment tells: the appointment as it was then, and before.
+
+    `call_id` is the reminder call that it comes from.
+    """
+
+    appointment: dict[str, Any]
+    before: dict[str, Any] | None
+    call_id: int | None
+
+
+class AppointmentEvent(Output):
+    """One change of an appointment; `sequence` rises by one from event to event of it."""
+
+    id: int
+    type: str
+    appointment_id: int
+    sequence: int
+    at: Time
+    data: AppointmentChange
+
+
 def server_sent(event: Event) -> bytes:
     """Return `event` as the stream has it: id, type and one line of JSON."""
+    if event.appointment_id is None:
+        subject = {"call_id": event.call_id}
+    else:
+        subject = {"appointment_id": event.appointment_id}
     data = {
         "id": event.id,
         "type": event.type,
-        "call_id": event.call_id,
+        **subject,
         "sequence": event.sequence,
         "at": rfc3339(event.at),
         "data": event.data,

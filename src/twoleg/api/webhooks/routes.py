@@ -133,6 +133,7 @@ async def read_deliveries(
     state: DeliveryState | None = None,
     type: Word | None = None,  # noqa: A002  the name of the filter
     call_id: Id | None = None,
+    appointment_id: Id | None = None,
 ) -> Any:
     """List what was sent to a webhook or is to be, newest first."""
     async with database.connection() as connection:
@@ -144,6 +145,7 @@ async def read_deliveries(
             state=state,
             type_=type,
             call_id=call_id,
+            appointment_id=appointment_id,
             before_id=position_of(cursor),
             limit=limit + 1,
         )

@@ -11,7 +11,12 @@ from twoleg.events import webhooks
 
 MAX_EVENTS: Final = 50
 EventType = Annotated[
-    str, Field(pattern=r"^[a-z]+\.[a-z_]+$", max_length=64, examples=["call.ended"])
+    str,
+    Field(
+        pattern=r"^[a-z]+\.[a-z_]+$",
+        max_length=64,
+        examples=["call.ended", "appointment.confirmed"],
+    ),
 ]
 
 
@@ -71,6 +76,7 @@ class Delivery(Output):
     webhook_id: int
     event_id: int | None
     call_id: int | None
+    appointment_id: int | None
     type: str
     message_id: str
     state: str

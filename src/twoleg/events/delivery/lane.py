@@ -1,4 +1,4 @@
-"""What is due at one receiver: the order of each call, and how much is sent at once."""
+"""What is due at one receiver: the order of each call or appointment, and how much at once."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Lane:
     at_once: int = FIRST_AT_ONCE
     paused_until: float = 0.0
     _waiting: deque[Message] = field(default_factory=deque)
-    _calls: set[int] = field(default_factory=set)
+    _subjects: set[tuple[str, int]] = field(default_factory=set)
 
     @property
     def room(self) -> int:
@@ -60,18 +60,18 @@ class Lane:
         self.more = len(messages) >= asked
 
     def take(self, now: float, most: int) -> list[Message]:
-        """Return up to `most` messages that may be sent at `now`: of each call one at a time."""
+        """Return up to `most` messages that may be sent at `now`: of each subject one at a time."""
         taken: list[Message] = []
         if now < self.paused_until:
             return taken
         held: deque[Message] = deque()
         while self._waiting and self.flying < self.at_once and len(taken) < most:
             message = self._waiting.popleft()
-            if message.call_id in self._calls:
+            if message.subject in self._subjects:
                 held.append(message)
                 continue
-            if message.call_id is not None:
-                self._calls.add(message.call_id)
+            if message.subject is not None:
+                self._subjects.add(message.subject)
             self.flying += 1
             taken.append(message)
         self._waiting.extendleft(reversed(held))
@@ -80,8 +80,8 @@ class Lane:
     def landed(self, message: Message, reply: Reply | None) -> None:
         """Note that `message` is on its way no more; `reply` None: it was not sent."""
         self.flying -= 1
-        if message.call_id is not None:
-            self._calls.discard(message.call_id)
+        if message.subject is not None:
+            self._subjects.discard(message.subject)
         if reply is not None and reply.taken:
             self.at_once = min(MOST_AT_ONCE, self.at_once + 1)
         elif reply is not None and not reply.answered:

@@ -48,13 +48,15 @@ FINAL: Final = (
 class Message:
     """A delivery that is due, with all that sending it takes.
 
-    `event` and `call` are rows as JSON, None for a test, and where they are kept no longer.
+    `event` and `call` are rows as JSON, None for a test, and where they are kept no longer. An
+    event of an appointment has no call, and holds the appointment as it was then.
     """
 
     id: int
     receiver_id: int
     webhook_id: int | None
     call_id: int | None
+    appointment_id: int | None
     type: str
     message_id: str
     attempts: int
@@ -68,6 +70,13 @@ class Message:
     call: Mapping[str, Any] | None
     status: str | None
     """The call's status by then."""
+
+    @property
+    def subject(self) -> tuple[str, int] | None:
+        """What it tells of: messages of one call, or of one appointment, come in their order."""
+        if self.call_id is not None:
+            return "call", self.call_id
+        return None if self.appointment_id is None else ("appointment", self.appointment_id)
 
     @property
     def sendable(self) -> bool:
@@ -89,16 +98,17 @@ def request_of(message: Message, now: float) -> Request:
 
 
 def _body(message: Message) -> dict[str, Any]:
-    if message.event is None or message.call is None:
-        data: dict[str, Any] = {"webhook_id": message.webhook_id}
-        at = _time(message.created_at.isoformat())
+    at = _time(message.created_at.isoformat() if message.event is None else message.event["at"])
+    if message.event is not None and message.call is not None:
+        data = _of_call(message, message.event, message.call)
+    elif message.event is not None and message.appointment_id is not None:
+        data = _of_appointment(message.event)
     else:
-        data = _data(message, message.event, message.call)
-        at = _time(message.event["at"])
+        data = {"webhook_id": message.webhook_id}
     return {"type": message.type, "timestamp": at, "data": data}
 
 
-def _data(message: Message, event: Mapping[str, Any], call: Mapping[str, Any]) -> dict[str, Any]:
+def _of_call(message: Message, event: Mapping[str, Any], call: Mapping[str, Any]) -> dict[str, Any]:
     """Return the call as it was at `event`: what came later is not told."""
     ended = message.status == _ENDED
     data = {"id": message.call_id, "status": message.status, "sequence": event["sequence"]}
@@ -108,6 +118,12 @@ def _data(message: Message, event: Mapping[str, Any], call: Mapping[str, Any]) -
         data[name] = _time(data[name])
     data["event"] = {"id": event["id"], **event["data"]}
     return data
+
+
+def _of_appointment(event: Mapping[str, Any]) -> dict[str, Any]:
+    told = dict(event["data"])
+    appointment: dict[str, Any] = told.pop("appointment")
+    return {**appointment, "sequence": event["sequence"], "event": {"id": event["id"], **told}}
 
 
 def _time(text: str | None) -> str | None:

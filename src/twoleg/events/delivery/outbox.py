@@ -27,8 +27,8 @@ _POSITION: Final = "SELECT event_id FROM webhook_position"
 _KEEP: Final = "UPDATE webhook_position SET event_id = %(until)s WHERE event_id < %(until)s"
 # Who is to be told of what stands behind `after`, up to and with `until`.
 _TOLD: Final = """
-SELECT e.id AS event_id, e.account_id, e.call_id, e.type, r.id AS receiver_id, r.webhook_id,
-  NULL::text AS url
+SELECT e.id AS event_id, e.account_id, e.call_id, e.appointment_id, e.type, r.id AS receiver_id,
+  r.webhook_id, NULL::text AS url
 FROM call_events e
   JOIN webhooks w ON w.account_id = e.account_id AND w.active AND w.deleted_at IS NULL
     AND w.after_event_id < e.id AND (w.events = '{}' OR e.type = ANY(w.events))
@@ -57,15 +57,17 @@ WITH position AS MATERIALIZED (
   ON CONFLICT (account_id, origin) DO UPDATE SET due_at = least(coalesce(r.due_at, now()), now())
   RETURNING id, account_id, origin
 ), told AS MATERIALIZED (
-  SELECT t.event_id, t.account_id, t.call_id, t.type, t.receiver_id, t.webhook_id, t.url
+  SELECT t.event_id, t.account_id, t.call_id, t.appointment_id, t.type, t.receiver_id,
+    t.webhook_id, t.url
   FROM ({_TOLD}) t, position p WHERE t.event_id > p.event_id
   UNION ALL
-  SELECT b.event_id, b.account_id, b.call_id, b.type, h.id, NULL, b.url
+  SELECT b.event_id, b.account_id, b.call_id, NULL, b.type, h.id, NULL, b.url
   FROM called_back b JOIN hosts h USING (account_id, origin)
 ), made AS (
   INSERT INTO webhook_deliveries (account_id, receiver_id, webhook_id, url, event_id, call_id,
-    type, message_id)
-  SELECT account_id, receiver_id, webhook_id, url, event_id, call_id, type, 'evt_' || event_id
+    appointment_id, type, message_id)
+  SELECT account_id, receiver_id, webhook_id, url, event_id, call_id, appointment_id, type,
+    'evt_' || event_id
   FROM told ORDER BY event_id
   ON CONFLICT (receiver_id, event_id) DO NOTHING
 ), due AS (

@@ -50,8 +50,8 @@ WHERE r.id = ANY(%(ids)s)
 _CALL_FIELDS: Final = [f"'{name}', c.{name}" for name in (*FIXED, *FINAL)]
 # What is at hand already is read over by its key alone.
 _DUE: Final = f"""
-SELECT d.id, d.receiver_id, d.webhook_id, d.call_id, d.type, d.message_id, d.attempts,
-  d.created_at, coalesce(d.url, w.url) AS url,
+SELECT d.id, d.receiver_id, d.webhook_id, d.call_id, d.appointment_id, d.type, d.message_id,
+  d.attempts, d.created_at, coalesce(d.url, w.url) AS url,
   CASE WHEN d.webhook_id IS NULL THEN ARRAY[a.callback_secret]
     WHEN w.old_secret IS NOT NULL AND w.old_secret_until > now()
       THEN ARRAY[w.secret, w.old_secret]

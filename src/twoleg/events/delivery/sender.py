@@ -43,7 +43,7 @@ GIVE_UP_SECONDS: Final = 3 * 24 * 3600.0
 """A webhook that took nothing for so long is switched off."""
 
 NOT_ACTIVE: Final = "the webhook is not active"
-NOT_KEPT: Final = "the call is kept no longer"
+NOT_KEPT: Final = "what it tells of is kept no longer"
 
 log = structlog.get_logger(__name__)
 

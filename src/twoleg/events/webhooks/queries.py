@@ -70,7 +70,8 @@ RETURNING {_COLUMNS}
 Row = TypeVar("Row")
 
 _DELIVERY: Final = """
-d.id, d.webhook_id, d.event_id, d.call_id, d.type, d.message_id, d.state, d.attempts,
+d.id, d.webhook_id, d.event_id, d.call_id, d.appointment_id, d.type, d.message_id, d.state,
+d.attempts,
 CASE WHEN d.state = 'pending' THEN d.next_attempt_at END AS next_attempt_at, d.last_status,
 d.last_error, d.created_at, d.delivered_at
 """
@@ -82,6 +83,7 @@ WHERE d.webhook_id = %(webhook_id)s AND d.account_id = %(account_id)s
   AND (%(state)s::text IS NULL OR d.state = %(state)s)
   AND (%(type)s::text IS NULL OR d.type = %(type)s)
   AND (%(call_id)s::bigint IS NULL OR d.call_id = %(call_id)s)
+  AND (%(appointment_id)s::bigint IS NULL OR d.appointment_id = %(appointment_id)s)
 ORDER BY d.id DESC LIMIT %(limit)s
 """  # noqa: S608
 _DUE: Final = """
@@ -193,6 +195,7 @@ async def list_deliveries(
     state: str | None = None,
     type_: str | None = None,
     call_id: int | None = None,
+    appointment_id: int | None = None,
     before_id: int | None,
     limit: int,
 ) -> list[Delivery]:
@@ -205,6 +208,7 @@ async def list_deliveries(
         "state": state,
         "type": type_,
         "call_id": call_id,
+        "appointment_id": appointment_id,
         "limit": limit,
     }
     return await _deliveries(connection, _DELIVERIES, parameters)

@@ -49,6 +49,7 @@ class Delivery:
     webhook_id: int
     event_id: int | None
     call_id: int | None
+    appointment_id: int | None
     type: str
     message_id: str
     state: str

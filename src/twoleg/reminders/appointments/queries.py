@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, select, update
+from sqlalchemy import ColumnElement, FromClause, ScalarSelect, Select, select, update
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.sql import func
 
 from twoleg.directory import owned_rows
@@ -27,7 +28,9 @@ _APPOINTMENTS: Final = tables.appointments
 _REMINDERS: Final = tables.reminders
 _REFERENCES: Final = {"contact_id": tables.contacts, "reminder_plan_id": tables.reminder_plans}
 _STORED: Final = [
-    _APPOINTMENTS.c[name] for name in Appointment.__dataclass_fields__ if name != "reminders"
+    _APPOINTMENTS.c[name]
+    for name in Appointment.__dataclass_fields__
+    if name not in ("reminders", "attempts")
 ]
 
 
@@ -108,7 +111,7 @@ async def change_appointment(
     if columns["starts_at"] != before["starts_at"]:
         columns.setdefault("status", AppointmentStatus.SCHEDULED)
     if "status" in columns and columns["status"] != before["status"]:
-        columns["status_at"] = func.now()
+        columns |= {"status_at": func.now(), "status_call_id": None}
     if "external_id" in columns:
         await _have_no_double(connection, account_id, columns["external_id"], appointment_id)
     await owned_rows.update_row(connection, _APPOINTMENTS, account_id, appointment_id, columns)
@@ -172,16 +175,34 @@ def _read_start(columns: dict[str, Any], time_zone: str) -> None:
 
 
 def _shown(account_id: int) -> Select[Any]:
-    columns = _REMINDERS.c
-    one = func.jsonb_build_object(
-        "moment", columns.moment, "state", columns.state, "due_at", columns.due_at,
-        "attempts", columns.attempts, "reason", columns.reason,
+    reminders = _REMINDERS.c
+    reminder = func.jsonb_build_object(
+        "moment", reminders.moment, "state", reminders.state, "due_at", reminders.due_at,
+        "attempts", reminders.attempts, "reason", reminders.reason,
     )  # fmt: skip
-    every = (
-        select(func.coalesce(func.jsonb_agg(one), func.jsonb_build_array()))
-        .where(columns.appointment_id == _APPOINTMENTS.c.id)
-        .scalar_subquery()
+    attempts, calls = tables.reminder_attempts.c, tables.calls.c
+    attempt = func.jsonb_build_object(
+        "call_id", attempts.call_id, "moment", reminders.moment, "placed_at", attempts.placed_at,
+        "ended_at", calls.ended_at, "outcome", calls.outcome, "answer", attempts.answer,
+    )  # fmt: skip
+    called = tables.reminder_attempts.join(_REMINDERS).join(
+        tables.calls, attempts.call_id == calls.id
     )
-    return select(*_STORED, every.label("reminders")).where(
-        _APPOINTMENTS.c.account_id == account_id, _APPOINTMENTS.c.deleted_at.is_(None)
+    return select(
+        *_STORED,
+        _every(reminder, reminders.moment, _REMINDERS).label("reminders"),
+        _every(attempt, attempts.call_id, called).label("attempts"),
+    ).where(_APPOINTMENTS.c.account_id == account_id, _APPOINTMENTS.c.deleted_at.is_(None))
+
+
+def _every(
+    shown: ColumnElement[Any], order: ColumnElement[Any], source: FromClause
+) -> ScalarSelect[Any]:
+    """Return what `source` has of an appointment, as a list of JSON objects."""
+    listed = func.jsonb_agg(aggregate_order_by(shown, order))
+    return (
+        select(func.coalesce(listed, func.jsonb_build_array()))
+        .select_from(source)
+        .where(_REMINDERS.c.appointment_id == _APPOINTMENTS.c.id)
+        .scalar_subquery()
     )

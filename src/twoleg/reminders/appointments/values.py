@@ -54,7 +54,9 @@ class ReminderState(StrEnum):
 class Appointment:
     """An appointment; `wall_starts_at` (naive) is what the clocks of `time_zone` show.
 
-    `reminders` are those of its plan, each as {"moment", "state", "due_at", "attempts", "reason"}.
+    `status_call_id` is the reminder call that the status comes from. `reminders` are those of its
+    plan, each as {"moment", "state", "due_at", "attempts", "reason"}; `attempts` are their calls in
+    order, each as {"call_id", "moment", "placed_at", "ended_at", "outcome", "answer"}.
     """
 
     id: int
@@ -72,8 +74,10 @@ class Appointment:
     notes: str | None
     status: str
     status_at: datetime
+    status_call_id: int | None
     created_at: datetime
     reminders: Sequence[Mapping[str, Any]]
+    attempts: Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

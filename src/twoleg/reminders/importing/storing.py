@@ -64,7 +64,9 @@ WITH asked AS (
     duration_minutes = excluded.duration_minutes, place = excluded.place, staff = excluded.staff,
     notes = excluded.notes, to_be_planned = true, status_at = now(),
     status = CASE WHEN excluded.status = 'cancelled' OR a.starts_at <> excluded.starts_at
-      THEN excluded.status ELSE a.status END
+      THEN excluded.status ELSE a.status END,
+    status_call_id = CASE WHEN excluded.status = 'cancelled' OR a.starts_at <> excluded.starts_at
+      THEN NULL ELSE a.status_call_id END
   WHERE (a.contact_id, a.wall_starts_at, a.time_zone, a.duration_minutes, a.place, a.staff,
       a.notes) IS DISTINCT FROM (excluded.contact_id, excluded.wall_starts_at, excluded.time_zone,
       excluded.duration_minutes, excluded.place, excluded.staff, excluded.notes)

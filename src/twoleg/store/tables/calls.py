@@ -218,19 +218,29 @@ lost_legs = Table(
     PrimaryKeyConstraint("call_id", "position"),
 )
 
+# What becomes of calls, and of appointments too: one log, so that whoever follows it reads one.
 # No foreign key to accounts: each would lock the account's row once an event.
 call_events = Table(
     "call_events",
     metadata,
     id_column(),
     Column("account_id", BigInteger, nullable=False),
-    Column("call_id", BigInteger, ForeignKey("calls.id", ondelete="CASCADE"), nullable=False),
+    Column("call_id", BigInteger, ForeignKey("calls.id", ondelete="CASCADE")),
+    Column("appointment_id", BigInteger, ForeignKey("appointments.id", ondelete="CASCADE")),
     Column("sequence", Integer, nullable=False),
     text_column("type"),
     Column("at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     object_column("data"),
+    CheckConstraint("(call_id IS NULL) <> (appointment_id IS NULL)", name="of_one"),
     UniqueConstraint("call_id", "sequence"),
     Index(None, "account_id", "id"),
+)
+Index(
+    "uq_call_events_appointment_id_sequence",
+    call_events.c.appointment_id,
+    call_events.c.sequence,
+    unique=True,
+    postgresql_where=text("appointment_id IS NOT NULL"),
 )
 
 # Read by the trigger on calls.status; filled by the migrations.

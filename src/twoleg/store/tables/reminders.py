@@ -137,6 +137,10 @@ appointments = Table(
     Column("notes", Text),
     text_column("status", "scheduled"),
     Column("status_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    # The reminder call that the status comes from. No foreign key: calls are removed by themselves.
+    Column("status_call_id", BigInteger),
+    # Of its last event; a trigger counts.
+    integer_column("sequence", 1),
     # Something that its reminders' times depend on has changed.
     boolean_column("to_be_planned", "true"),
     created_at(),

@@ -93,9 +93,10 @@ webhook_deliveries = Table(
     # Null where the call's own callback URL is the receiver; `url` is that one.
     Column("webhook_id", BigInteger),
     Column("url", Text),
-    # Null for a test.
+    # Null for a test; the event is a call's or an appointment's.
     Column("event_id", BigInteger),
     Column("call_id", BigInteger),
+    Column("appointment_id", BigInteger),
     text_column("type"),
     # The header webhook-id: the same however often it is sent.
     text_column("message_id"),

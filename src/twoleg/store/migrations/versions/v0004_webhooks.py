@@ -57,6 +57,7 @@ CREATE TABLE webhook_deliveries (
     url text,
     event_id bigint,
     call_id bigint,
+    appointment_id bigint,
     type text NOT NULL,
     message_id text NOT NULL,
     state text NOT NULL DEFAULT 'pending',
