@@ -154,7 +154,8 @@ class Settings(BaseSettings):
     )
     webhooks_allow_private: bool = Field(
         default=False,
-        description="Whether webhooks may go to private addresses, and over HTTP without TLS.",
+        description="Whether webhooks may go to private addresses, and over HTTP without TLS; "
+        "calendar feeds may be there too then.",
     )
     delivery_days: int = Field(
         default=30, ge=1, description="Days after which deliveries of webhooks are removed."

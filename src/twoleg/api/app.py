@@ -14,6 +14,7 @@ from twoleg import __version__
 from twoleg.api import errors
 from twoleg.api.access_log import AccessLog
 from twoleg.api.account.routes import router as account
+from twoleg.api.appointment_feeds.routes import router as appointment_feeds
 from twoleg.api.appointments.routes import router as appointments
 from twoleg.api.bodies import BodyLimit
 from twoleg.api.calls.found_again import call_found_again
@@ -112,5 +113,5 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
 
 def _routers() -> list[APIRouter]:
     directory = [users, ring_groups, contacts, lines, trunks, tokens, account]
-    reminders = [reminder_plans, appointments, imports]
+    reminders = [reminder_plans, appointments, appointment_feeds, imports]
     return [calls, recordings, events, webhooks, *directory, *reminders, health, documentation]

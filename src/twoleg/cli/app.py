@@ -29,6 +29,7 @@ COMMANDS = {
     "tokens": "twoleg.cli.resources:tokens",
     "webhooks": "twoleg.cli.webhooks:webhooks",
     "appointments": "twoleg.cli.appointments:appointments",
+    "appointment-feeds": "twoleg.cli.appointments:appointment_feeds",
     "reminder-plans": "twoleg.cli.appointments:reminder_plans",
     "db": "twoleg.cli.database:commands",
     "api": "twoleg.cli.parts:api",

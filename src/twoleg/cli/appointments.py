@@ -1,4 +1,4 @@
-"""`twoleg appointments` and `reminder-plans`: keep them, and take them in from files."""
+"""`twoleg appointments`, `appointment-feeds` and `reminder-plans`: keep them, take them in."""
 
 from __future__ import annotations
 
@@ -41,6 +41,25 @@ appointments = commands(
         " external_id, status",
     )
 )
+appointment_feeds = commands(
+    Resource(
+        "appointment-feeds",
+        "calendar feed",
+        ("id", "name", "active", "state", "state_detail", "events", "polled_at"),
+        "name, url, reminder_plan_id, time_zone, country, poll_minutes, active",
+    )
+)
+
+
+@appointment_feeds.command()
+def poll(id_: Annotated[int, typer.Argument(metavar="ID")], as_json: AsJson = False) -> None:
+    """Have a feed polled now; `show` tells what came of it."""
+    with connected() as client:
+        asked = client.post(f"/appointment-feeds/{id_}/poll", {})
+    if as_json:
+        print_json(asked)
+    else:
+        print_fields(asked)
 
 
 @appointments.command("import")

@@ -16,15 +16,16 @@ from twoleg.worker import PeriodicJob, open_jobs, periodic_jobs, run_worker
 
 async def run(settings: Settings, url: str, *, supervised: bool) -> None:
     """Do the jobs that stand in the database at `url`."""
+    policy = AddressPolicy(settings.webhooks_allow_private)
     async with (
         stop_requested(supervised=supervised) as stop,
         Database.open(url, max_connections=2) as database,
         open_jobs(database, _jobs(settings)) as jobs,
         background(
-            serve_reminders(database),
+            serve_reminders(database, policy),
             serve_recordings(database, Objects.open(settings.objects), settings.data_dir),
         ),
-        delivering(database, AddressPolicy(settings.webhooks_allow_private)),
+        delivering(database, policy),
     ):
         print("ready worker", flush=True)  # noqa: T201
         await run_worker(jobs, stop)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final
 
 import structlog
 
 from twoleg.calls.background import background
+from twoleg.events.addresses import AddressPolicy
+from twoleg.reminders.feeds.polling import serve_feeds
 from twoleg.reminders.importing.imports import take_in_next
 from twoleg.reminders.placing import AT_ONCE, place_due
 from twoleg.reminders.planning import BATCH, plan_waiting
@@ -22,10 +25,16 @@ TICK_SECONDS: Final = 1.0
 log = structlog.get_logger(__name__)
 
 
-async def serve_reminders(database: Database) -> None:
-    """Look after every account's reminders. Never returns; any number of workers may do so."""
+async def serve_reminders(database: Database, policy: AddressPolicy) -> None:
+    """Look after every account's reminders. Never returns; any number of workers may do so.
+
+    `policy` judges from where calendars may be fetched.
+    """
     async with background(
-        stay_connected(database, _serve_imports, "imports wait for the database")
+        stay_connected(database, _serve_imports, "imports wait for the database"),
+        stay_connected(
+            database, partial(serve_feeds, policy=policy), "calendar feeds wait for the database"
+        ),
     ):
         await stay_connected(database, _serve, "reminders wait for the database")
 

@@ -62,8 +62,9 @@ WITH asked AS (
   DO UPDATE SET contact_id = excluded.contact_id, wall_starts_at = excluded.wall_starts_at,
     time_zone = excluded.time_zone, starts_at = excluded.starts_at,
     duration_minutes = excluded.duration_minutes, place = excluded.place, staff = excluded.staff,
-    notes = excluded.notes, to_be_planned = true, status_at = now(),
+    notes = excluded.notes, to_be_planned = true, status_at = now(), missing_since = NULL,
     status = CASE WHEN excluded.status = 'cancelled' OR a.starts_at <> excluded.starts_at
+        OR (a.missing_since IS NOT NULL AND a.status = 'cancelled')
       THEN excluded.status ELSE a.status END,
     status_call_id = CASE WHEN excluded.status = 'cancelled' OR a.starts_at <> excluded.starts_at
       THEN NULL ELSE a.status_call_id END
@@ -71,6 +72,7 @@ WITH asked AS (
       a.notes) IS DISTINCT FROM (excluded.contact_id, excluded.wall_starts_at, excluded.time_zone,
       excluded.duration_minutes, excluded.place, excluded.staff, excluded.notes)
     OR (excluded.status = 'cancelled' AND a.status <> 'cancelled')
+    OR a.missing_since IS NOT NULL
   RETURNING xmax = 0 AS is_new
 )
 SELECT count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE NOT is_new) FROM stored

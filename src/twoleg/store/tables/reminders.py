@@ -98,14 +98,20 @@ appointment_feeds = Table(
     reference("reminder_plan_id", "reminder_plans", nullable=True),
     # Of events that name none.
     text_column("time_zone", "UTC"),
+    # Of phone numbers without one.
+    Column("country", Text),
     integer_column("poll_minutes", 15),
     boolean_column("active", "true"),
     Column("etag", Text),
     Column("last_modified", Text),
     Column("next_poll_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     time_column("polled_at"),
+    # When the calendar was read last: `polled_at` is later where it had not changed since.
+    time_column("read_at"),
     text_column("state", "unknown"),
     Column("state_detail", Text),
+    integer_column("events", 0),
+    integer_column("events_refused", 0),
     created_at(),
     time_column("deleted_at"),
     one_of("state", "unknown", "ok", "failed"),
@@ -143,6 +149,8 @@ appointments = Table(
     integer_column("sequence", 1),
     # Something that its reminders' times depend on has changed.
     boolean_column("to_be_planned", "true"),
+    # Since when its feed has not named it.
+    time_column("missing_since"),
     created_at(),
     time_column("deleted_at"),
     one_of(

@@ -1,0 +1,1 @@
+"""Calendar feeds: addresses whose calendars are read again and again."""
