@@ -227,3 +227,24 @@ def test_a_call_without_a_recording_leaves_no_file(twoleg, api, tmp_path) -> Non
     assert ended.exit_code == REFUSED
     assert "Not Found." in ended.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_call_came_to_can_be_said_and_taken_back(twoleg, api) -> None:
+    api.on("PATCH /calls/81", CONNECTED | {"disposition": "Sale", "notes": None})
+
+    said = twoleg("calls", "dispose", "81", "--disposition", "Sale", "--notes", "")
+
+    assert said.exit_code == 0
+    assert "Sale" in said.out
+    assert api.asked[0].body == {"disposition": "Sale", "notes": None}
+
+
+def test_the_accounts_settings_are_kept(twoleg, api) -> None:
+    api.on("GET /account", {"id": 1, "dispositions": ["Sale"]})
+    api.on("PATCH /account", {"id": 1, "dispositions": ["Sale", "Other"]})
+
+    assert "Sale" in twoleg("account", "show").out
+    changed = twoleg("account", "update", 'dispositions:=["Sale","Other"]', "--json")
+
+    assert changed.json["dispositions"] == ["Sale", "Other"]
+    assert api.asked[1].body == {"dispositions": ["Sale", "Other"]}

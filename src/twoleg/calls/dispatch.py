@@ -20,6 +20,7 @@ from twoleg.calls.agent_search import AgentSearch
 from twoleg.calls.background import background
 from twoleg.calls.claims import Claim, claim, give_back
 from twoleg.calls.connected import Connection, stay_connected
+from twoleg.calls.dispositions import DISPOSITIONS_CHANNEL, untold_dispositions
 from twoleg.calls.hang_up import HANG_UP_CHANNEL
 from twoleg.store import Database
 
@@ -50,6 +51,8 @@ class RunningCall(Protocol):
     async def run(self) -> None: ...
 
     def hang_up(self) -> None: ...
+
+    def disposed(self, disposition: str | None, notes: str | None) -> None: ...
 
 
 Begin = Callable[[Claim, AgentSearch], RunningCall]
@@ -94,6 +97,7 @@ class Dispatcher:
         self._draining = False
         self._claiming = False
         self._asked_anew = False
+        self._disposed_anew = False
         self.placed = 0
 
     @classmethod
@@ -163,12 +167,17 @@ class Dispatcher:
     async def _listen(self, connection: Connection) -> None:
         await connection.execute(f"LISTEN {CALLS_CHANNEL}")
         await connection.execute(f"LISTEN {HANG_UP_CHANNEL}")
+        await connection.execute(f"LISTEN {DISPOSITIONS_CHANNEL}")
         # What was said while nobody listened is looked up.
-        self._asked_anew = True
+        self._asked_anew = self._disposed_anew = True
         self._look.set()
         async for said in connection.notifies():
             if said.channel == CALLS_CHANNEL:
                 self._look.set()
+            elif said.channel == DISPOSITIONS_CHANNEL:
+                if said.payload.isdecimal() and int(said.payload) in self._running:
+                    self._disposed_anew = True
+                    self._look.set()
             elif said.payload.isdecimal():
                 self.hang_up(int(said.payload))
 
@@ -188,6 +197,8 @@ class Dispatcher:
             self._look.clear()
             if self._asked_anew:
                 await self._find_hang_ups(connection)
+            if self._disposed_anew:
+                await self._find_dispositions(connection)
             if self._draining:
                 await self._give_back_waiting(connection)
             else:
@@ -266,6 +277,18 @@ class Dispatcher:
             raise
         for (call_id,) in asked:
             self.hang_up(call_id)
+
+    async def _find_dispositions(self, connection: Connection) -> None:
+        self._disposed_anew = False
+        try:
+            untold = await untold_dispositions(connection, self._engine_id)
+        except BaseException:
+            self._disposed_anew = True
+            raise
+        for call_id, disposition, notes in untold:
+            call = self._running.get(call_id)
+            if call is not None:
+                call.disposed(disposition, notes)
 
     @property
     def _room(self) -> int:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final, NamedTuple, Protocol
 
+from twoleg.calls.dispositions import DISPOSITION_SET
 from twoleg.calls.outcomes import EndedBy, Outcome
 from twoleg.calls.plan import CallPlan, LegPlan
 from twoleg.calls.states import TRANSITIONS, ForbiddenTransition, Status
@@ -194,6 +195,7 @@ class Journal:
     """
 
     _answered_by: int | None = field(init=False, default=None)
+    _disposed: Mapping[str, Any] | None = field(init=False, default=None)
     _sequence: int = field(init=False)
     _notes: int = field(init=False, default=0)
     _legs: list[LegRecord] = field(init=False, default_factory=list)
@@ -316,6 +318,13 @@ class Journal:
         if self._notes < MAX_NOTES and self.status is not Status.ENDED:
             self._notes += 1
             self.writer.write(self._change(event_type, data))
+
+    def disposed(self, disposition: str | None, notes: str | None) -> None:
+        """Note what people say that the call came to; the same again is not noted."""
+        said = {"disposition": disposition, "notes": notes}
+        if said != self._disposed:
+            self._disposed = said
+            self.note(DISPOSITION_SET, said)
 
     def _write_legs(self) -> None:
         if self._unwritten:

@@ -75,6 +75,8 @@ class CallRecord:
     options: Mapping[str, Any] | None
     metadata: Mapping[str, Any] | None
     callback_url: str | None
+    disposition: str | None
+    notes: str | None
     legs: Sequence[LegRecord] = field(default=())
     events: Sequence[EventRecord] = field(default=())
     recording: RecordingRow | None = None
@@ -86,6 +88,7 @@ class CallFilter:
 
     status: str | None = None
     outcome: str | None = None
+    disposition: str | None = None
     user_id: int | None = None
     ring_group_id: int | None = None
     contact_id: int | None = None
@@ -98,7 +101,15 @@ class CallFilter:
 _CALL_COLUMNS: Final = [
     name for name in CallRecord.__dataclass_fields__ if name not in ("legs", "events", "recording")
 ]
-_EQUAL: Final = ("status", "outcome", "user_id", "ring_group_id", "contact_id", "line_id")
+_EQUAL: Final = (
+    "status",
+    "outcome",
+    "disposition",
+    "user_id",
+    "ring_group_id",
+    "contact_id",
+    "line_id",
+)
 _CONDITIONS: Final = {
     "created_from": "created_at >= %(created_from)s",
     "created_to": "created_at < %(created_to)s",

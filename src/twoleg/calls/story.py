@@ -128,6 +128,10 @@ class Story:
         """End the call because the API was asked to. Returns at once; idempotent."""
         self._interrupt(Outcome.CANCELED, EndedBy.API)
 
+    def disposed(self, disposition: str | None, notes: str | None) -> None:
+        """Tell what people say that the call came to. Returns at once; idempotent."""
+        self._journal.disposed(disposition, notes)
+
     def _interrupt(self, outcome: Outcome, ended_by: EndedBy) -> None:
         """End the story wherever it is; `outcome` holds if the two have not been joined yet."""
         self._decide_early(outcome, ended_by)

@@ -30,3 +30,6 @@ class UnplannedCall:
 
     def hang_up(self) -> None:
         """Do nothing: the call ends anyway."""
+
+    def disposed(self, disposition: str | None, notes: str | None) -> None:
+        """Do nothing: the database tells of it as the call ends."""

@@ -20,6 +20,7 @@ import structlog
 
 from twoleg.calls.background import background
 from twoleg.calls.connected import Connection, stay_connected
+from twoleg.calls.dispositions import DISPOSITION_SET
 from twoleg.calls.journal import TRANSFERRED, CallChange, ClaimLost, LegRecord
 from twoleg.calls.states import Status
 from twoleg.events import EVENTS_CHANNEL
@@ -62,14 +63,18 @@ _WON: Final = frozenset({Status.AGENT_CONNECTED, Status.BRIDGED})
 # over, or that was ended, is left alone. The sequence makes a second writing of the same change,
 # after a connection was lost at the commit, change nothing. The conditions are written so that only
 # the primary key serves them: a plan made while the table was small must not read all of it later.
-_WRITE: Final = """
+_WRITE: Final = f"""
 WITH written AS (
   UPDATE calls c SET status = coalesce(x.status, c.status),
     sequence = coalesce(x.sequence, c.sequence),
     contact_attempt_at = coalesce(c.contact_attempt_at, x.contact_attempt_at),
     outcome = x.outcome, ended_by = x.ended_by, failure = x.failure, ended_at = x.ended_at,
     agent_ring_seconds = x.agent_ring_seconds, contact_ring_seconds = x.contact_ring_seconds,
-    talk_seconds = x.talk_seconds, total_seconds = x.total_seconds
+    talk_seconds = x.talk_seconds, total_seconds = x.total_seconds,
+    disposition_untold = c.disposition_untold AND NOT (
+      x.type IS NOT DISTINCT FROM '{DISPOSITION_SET}'
+      AND x.data->>'disposition' IS NOT DISTINCT FROM c.disposition
+      AND x.data->>'notes' IS NOT DISTINCT FROM c.notes)
   FROM jsonb_to_recordset(%(changes)s::jsonb) AS x(
     call_id bigint, status text, sequence integer, type text, at timestamptz, data jsonb,
     contact_attempt_at timestamptz, winner bigint, answered_by bigint, outcome text,
@@ -104,7 +109,7 @@ WITH written AS (
   FROM freed f WHERE users.id = f.user_id AND f.user_id = f.answered_by AND f.ended_at IS NOT NULL
 )
 SELECT id FROM written
-"""
+"""  # noqa: S608
 # Of changes that changed nothing: which were written before.
 _WRITTEN_BEFORE: Final = """
 SELECT x.call_id FROM jsonb_to_recordset(%(changes)s::jsonb) AS x(

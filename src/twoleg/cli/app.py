@@ -21,6 +21,7 @@ COMMANDS = {
     "doctor": "twoleg.cli.doctor:doctor",
     "call": "twoleg.cli.call:place",
     "calls": "twoleg.cli.call:calls",
+    "account": "twoleg.cli.account:account",
     "users": "twoleg.cli.resources:users",
     "ring-groups": "twoleg.cli.resources:ring_groups",
     "contacts": "twoleg.cli.resources:contacts",

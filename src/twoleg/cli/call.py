@@ -18,11 +18,11 @@ MAX_KNOWN = 1000
 """Calls whose parties are kept to name them beside their events."""
 
 COLUMNS = (
-    "id", "created_at", "status", "outcome", "ended_by", "user_id", "ring_group_id",
+    "id", "created_at", "status", "outcome", "disposition", "ended_by", "user_id", "ring_group_id",
     "contact_phone_number", "talk_seconds",
 )  # fmt: skip
 
-calls = typer.Typer(no_args_is_help=True, help="See what calls came to; end one.")
+calls = typer.Typer(no_args_is_help=True, help="See what calls came to, or say it; end one.")
 
 
 def place(
@@ -150,6 +150,26 @@ def recording(
         raise typer.Exit(ExitCode.FAILED) from error
     finally:
         part.unlink(missing_ok=True)
+
+
+@calls.command()
+def dispose(
+    id_: Annotated[int, typer.Argument(metavar="ID")],
+    disposition: Annotated[
+        str | None, typer.Option(help="One of the account's dispositions; '' takes it back.")
+    ] = None,
+    notes: Annotated[str | None, typer.Option(help="In your own words; '' takes it back.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what a call came to, while it runs or afterwards."""
+    body = {"disposition": disposition, "notes": notes}
+    with connected() as client:
+        given = {name: value or None for name, value in body.items() if value is not None}
+        call = client.patch(f"/calls/{id_}", given)
+    if as_json:
+        print_json(call)
+    else:
+        print_fields({name: call[name] for name in ("id", "outcome", "disposition", "notes")})
 
 
 @calls.command("hang-up")

@@ -11,6 +11,7 @@ from twoleg.calls import agent_desk, dispatch
 from twoleg.calls.agent_desk import AgentDesk
 from twoleg.calls.claims import claim
 from twoleg.calls.dispatch import Dispatcher
+from twoleg.calls.dispositions import dispose
 from twoleg.calls.hang_up import request_hang_up
 from twoleg.calls.writer import Writer
 
@@ -23,6 +24,7 @@ class FakeCall:
         self.claim = claim
         self.search = search
         self.over = asyncio.Event()
+        self.said = asyncio.Queue()
         self.canceled = False
 
     async def run(self):
@@ -36,6 +38,9 @@ class FakeCall:
 
     def hang_up(self):
         self.over.set()
+
+    def disposed(self, disposition, notes):
+        self.said.put_nowait((disposition, notes))
 
 
 class Stage:
@@ -134,6 +139,18 @@ async def test_a_hang_up_reaches_the_running_call(office, database, engine):
             assert await request_hang_up(connection, office.account_id, call_id)
         async with asyncio.timeout(10):
             await call.over.wait()
+
+
+async def test_what_is_said_of_a_running_call_reaches_it(office, database, engine):
+    await office.rows("UPDATE accounts SET dispositions = '{Sale}'")
+    async with engine() as stage:
+        call_id = await office.queue()
+        call = await stage.next()
+        async with database.connection() as connection:
+            said = {"disposition": "Sale", "notes": "Soon."}
+            assert await dispose(connection, office.account_id, call_id, said)
+        async with asyncio.timeout(10):
+            assert await call.said.get() == ("Sale", "Soon.")
 
 
 async def test_a_hang_up_asked_for_while_nobody_listened_reaches_the_call(

@@ -7,6 +7,7 @@ import pytest
 from calls.engine.conftest import change, note
 
 from twoleg.calls import writer as writer_module
+from twoleg.calls.dispositions import DISPOSITION_SET, dispose
 from twoleg.calls.journal import ClaimLost, LegRecord, Role
 from twoleg.calls.writer import Writer
 
@@ -286,3 +287,39 @@ async def test_a_note_is_an_event_and_changes_neither_status_nor_reservations(
 async def test_the_database_itself_refuses_a_forbidden_step(office, call_id):
     with pytest.raises(psycopg.errors.CheckViolation):
         await office.rows("UPDATE calls SET status = 'bridged' WHERE id = %s", call_id)
+
+
+class TestDispositions:
+    """What is said while a call runs is told once: by its engine, or as the call ends."""
+
+    @pytest.fixture(autouse=True)
+    async def said(self, office, database, call_id):
+        await office.rows("UPDATE accounts SET dispositions = '{Sale,Other}'")
+        async with database.connection() as connection:
+            await dispose(connection, office.account_id, call_id, {"disposition": "Sale"})
+
+    async def test_what_the_engine_told_is_not_told_again(
+        self, office, database, engine_id, call_id
+    ):
+        ringing, *_, ended = changes_of(call_id, office, ("agent_ringing", "bridged", "ended"))
+        data = {"disposition": "Sale", "notes": None}
+        async with Writer.open(database, engine_id) as writer:
+            writer.write(ringing)
+            writer.write(note(call_id, office.account_id, 3, DISPOSITION_SET, data))
+            writer.write(ended)
+        kinds = ["queued", "agent_ringing", "disposition_set", "ended"]
+        assert await office.events(call_id) == kinds
+
+    async def test_what_it_told_of_before_is_not_the_last_word(
+        self, office, database, engine_id, call_id
+    ):
+        ringing, *_, ended = changes_of(call_id, office, ("agent_ringing", "bridged", "ended"))
+        data = {"disposition": "Other", "notes": None}
+        async with Writer.open(database, engine_id) as writer:
+            writer.write(ringing)
+            writer.write(note(call_id, office.account_id, 3, DISPOSITION_SET, data))
+            writer.write_legs(call_id, (leg(),))
+            writer.write(ended)
+        kinds = ["queued", "agent_ringing", "disposition_set", "ended", "disposition_set"]
+        assert await office.events(call_id) == kinds
+        assert await office.call(call_id, "sequence, status, outcome") == (5, "ended", "connected")

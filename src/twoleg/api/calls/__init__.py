@@ -1,1 +1,1 @@
-"""Calls: place, list, read, hang up."""
+"""Calls: place, list, read, say what one came to, hang up."""

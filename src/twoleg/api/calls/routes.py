@@ -1,4 +1,4 @@
-"""`/calls`: place, list, read, hang up."""
+"""`/calls`: place, list, read, say what one came to, hang up."""
 
 from __future__ import annotations
 
@@ -6,21 +6,26 @@ from dataclasses import replace
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Body, Request, Response
+from pydantic import AfterValidator, Field
 
+from twoleg.api.account.schemas import MAX_DISPOSITION
 from twoleg.api.authentication import CallReader, CallWriter, token_in
-from twoleg.api.calls.schemas import Call, read_place_call
-from twoleg.api.errors import JSONReply, NoSuchThing, rate_limit_headers
+from twoleg.api.calls.schemas import Call, CallChange, read_place_call
+from twoleg.api.errors import FieldErrors, JSONReply, NoSuchThing, rate_limit_headers
 from twoleg.api.idempotency import SCOPE_KEY
 from twoleg.api.pages import DEFAULT_PAGE, Cursor, Limit, Page, page_of, position_of
 from twoleg.api.recordings.schemas import Recording
 from twoleg.api.state import AddressPolicyOf, AdmissionOf, DatabaseOf, RecordingLinksOf
-from twoleg.api.values import Id, WantedTime, Word, wanted_phone_number
+from twoleg.api.values import Id, WantedTime, Word, storable_text, wanted_phone_number
 from twoleg.calls.admission import CallSource
+from twoleg.calls.dispositions import UnknownDisposition, dispose
 from twoleg.calls.hang_up import request_hang_up
 from twoleg.calls.recordings import RecordingLinks
 from twoleg.calls.records import CallFilter, CallRecord, find_call, list_calls
 
 PLACE_CALL: Final = "#/components/schemas/PlaceCall"
+
+WantedDisposition = Annotated[str, Field(max_length=MAX_DISPOSITION), AfterValidator(storable_text)]
 
 router = APIRouter(prefix="/calls", tags=["calls"])
 
@@ -72,6 +77,7 @@ async def read_calls(
     cursor: Cursor = None,
     status: Word | None = None,
     outcome: Word | None = None,
+    disposition: WantedDisposition | None = None,
     user_id: Id | None = None,
     ring_group_id: Id | None = None,
     contact_id: Id | None = None,
@@ -84,6 +90,7 @@ async def read_calls(
     wanted = CallFilter(
         status=status,
         outcome=outcome,
+        disposition=disposition,
         user_id=user_id,
         ring_group_id=ring_group_id,
         contact_id=contact_id,
@@ -119,6 +126,28 @@ async def read_call(
     return await _shown(record, request, links)
 
 
+@router.patch("/{call_id}", response_model=Call)
+async def dispose_call(
+    call_id: Id,
+    body: CallChange,
+    principal: CallWriter,
+    request: Request,
+    database: DatabaseOf,
+    links: RecordingLinksOf,
+) -> Any:
+    """Say what a call came to, while it runs or afterwards; nothing else of it can be changed."""
+    given = {name: value or None for name, value in body.given().items()}
+    async with database.connection() as connection:
+        try:
+            found = await dispose(connection, principal.account_id, call_id, given)
+        except UnknownDisposition as error:
+            raise FieldErrors({"disposition": [_allowed(error)]}) from error
+        record = await find_call(connection, principal.account_id, call_id) if found else None
+    if record is None:
+        raise NoSuchThing
+    return await _shown(record, request, links)
+
+
 @router.delete("/{call_id}", status_code=202, response_model=Call)
 async def hang_up_call(
     call_id: Id,
@@ -135,6 +164,12 @@ async def hang_up_call(
     if record is None:
         raise NoSuchThing
     return await _shown(record, request, links)
+
+
+def _allowed(error: UnknownDisposition) -> str:
+    if not error.allowed:
+        return "The account has no dispositions: set dispositions with PATCH /account first."
+    return f"The disposition must be one of the account's: {', '.join(error.allowed)}."
 
 
 async def _shown(record: CallRecord, request: Request, links: RecordingLinks) -> Call:

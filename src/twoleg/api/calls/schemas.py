@@ -6,11 +6,24 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, ConfigDict, Field, ValidationError
 
+from twoleg.api.account.schemas import MAX_DISPOSITION
 from twoleg.api.errors import field_errors
 from twoleg.api.recordings.schemas import Recording
-from twoleg.api.values import Id, Input, JsonObject, Output, Text, Time, Whole, rfc3339
+from twoleg.api.values import (
+    Id,
+    Input,
+    JsonObject,
+    Output,
+    Text,
+    Time,
+    Whole,
+    absent,
+    rfc3339,
+    storable_text,
+)
+from twoleg.calls.dispositions import MAX_NOTES
 from twoleg.calls.records import CallRecord, EventRecord, LegRecord
 from twoleg.calls.requests import FIELDS, CallRequest, Errors, read_call_request
 from twoleg.events.addresses import AddressPolicy, InvalidUrl
@@ -111,6 +124,21 @@ def read_place_call(fields: Mapping[str, Any], policy: AddressPolicy) -> CallReq
     return replace(request, errors=request.errors | errors) if errors else request
 
 
+class CallChange(Input):
+    """What people say that a call came to; null takes it back."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"disposition": "Appointment made", "notes": "Call again in March."}]
+        }
+    )
+
+    disposition: Annotated[str, Field(max_length=MAX_DISPOSITION)] | None = absent()
+    notes: Annotated[str, Field(max_length=MAX_NOTES), AfterValidator(storable_text)] | None = (
+        absent()
+    )
+
+
 class Leg(Output):
     """One SIP dialog of a call."""
 
@@ -150,6 +178,8 @@ class Call(Output):
     talk_seconds: float | None
     total_seconds: float | None
     failure: str | None
+    disposition: str | None
+    notes: str | None
     metadata: dict[str, Any]
     recording: Recording | None
     legs: list[Leg]

@@ -34,7 +34,10 @@ class Announcement(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """An account's settings; without `allowed_countries` every country may be called."""
+    """An account's settings; without `allowed_countries` every country may be called.
+
+    `dispositions` are what may be said that a call came to.
+    """
 
     id: int
     name: str
@@ -46,6 +49,7 @@ class Account:
     wrap_up_seconds: int
     quiet_hours: Mapping[str, str] | None
     allowed_countries: Sequence[str] | None
+    dispositions: Sequence[str]
     time_zone: str
     created_at: datetime
 

@@ -103,6 +103,11 @@ calls = Table(
     Column("contact_ring_seconds", SECONDS),
     Column("talk_seconds", SECONDS),
     Column("total_seconds", SECONDS),
+    # What people say that it came to: one of the account's list, and in their own words.
+    Column("disposition", Text),
+    Column("notes", Text),
+    # It was said while an engine had the call, and no event tells of it yet.
+    boolean_column("disposition_untold"),
     CheckConstraint("(status = 'ended') = (ended_at IS NOT NULL)", name="ended_has_a_time"),
     CheckConstraint("(ended_at IS NULL) = (outcome IS NULL)", name="ended_has_an_outcome"),
     postgresql_with={"fillfactor": 60},

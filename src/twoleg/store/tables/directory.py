@@ -52,6 +52,8 @@ accounts = Table(
     Column("quiet_hours", JSONB(none_as_null=True)),
     # Countries (ISO 3166) that may be called; null or empty for every one.
     Column("allowed_countries", ARRAY(Text)),
+    # What agents may say that a call came to.
+    texts_column("dispositions"),
     text_column("time_zone", "UTC"),
     # Signs what calls' callback URLs get; 32 random bytes.
     Column(

@@ -25,6 +25,7 @@ CREATE TABLE accounts (
     wrap_up_seconds integer NOT NULL DEFAULT 0,
     quiet_hours jsonb,
     allowed_countries text[],
+    dispositions text[] NOT NULL DEFAULT '{}'::text[],
     time_zone text NOT NULL DEFAULT 'UTC',
     callback_secret text NOT NULL
         DEFAULT 'whsec_'

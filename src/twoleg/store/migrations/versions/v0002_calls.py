@@ -71,6 +71,9 @@ CREATE TABLE calls (
     contact_ring_seconds numeric(12, 3),
     talk_seconds numeric(12, 3),
     total_seconds numeric(12, 3),
+    disposition text,
+    notes text,
+    disposition_untold boolean NOT NULL DEFAULT false,
     CONSTRAINT pk_calls PRIMARY KEY (id),
     CONSTRAINT ck_calls_ended_has_a_time CHECK ((status = 'ended') = (ended_at IS NOT NULL)),
     CONSTRAINT ck_calls_ended_has_an_outcome CHECK ((ended_at IS NULL) = (outcome IS NULL)),
@@ -229,6 +232,23 @@ CREATE TRIGGER guard_call_status BEFORE UPDATE OF status ON calls
     EXECUTE FUNCTION guard_call_status();
 """
 
+# What was said of a call while its engine counted its events, and the engine did not come to tell.
+_DISPOSITIONS: Final = """
+CREATE FUNCTION tell_disposition() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE calls SET disposition_untold = false, sequence = sequence + 1 WHERE id = NEW.id;
+    INSERT INTO call_events (account_id, call_id, sequence, type, at, data)
+    SELECT account_id, id, sequence, 'call.disposition_set', clock_timestamp(),
+        jsonb_build_object('disposition', disposition, 'notes', notes)
+    FROM calls WHERE id = NEW.id;
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER tell_disposition AFTER UPDATE OF status ON calls
+    FOR EACH ROW WHEN (NEW.status = 'ended' AND NEW.disposition_untold)
+    EXECUTE FUNCTION tell_disposition();
+"""
+
 # Newest first, so that nothing is dropped before what refers to it.
 _DROP: Final = """
 DROP TABLE call_transitions;
@@ -242,6 +262,7 @@ DROP TABLE reservations;
 DROP TABLE calls;
 DROP TABLE bindings;
 DROP TABLE engines;
+DROP FUNCTION tell_disposition();
 DROP FUNCTION guard_call_status();
 """
 
@@ -250,6 +271,7 @@ def upgrade() -> None:
     """Make the tables."""
     run_script(_TABLES)
     run_script(_TRANSITIONS)
+    run_script(_DISPOSITIONS)
 
 
 def downgrade() -> None:
