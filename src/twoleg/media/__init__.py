@@ -6,6 +6,7 @@ from twoleg.media.codec import Codec
 from twoleg.media.decoding import Decoder
 from twoleg.media.goertzel import dominant_tone, tone_levels
 from twoleg.media.incoming import AudioTrack, CodecMismatch
+from twoleg.media.machine_detection import AnsweredBy, MachineDetector, Verdict
 from twoleg.media.plane import EmbeddedPlane
 from twoleg.media.playback import Playback
 from twoleg.media.port import MediaPort, NotConnected, PortClosed
@@ -20,6 +21,7 @@ from twoleg.media.wav import UnusableAudio, WavEncoding, WavWriter
 
 __all__ = [
     "RAW_SUFFIX",
+    "AnsweredBy",
     "Audio",
     "AudioTrack",
     "Bridge",
@@ -27,6 +29,7 @@ __all__ = [
     "CodecMismatch",
     "Decoder",
     "EmbeddedPlane",
+    "MachineDetector",
     "MediaPort",
     "NoPortsLeft",
     "NotConnected",
@@ -41,6 +44,7 @@ __all__ = [
     "ToneBook",
     "UnreadableRecording",
     "UnusableAudio",
+    "Verdict",
     "WavEncoding",
     "WavWriter",
     "dominant_tone",
