@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from typing import Final
 
 import structlog
 
@@ -11,6 +12,10 @@ from twoleg.settings import LogFormat
 
 QUIET = ("alembic", "httpx", "procrastinate", "uvicorn")
 """Libraries that tell what we tell ourselves, or, as httpx, whole URLs with a token in them."""
+
+
+_TRACEBACKS: Final = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+"""Variables are left out: they hold passwords and whole calls, 200 kB of text for one mishap."""
 
 
 def configure_logs(log_format: LogFormat, level: str) -> None:
@@ -28,9 +33,12 @@ def configure_logs(log_format: LogFormat, level: str) -> None:
         log_format is LogFormat.AUTO and sys.stderr.isatty()
     )
     last: list[structlog.typing.Processor] = (
-        [structlog.dev.ConsoleRenderer()]
+        [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
         if console
-        else [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        else [
+            structlog.processors.ExceptionRenderer(_TRACEBACKS),
+            structlog.processors.JSONRenderer(),
+        ]
     )
     structlog.configure(
         processors=[
