@@ -14,12 +14,13 @@ import uvloop
 from _answerers import answerer, free_port
 from _figures import figure, machine
 
+from twoleg.calls.background import background
 from twoleg.calls.journal import CallChange, LegRecord
 from twoleg.calls.phrases import Phrase
 from twoleg.calls.plan import AgentPlan, AgentRound, CallPlan, ContactPlan, LegPlan
 from twoleg.calls.ports import Equipment, Playable
 from twoleg.calls.story import Story
-from twoleg.cli.collector import spare_what_is_loaded
+from twoleg.cli.collector import look_when_quiet, spare_what_is_loaded
 from twoleg.media import EmbeddedPlane, ToneBook, steady
 from twoleg.sip import Destination, NameAddr, SipUri, Transport
 from twoleg.sip_io import Listen, Phone, PhoneConfig
@@ -87,6 +88,7 @@ async def _run(
     async with (
         Phone.open(config) as phone,
         EmbeddedPlane.open(host=LOOPBACK, ports=PORTS) as plane,
+        background(look_when_quiet(lambda: False)),
     ):
         tones = ToneBook()
         equipment = Equipment(phone, plane, tones, Wordless())

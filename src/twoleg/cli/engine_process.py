@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from twoleg.calls.background import background
 from twoleg.calls.engine import Engine, EngineConfig
-from twoleg.cli.collector import spare_what_is_loaded
+from twoleg.cli.collector import look_when_quiet, spare_what_is_loaded
 from twoleg.cli.listening import AddressUnusable
 from twoleg.cli.stopping import stop_requested
 from twoleg.reminders.calls import reminder_call
@@ -17,9 +18,10 @@ async def run(settings: Settings, url: str, *, supervised: bool) -> None:
         try:
             async with Engine.open(_config(settings), url, reminder_call) as engine:
                 spare_what_is_loaded()
-                print(f"ready sip:{engine.sip_address}", flush=True)  # noqa: T201
-                await stop.wait()
-                await engine.drain(settings.drain_seconds)
+                async with background(look_when_quiet(lambda: engine.running == 0)):
+                    print(f"ready sip:{engine.sip_address}", flush=True)  # noqa: T201
+                    await stop.wait()
+                    await engine.drain(settings.drain_seconds)
         except AddressInUse as error:
             setting = "sip_tls" if error.transport.lower() == "tls" else "sip"
             raise AddressUnusable(setting, error.address, error.__cause__ or error) from error
