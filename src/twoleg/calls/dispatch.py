@@ -22,6 +22,7 @@ from twoleg.calls.claims import Claim, claim, give_back
 from twoleg.calls.connected import Connection, stay_connected
 from twoleg.calls.dispositions import DISPOSITIONS_CHANNEL, untold_dispositions
 from twoleg.calls.hang_up import HANG_UP_CHANNEL
+from twoleg.calls.pace import Pace, keep_pace
 from twoleg.store import Database
 
 MAX_CLAIM: Final = 64
@@ -32,6 +33,9 @@ POLL_SECONDS: Final = 2.0
 
 PACE_SECONDS: Final = 0.004
 """From one claim to the next, at least: under load several calls share a statement's cost."""
+
+HELD_BACK_SECONDS: Final = 0.025
+"""The same while the engine takes fewer calls than there may be."""
 
 _ASKED: Final = """
 SELECT id FROM calls
@@ -78,6 +82,7 @@ class Dispatcher:
         begin: Begin,
         calls: asyncio.TaskGroup,
         max_queued_seconds: float,
+        spare: Callable[[int], int] | None,
     ) -> None:
         self._database = database
         self._engine_id = engine_id
@@ -86,6 +91,8 @@ class Dispatcher:
         self._begin = begin
         self._calls = calls
         self._max_queued_seconds = max_queued_seconds
+        self._spare = spare
+        self._pace = Pace(asyncio.get_running_loop().time())
         self._running: dict[int, RunningCall] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._waiting: dict[int, _Waiting] = {}
@@ -111,16 +118,21 @@ class Dispatcher:
         begin: Begin,
         *,
         max_queued_seconds: float = MAX_QUEUED_SECONDS,
+        spare: Callable[[int], int] | None = None,
     ) -> AsyncIterator[Self]:
         """Place calls until the block is left, which ends those that still run.
 
         A call that was in the queue for longer than `max_queued_seconds` and its own waiting time
-        expires.
+        expires. `spare` tells for how many calls more, beside those that run, there is what they
+        need; None: for as many as `capacity` has room for.
         """
         async with asyncio.TaskGroup() as calls:
-            dispatcher = cls(database, engine_id, capacity, desk, begin, calls, max_queued_seconds)
+            dispatcher = cls(
+                database, engine_id, capacity, desk, begin, calls, max_queued_seconds, spare
+            )
             try:
                 async with background(
+                    keep_pace(dispatcher._pace),
                     stay_connected(database, dispatcher._listen, "nobody tells of calls"),
                     stay_connected(database, dispatcher._take, "calls wait for the database"),
                 ):
@@ -138,6 +150,11 @@ class Dispatcher:
     def waiting(self) -> int:
         """Calls that wait for an agent."""
         return len(self._waiting)
+
+    @property
+    def lateness(self) -> float:
+        """How late the event loop is, smoothed, in seconds."""
+        return self._pace.lateness
 
     async def drain(self, seconds: float) -> int:
         """Take no more calls, wait for the running ones, and say how many are left."""
@@ -184,14 +201,14 @@ class Dispatcher:
     async def _take(self, connection: Connection) -> None:
         self._look.set()
         loop = asyncio.get_running_loop()
-        claimed_at = 0.0
+        claimed_at, pause = 0.0, PACE_SECONDS
         while True:
             try:
                 async with asyncio.timeout(POLL_SECONDS):
                     await self._look.wait()
             except TimeoutError:
                 pass
-            if (too_early := claimed_at + PACE_SECONDS - loop.time()) > 0:
+            if (too_early := claimed_at + pause - loop.time()) > 0:
                 await asyncio.sleep(too_early)
             claimed_at = loop.time()
             self._look.clear()
@@ -202,12 +219,18 @@ class Dispatcher:
             if self._draining:
                 await self._give_back_waiting(connection)
             else:
-                await self._claim(connection)
+                pause = await self._claim(connection)
 
-    async def _claim(self, connection: Connection) -> None:
-        room = min(MAX_CLAIM, self._room)
+    async def _claim(self, connection: Connection) -> float:
+        """Take what there is room for, and give the seconds until more may be taken."""
+        wanted = min(MAX_CLAIM, self._room)
+        room = min(wanted, self._pace.allowance(asyncio.get_running_loop().time()))
+        pause = PACE_SECONDS if room == wanted else HELD_BACK_SECONDS
         if room == 0:
-            return
+            # A call that ends says so only where all room was taken by calls.
+            if len(self._running) < self._capacity:
+                self._look.set()
+            return HELD_BACK_SECONDS
         self._claiming = True
         try:
             claims = await claim(connection, self._engine_id, room, self._last_account)
@@ -215,7 +238,8 @@ class Dispatcher:
             self._claiming = False
         if self._draining:
             await self._give_back(connection, [claimed.call_id for claimed in claims])
-            return
+            return pause
+        self._pace.claimed(len(claims))
         # Calls that waited may have found their agents meanwhile, and taken the room.
         fitting = self._room
         await self._give_back(connection, [claimed.call_id for claimed in claims[fitting:]])
@@ -237,6 +261,7 @@ class Dispatcher:
         if len(claims) == room or len(accounts) > 1:
             # With several accounts each gave its share only.
             self._look.set()
+        return pause
 
     def _wait(self, claimed: Claim, search: AgentSearch) -> None:
         """Begin the call once it has an agent, or it is known that nobody will take it.
@@ -292,7 +317,11 @@ class Dispatcher:
 
     @property
     def _room(self) -> int:
-        return max(0, self._capacity - len(self._running))
+        running = len(self._running)
+        room = self._capacity - running
+        if self._spare is not None:
+            room = min(room, self._spare(running))
+        return max(0, room)
 
     def _start(self, claimed: Claim, search: AgentSearch) -> None:
         call = self._begin(claimed, search)

@@ -45,6 +45,9 @@ log = structlog.get_logger(__name__)
 
 ENGINE_LOST: Final = Reason("SIP", 503, "Engine lost")
 
+PORTS_PER_CALL: Final = 2
+"""Port pairs that a call has, or will have soon; one that rings a group takes more for a while."""
+
 _COUNTRIES: Final = "SELECT DISTINCT country FROM lines WHERE deleted_at IS NULL"
 _KNOWN_PHONES: Final = """
 SELECT DISTINCT flow->'remote'->>0, extract(epoch FROM max(expires_at))::float8
@@ -194,6 +197,10 @@ class Engine:
                     transfers=TransferTargets(claimed, database, desk, here),
                 )
 
+            def spare(running: int) -> int:
+                owed = max(0, PORTS_PER_CALL * running - plane.ports_open)
+                return (plane.ports_free - owed) // PORTS_PER_CALL
+
             dispatching = Dispatcher.open(
                 database,
                 engine_id,
@@ -201,6 +208,7 @@ class Engine:
                 desk,
                 begin,
                 max_queued_seconds=config.max_queued_seconds,
+                spare=spare,
             )
             dispatcher = await enter(dispatching)
             watch = TrunkWatch(database, phone, peers)

@@ -35,6 +35,7 @@ class Figures:
             "gauges": {
                 "calls_running": self.dispatcher.running,
                 "calls_waiting": self.dispatcher.waiting,
+                "event_loop_lateness_seconds": round(self.dispatcher.lateness, 4),
                 "legs": self.phone.legs,
                 "tasks": len(asyncio.all_tasks()),
                 "rtp_ports_free": self.plane.ports_free,

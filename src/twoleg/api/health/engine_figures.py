@@ -24,6 +24,7 @@ ORDER BY id LIMIT %s
 _GAUGES: Final = {
     "calls_running": "Calls that run.",
     "calls_waiting": "Calls that wait for an agent.",
+    "event_loop_lateness_seconds": "How late its event loop is; over 0.1 fewer calls are claimed.",
     "legs": "SIP legs that are not over.",
     "tasks": "Tasks of its event loop.",
     "rtp_ports_free": "RTP port pairs that could be opened.",
