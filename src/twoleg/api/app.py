@@ -30,6 +30,7 @@ from twoleg.api.measurements import Measurements
 from twoleg.api.pages import PREFIX
 from twoleg.api.recordings.routes import router as recordings
 from twoleg.api.reminder_plans.routes import router as reminder_plans
+from twoleg.api.reports.routes import router as reports
 from twoleg.api.ring_groups.routes import router as ring_groups
 from twoleg.api.tokens.routes import router as tokens
 from twoleg.api.trunks.routes import router as trunks
@@ -114,4 +115,14 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
 def _routers() -> list[APIRouter]:
     directory = [users, ring_groups, contacts, lines, trunks, tokens, account]
     reminders = [reminder_plans, appointments, appointment_feeds, imports]
-    return [calls, recordings, events, webhooks, *directory, *reminders, health, documentation]
+    return [
+        calls,
+        recordings,
+        reports,
+        events,
+        webhooks,
+        *directory,
+        *reminders,
+        health,
+        documentation,
+    ]

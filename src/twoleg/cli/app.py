@@ -32,6 +32,7 @@ COMMANDS = {
     "appointments": "twoleg.cli.appointments:appointments",
     "appointment-feeds": "twoleg.cli.appointments:appointment_feeds",
     "reminder-plans": "twoleg.cli.appointments:reminder_plans",
+    "reports": "twoleg.cli.reports:reports",
     "db": "twoleg.cli.database:commands",
     "api": "twoleg.cli.parts:api",
     "engine": "twoleg.cli.parts:engine",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 from typing import Annotated, Final
@@ -14,7 +15,7 @@ from twoleg.cli.client import Client, Json, connected
 from twoleg.cli.exit_codes import ExitCode
 from twoleg.cli.options import AsJson
 from twoleg.cli.output import print_fields, print_json, print_table
-from twoleg.cli.resources import Resource, commands
+from twoleg.cli.resources import Resource, assigned, commands
 
 LOOK_SECONDS: Final = 0.5
 MOST_REFUSALS: Final = 20
@@ -60,6 +61,19 @@ def poll(id_: Annotated[int, typer.Argument(metavar="ID")], as_json: AsJson = Fa
         print_json(asked)
     else:
         print_fields(asked)
+
+
+@appointments.command()
+def export(
+    filters: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="FILTER=VALUE...", help="status=callback_requested, say."),
+    ] = None,
+) -> None:
+    """Print appointments with what became of them, as CSV."""
+    with connected() as client:
+        query = assigned(filters or [])
+        client.download("/appointments", sys.stdout.buffer, accept="text/csv", **query)
 
 
 @appointments.command("import")

@@ -161,10 +161,13 @@ class Client:
                     raise
             time.sleep(RESUME_SECONDS)
 
-    def download(self, path: str, file: BinaryIO) -> None:
+    def download(
+        self, path: str, file: BinaryIO, *, accept: str = "*/*", **params: str | int
+    ) -> None:
         """Write what `path` gives into a file, as it comes. Raises OSError too."""
+        headers = {"Accept": accept}
         try:
-            with self._http.stream("GET", path) as response:
+            with self._http.stream("GET", path, params=params, headers=headers) as response:
                 if response.is_error:
                     response.read()
                     raise _refusal(response)

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from twoleg.calls.admission_queries import CALLS_CHANNEL
+from twoleg.directory.contact_zone import contact_zone
 from twoleg.reminders.contact_hours import hours_of
 from twoleg.reminders.timing import LEAD, Dropped
 from twoleg.store.database import Connection
@@ -57,7 +58,8 @@ WITH live AS MATERIALIZED (
   WHERE d.account_turn <= a.room AND d.line_turn <= coalesce(l.room, d.line_turn)
   ORDER BY d.starts_at, d.id LIMIT %(limit)s
 )
-SELECT r.id, r.account_id, r.attempts, r.starts_at, r.line_id, c.id, c.phone_number, c.opted_out,
+SELECT r.id, r.account_id, r.attempts, r.starts_at, r.line_id, p.id,
+  coalesce(p.moments -> r.moment::int, '{}'), c.id, c.phone_number, c.opted_out,
   c.time_zone, a.time_zone, coalesce(p.quiet_hours, o.quiet_hours), p.weekdays, p.skip_holidays,
   p.max_calls_per_day, p.max_calls_per_30_days, p.ring_group_id, n.phone_number, now(),
   (SELECT count(*) FROM reminder_attempts t WHERE t.contact_id = c.id
@@ -85,7 +87,8 @@ WITH wanted AS MATERIALIZED (
   SELECT x.*, nextval(pg_get_serial_sequence('calls', 'id')) AS call_id
   FROM jsonb_to_recordset(%(reminders)s::jsonb) AS x(
     id bigint, account_id bigint, contact_id bigint, line_id bigint, contact_phone_number text,
-    line_phone_number text, ring_group_id bigint)
+    line_phone_number text, ring_group_id bigint, plan_id bigint, moment jsonb,
+    starts_at timestamptz, time_zone text)
 ), placed AS (
   INSERT INTO calls (id, account_id, source, contact_id, line_id, contact_phone_number,
     line_phone_number, options, sequence) OVERRIDING SYSTEM VALUE
@@ -96,8 +99,9 @@ WITH wanted AS MATERIALIZED (
   INSERT INTO call_events (account_id, call_id, sequence, type, at, data)
   SELECT account_id, call_id, 1, 'call.queued', now(), '{}' FROM wanted
 ), attempts AS (
-  INSERT INTO reminder_attempts (call_id, reminder_id, account_id, contact_id)
-  SELECT call_id, id, account_id, contact_id FROM wanted
+  INSERT INTO reminder_attempts (call_id, reminder_id, account_id, contact_id,
+    reminder_plan_id, moment, starts_at, time_zone)
+  SELECT call_id, id, account_id, contact_id, plan_id, moment, starts_at, time_zone FROM wanted
 ), called AS (
   UPDATE reminders r SET state = 'calling', attempts = r.attempts + 1
   FROM wanted w WHERE r.id = w.id
@@ -116,6 +120,8 @@ class _Due(NamedTuple):
     attempts: int
     starts_at: datetime
     line_id: int
+    plan_id: int
+    moment: dict[str, Any]
     contact_id: int
     contact_phone_number: str
     opted_out: bool
@@ -207,8 +213,14 @@ async def _place(connection: Connection, reminders: Sequence[_Due]) -> None:
             "contact_phone_number": reminder.contact_phone_number,
             "line_phone_number": reminder.line_phone_number,
             "ring_group_id": reminder.ring_group_id,
+            "plan_id": reminder.plan_id,
+            "moment": reminder.moment,
+            "starts_at": reminder.starts_at,
+            "time_zone": contact_zone(
+                reminder.contact_time_zone, reminder.contact_phone_number, reminder.time_zone
+            ).key,
         }
         for reminder in reminders
     ]
-    parameters = {"reminders": json.dumps(rows), "channel": CALLS_CHANNEL}
+    parameters = {"reminders": json.dumps(rows, default=str), "channel": CALLS_CHANNEL}
     await connection.execute(_PLACE, parameters)

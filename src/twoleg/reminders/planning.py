@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple
+from zoneinfo import ZoneInfo
 
+from twoleg.directory.contact_zone import contact_zone
 from twoleg.directory.wall_clock import zone_of
 from twoleg.reminders.calling_hours import CallingHours
 from twoleg.reminders.contact_hours import hours_of
@@ -38,14 +40,15 @@ _STORE: Final = """
 WITH wanted AS MATERIALIZED (
   SELECT * FROM jsonb_to_recordset(%(reminders)s::jsonb) AS x(
     account_id bigint, appointment_id bigint, moment smallint, line_id bigint, state text,
-    due_at timestamptz, starts_at timestamptz, reason text)
+    due_at timestamptz, starts_at timestamptz, reason text, time_zone text)
 ), planned AS (
   INSERT INTO reminders AS r (account_id, appointment_id, moment, line_id, state, due_at,
-    starts_at, reason)
-  SELECT account_id, appointment_id, moment, line_id, state, due_at, starts_at, reason FROM wanted
+    starts_at, reason, time_zone)
+  SELECT account_id, appointment_id, moment, line_id, state, due_at, starts_at, reason, time_zone
+  FROM wanted
   ON CONFLICT (appointment_id, moment) DO UPDATE SET line_id = excluded.line_id,
     state = excluded.state, due_at = excluded.due_at, starts_at = excluded.starts_at,
-    reason = excluded.reason,
+    reason = excluded.reason, time_zone = excluded.time_zone,
     attempts = CASE WHEN r.starts_at = excluded.starts_at THEN r.attempts ELSE 0 END
   WHERE r.state = 'planned' OR (r.state = 'dropped' AND r.attempts = 0)
     OR (r.state <> 'calling' AND r.starts_at <> excluded.starts_at)
@@ -173,4 +176,11 @@ def _row(appointment: _Loaded, planned: _Planned) -> dict[str, Any]:
         "due_at": None if dropped else planned.due,
         "starts_at": appointment.starts_at,
         "reason": planned.due if dropped else None,
+        "time_zone": None if dropped else _zone(appointment).key,
     }
+
+
+def _zone(appointment: _Loaded) -> ZoneInfo:
+    return contact_zone(
+        appointment.contact_time_zone, appointment.phone_number, appointment.time_zone
+    )

@@ -34,15 +34,19 @@ WHERE NOT t.settled AND k.ended_at IS NOT NULL
 ORDER BY t.call_id LIMIT %s FOR NO KEY UPDATE OF t SKIP LOCKED
 """
 
+GIVEN_UP: Final = frozenset({Dropped.ATTEMPTS_USED_UP, Dropped.APPOINTMENT_BEGINS})
+"""The contact was not reached, and nothing else happened that would have spared the call."""
+
 # An appointment of which nobody could be told, and nobody will be, is unreachable; one that was
 # moved while its contact was being called is reminded of anew.
 _SETTLE: Final = """
 WITH settled AS MATERIALIZED (
   SELECT * FROM jsonb_to_recordset(%s::jsonb) AS x(
     call_id bigint, id bigint, state text, due_at timestamptz, reason text, missed bool,
-    moved bool)
+    given_up bool, moved bool)
 ), attempts AS (
-  UPDATE reminder_attempts t SET settled = true FROM settled s WHERE t.call_id = s.call_id
+  UPDATE reminder_attempts t SET settled = true, given_up = s.given_up
+  FROM settled s WHERE t.call_id = s.call_id
 ), done AS (
   UPDATE reminders r SET state = s.state, due_at = s.due_at, reason = s.reason
   FROM settled s WHERE r.id = s.id AND r.state = 'calling'
@@ -112,6 +116,7 @@ def _settled(ended: _Ended) -> dict[str, Any]:
         "due_at": after if again else None,
         "reason": None if again else after,
         "missed": after is not None and not again,
+        "given_up": after in GIVEN_UP,
         "moved": ended.has_moved,
     }
 

@@ -43,6 +43,17 @@ async def list_appointments(
     limit: int,
 ) -> list[Appointment]:
     """Return up to `limit` appointments by rising id."""
+    statement = (
+        _shown(account_id)
+        .where(*conditions_of(wanted, after_id))
+        .order_by(_APPOINTMENTS.c.id)
+        .limit(min(limit, owned_rows.MAX_ROWS))
+    )
+    return [Appointment(**row) for row in await fetch_all(connection, statement)]
+
+
+def conditions_of(wanted: AppointmentFilter, after_id: int | None) -> list[ColumnElement[bool]]:
+    """Return what holds of the appointments that are wanted, behind `after_id`."""
     columns = _APPOINTMENTS.c
     conditions: list[ColumnElement[bool]] = [
         columns[name] == value
@@ -55,13 +66,7 @@ async def list_appointments(
         conditions.append(columns.starts_at < wanted.starts_before)
     if after_id is not None:
         conditions.append(columns.id > after_id)
-    statement = (
-        _shown(account_id)
-        .where(*conditions)
-        .order_by(columns.id)
-        .limit(min(limit, owned_rows.MAX_ROWS))
-    )
-    return [Appointment(**row) for row in await fetch_all(connection, statement)]
+    return conditions
 
 
 async def find_appointment(

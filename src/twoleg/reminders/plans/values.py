@@ -67,6 +67,17 @@ def moment_from_json(fields: Mapping[str, Any]) -> Moment:
     )
 
 
+def moment_text(moment: Moment) -> str:
+    """Say when a moment is, as people would: "1 day before at 18:00"."""
+    count, unit = moment.days_before, "day"
+    if moment.minutes_before:
+        count, unit = moment.minutes_before, "minute"
+        if count % 60 == 0:
+            count, unit = count // 60, "hour"
+    said = f"{count} {unit}{'' if count == 1 else 's'} before" if count else "the same day"
+    return said if moment.at is None else f"{said} at {moment.at.isoformat('minutes')}"
+
+
 def moment_to_json(moment: Moment) -> dict[str, Any]:
     """Write what `moment_from_json` reads, without what says nothing."""
     fields: dict[str, Any] = {}

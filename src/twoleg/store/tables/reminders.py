@@ -204,6 +204,8 @@ reminders = Table(
     Column("attempts", SmallInteger, nullable=False, server_default=text("0")),
     # Why it was dropped.
     Column("reason", Text),
+    # The contact's, when it was planned; null for what was never to be called.
+    Column("time_zone", Text),
     UniqueConstraint("appointment_id", "moment"),
     one_of("state", "planned", "calling", "done", "dropped"),
     CheckConstraint("state <> 'planned' OR due_at IS NOT NULL", name="planned_is_due"),
@@ -211,6 +213,7 @@ reminders = Table(
 Index("ix_reminders_due_at", reminders.c.due_at, postgresql_where=text("state = 'planned'"))
 
 # The calls of a reminder. `settled`: what came of the call is on the reminder and appointment.
+# What the reminder was then is kept for the reports: plans and appointments change.
 reminder_attempts = Table(
     "reminder_attempts",
     metadata,
@@ -221,8 +224,15 @@ reminder_attempts = Table(
     Column("account_id", BigInteger, nullable=False),
     Column("contact_id", BigInteger, nullable=False),
     Column("placed_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("reminder_plan_id", BigInteger, nullable=False),
+    Column("moment", JSONB, nullable=False),
+    Column("starts_at", DateTime(timezone=True), nullable=False),
+    # The contact's.
+    text_column("time_zone"),
     Column("answer", Text),
     boolean_column("settled"),
+    # It was the last one, and in vain.
+    boolean_column("given_up"),
     one_of(
         "answer",
         "confirmed",
@@ -236,6 +246,7 @@ reminder_attempts = Table(
     ),
     Index(None, "reminder_id"),
     Index(None, "contact_id", "placed_at"),
+    Index(None, "account_id", "placed_at"),
 )
 Index(
     "ix_reminder_attempts_unsettled",

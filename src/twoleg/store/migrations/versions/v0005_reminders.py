@@ -133,6 +133,7 @@ CREATE TABLE reminders (
     starts_at timestamptz NOT NULL,
     attempts smallint NOT NULL DEFAULT 0,
     reason text,
+    time_zone text,
     CONSTRAINT pk_reminders PRIMARY KEY (id),
     CONSTRAINT uq_reminders_appointment_id_moment UNIQUE (appointment_id, moment),
     CONSTRAINT fk_reminders_appointment_id FOREIGN KEY (appointment_id)
@@ -148,8 +149,13 @@ CREATE TABLE reminder_attempts (
     account_id bigint NOT NULL,
     contact_id bigint NOT NULL,
     placed_at timestamptz NOT NULL DEFAULT now(),
+    reminder_plan_id bigint NOT NULL,
+    moment jsonb NOT NULL,
+    starts_at timestamptz NOT NULL,
+    time_zone text NOT NULL,
     answer text,
     settled boolean NOT NULL DEFAULT false,
+    given_up boolean NOT NULL DEFAULT false,
     CONSTRAINT pk_reminder_attempts PRIMARY KEY (call_id),
     CONSTRAINT fk_reminder_attempts_call_id FOREIGN KEY (call_id)
         REFERENCES calls (id) ON DELETE CASCADE,
@@ -161,6 +167,8 @@ CREATE TABLE reminder_attempts (
 CREATE INDEX ix_reminder_attempts_reminder_id ON reminder_attempts (reminder_id);
 CREATE INDEX ix_reminder_attempts_contact_id_placed_at
     ON reminder_attempts (contact_id, placed_at);
+CREATE INDEX ix_reminder_attempts_account_id_placed_at
+    ON reminder_attempts (account_id, placed_at);
 CREATE INDEX ix_reminder_attempts_unsettled ON reminder_attempts (call_id) WHERE NOT settled;
 
 CREATE TABLE imports (

@@ -1,0 +1,1 @@
+"""Reports: what reminders and calls came to."""
