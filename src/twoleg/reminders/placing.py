@@ -31,32 +31,40 @@ _ONE_DAY: Final = timedelta(days=1)
 _LOCK: Final = "SELECT pg_try_advisory_xact_lock(hashtext('twoleg.reminders.placing'))"
 
 # How much room is left, by account and by line; a line with a trunk that has no limit has none.
+# Of each line only as many are looked at as could be called: ten thousand may be due.
 _DUE: Final = """
 WITH live AS MATERIALIZED (
   SELECT account_id, line_id, count(*) AS calls FROM calls
   WHERE ended_at IS NULL AND source = 'reminder' GROUP BY account_id, line_id
-), due AS (
-  SELECT id, account_id, line_id, starts_at,
-    row_number() OVER (PARTITION BY account_id ORDER BY starts_at, id) AS account_turn,
-    row_number() OVER (PARTITION BY line_id ORDER BY starts_at, id) AS line_turn
-  FROM reminders WHERE state = 'planned' AND due_at <= now()
+), due_lines AS MATERIALIZED (
+  SELECT l.account_id, l.id AS line_id FROM lines l WHERE EXISTS (
+    SELECT FROM reminders r
+    WHERE r.line_id = l.id AND r.state = 'planned' AND r.due_at <= now())
 ), account_room AS MATERIALIZED (
   SELECT a.id AS account_id, least(
+    %(limit)s,
     ceil(%(share)s * a.calls_per_second * %(seconds)s),
     ceil(%(share)s * a.max_calls)
       - coalesce((SELECT sum(l.calls) FROM live l WHERE l.account_id = a.id), 0)) AS room
-  FROM accounts a WHERE a.id IN (SELECT account_id FROM due)
+  FROM accounts a WHERE a.id IN (SELECT account_id FROM due_lines)
 ), line_room AS MATERIALIZED (
-  SELECT i.line_id, (
+  SELECT d.line_id, (
     SELECT CASE WHEN count(*) = count(t.max_calls) THEN ceil(%(share)s * sum(t.max_calls)) END
     FROM line_trunks lt JOIN trunks t ON t.id = lt.trunk_id
-    WHERE lt.line_id = i.line_id AND t.deleted_at IS NULL)
-    - coalesce((SELECT sum(l.calls) FROM live l WHERE l.line_id = i.line_id), 0) AS room
-  FROM (SELECT DISTINCT line_id FROM due) i
+    WHERE lt.line_id = d.line_id AND t.deleted_at IS NULL)
+    - coalesce((SELECT sum(l.calls) FROM live l WHERE l.line_id = d.line_id), 0) AS room
+  FROM due_lines d
+), nearest AS (
+  SELECT r.id, r.starts_at, a.room,
+    row_number() OVER (PARTITION BY d.account_id ORDER BY r.starts_at, r.id) AS turn
+  FROM due_lines d JOIN account_room a USING (account_id) JOIN line_room l USING (line_id),
+    LATERAL (
+      SELECT id, starts_at FROM reminders
+      WHERE line_id = d.line_id AND state = 'planned' AND due_at <= now()
+      ORDER BY starts_at, id LIMIT greatest(0, least(a.room, coalesce(l.room, a.room)))::bigint
+    ) r
 ), chosen AS MATERIALIZED (
-  SELECT d.id FROM due d JOIN account_room a USING (account_id) JOIN line_room l USING (line_id)
-  WHERE d.account_turn <= a.room AND d.line_turn <= coalesce(l.room, d.line_turn)
-  ORDER BY d.starts_at, d.id LIMIT %(limit)s
+  SELECT id FROM nearest WHERE turn <= room ORDER BY starts_at, id LIMIT %(limit)s
 )
 SELECT r.id, r.account_id, r.attempts, r.starts_at, r.line_id, p.id,
   coalesce(p.moments -> r.moment::int, '{}'), c.id, c.phone_number, c.opted_out,

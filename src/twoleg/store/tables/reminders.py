@@ -210,7 +210,12 @@ reminders = Table(
     one_of("state", "planned", "calling", "done", "dropped"),
     CheckConstraint("state <> 'planned' OR due_at IS NOT NULL", name="planned_is_due"),
 )
-Index("ix_reminders_due_at", reminders.c.due_at, postgresql_where=text("state = 'planned'"))
+Index(
+    "ix_reminders_line_id_due_at",
+    reminders.c.line_id,
+    reminders.c.due_at,
+    postgresql_where=text("state = 'planned'"),
+)
 
 # The calls of a reminder. `settled`: what came of the call is on the reminder and appointment.
 # What the reminder was then is kept for the reports: plans and appointments change.

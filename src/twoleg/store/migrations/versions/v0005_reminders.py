@@ -141,7 +141,7 @@ CREATE TABLE reminders (
     CONSTRAINT ck_reminders_state CHECK (state IN ('planned', 'calling', 'done', 'dropped')),
     CONSTRAINT ck_reminders_planned_is_due CHECK (state <> 'planned' OR due_at IS NOT NULL)
 );
-CREATE INDEX ix_reminders_due_at ON reminders (due_at) WHERE state = 'planned';
+CREATE INDEX ix_reminders_line_id_due_at ON reminders (line_id, due_at) WHERE state = 'planned';
 
 CREATE TABLE reminder_attempts (
     call_id bigint NOT NULL,
