@@ -57,6 +57,7 @@ def test_every_body_has_an_example(description):
 async def test_the_examples_of_changes_are_accepted(description, account, client):
     await client.post("/api/v1/users", json={"name": "Bob", "email": "bob@example.com"})
     await client.post("/api/v1/trunks", json={"name": "Other", "host": "192.0.2.2"})
+    await client.post("/api/v1/calls", json={"user_id": 1, "contact_id": 1234, "line_id": 1})
     feed = {"name": "Calendar", "url": "https://calendar.example.com/"}
     await client.post("/api/v1/appointment-feeds", json=feed)
     # The token's own scopes last, or nothing else may be changed any more.

@@ -248,3 +248,48 @@ def test_the_accounts_settings_are_kept(twoleg, api) -> None:
 
     assert changed.json["dispositions"] == ["Sale", "Other"]
     assert api.asked[1].body == {"dispositions": ["Sale", "Other"]}
+
+
+def test_a_dry_run_says_what_the_call_would_be(twoleg, api) -> None:
+    def leg(to: str, shows: str, **more: Any) -> dict[str, Any]:
+        return {
+            "to": to, "trunk_id": None, "trunk": None, "shows": shows, "asked_to_confirm": False,
+            "otherwise": [],
+        } | more  # fmt: skip
+
+    over = leg("sip:+18181276543@carrier", "+1855", trunk_id=1, trunk="Carrier")
+    nowhere = {"user_id": None, "ring_group_id": None, "phone_number": None, "agents": []}
+    alice = {"user_id": 1, "name": "Alice", "phones": [leg("sip:alice@desk", "+18181276543")]}
+    plan = {
+        "first": "agent",
+        "steps": [
+            nowhere | {"action": "ring", "user_id": 1, "seconds": 30.0, "agents": [alice]},
+            nowhere
+            | {
+                "action": "wait",
+                "ring_group_id": 3,
+                "seconds": 60.0,
+                "waiting": 2,
+                "queue_is_full": False,
+            },
+        ],
+        "more_steps": False,
+        "contact": {"id": None, "phone_number": "+1818", "ring_seconds": 60.0, "trunks": [over]},
+        "record": True,
+        "announcement": "both",
+    }
+    api.on("POST /calls?dry_run=true", plan)
+
+    said = twoleg("call", "+18181276543", "--line", "1", "--user", "1", "--dry-run")
+
+    assert said.exit_code == 0
+    assert said.out.splitlines() == [
+        "1. user 1: ring for 30 s",
+        "     Alice",
+        "       sip:alice@desk, shows +18181276543",
+        "2. ring group 3: busy: wait up to 60 s, behind 2 calls",
+        "new contact +1818: ring for 60 s",
+        "     sip:+18181276543@carrier over Carrier, shows +1855",
+        "recorded; announced to: both",
+        "nothing was placed",
+    ]

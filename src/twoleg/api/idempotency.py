@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from twoleg.api.bodies import BodyTooLarge, fields_of, query_fields, read_body
 from twoleg.api.credentials import token_of
 from twoleg.api.errors import invalid_data, reply, unavailable
+from twoleg.api.pages import PREFIX
 from twoleg.directory.idempotency import (
     KeptReply,
     Taken,
@@ -28,6 +29,10 @@ HEADER: Final = b"idempotency-key"
 SCOPE_KEY: Final = "twoleg.idempotency_key"
 """Where a route finds the key, to store it with what it makes."""
 
+CALLS: Final = f"{PREFIX}/calls"
+_YES: Final = frozenset({"1", "true", "t", "yes", "y", "on"})
+"""What a query's field may be to be true."""
+
 _KEY: Final = re.compile(rb"[\x21-\x7e]{1,255}")
 _NOT_KEPT: Final = frozenset({"content-length", "date", "server"})
 
@@ -37,10 +42,19 @@ path; None: nothing came of it."""
 
 
 def key_in(scope: Scope) -> bytes | None:
-    """Return the key of a request that makes something; None: it has none."""
+    """Return the key of a request that makes something; None: it has none.
+
+    A dry run makes nothing, and takes no key from the call that may follow.
+    """
     if scope["type"] != "http" or scope["method"] != "POST":
         return None
-    return next((value for name, value in scope["headers"] if name == HEADER), None)
+    key = next((value for name, value in scope["headers"] if name == HEADER), None)
+    return None if key is not None and _is_dry_run(scope) else key
+
+
+def _is_dry_run(scope: Scope) -> bool:
+    asked = query_fields(scope["query_string"]).get("dry_run", "")
+    return scope["path"] == CALLS and asked.lower() in _YES
 
 
 class Idempotency:

@@ -18,11 +18,10 @@ import psycopg
 import structlog
 
 from twoleg.calls import admission_queries as queries
+from twoleg.calls.admission_lookup import Asked, ask, find
 from twoleg.calls.admission_rules import AdmissionRefused, Candidate, Found, examine
 from twoleg.calls.background import cancelled
-from twoleg.calls.destinations import destination
 from twoleg.calls.requests import CallRequest
-from twoleg.directory.phone_numbers import looks_like_e164
 from twoleg.directory.tokens import Scope, allows, hash_of
 from twoleg.store import Database
 
@@ -37,8 +36,6 @@ UNAVAILABLE_RETRY_SECONDS: Final = 5
 BUSY_RETRY_SECONDS: Final = 1
 CONNECT_TIMEOUT_SECONDS: Final = 2.0
 BATCH_TIMEOUT_SECONDS: Final = 10.0
-# Enough digits of a national number to tell lines apart before their country is known.
-LINE_ENDING_DIGITS: Final = 6
 
 log = structlog.get_logger(__name__)
 Connection = psycopg.AsyncConnection[Any]
@@ -99,8 +96,7 @@ class AdmissionUnavailable(Exception):
 
 @dataclass(slots=True, eq=False)
 class _Waiting:
-    token_hash: str
-    request: CallRequest
+    asked: Asked
     source: CallSource
     reply: asyncio.Future[AcceptedCall]
     tried: bool = False
@@ -168,9 +164,9 @@ class Admission:
         """
         if len(self._waiting) >= MAX_WAITING:
             raise AdmissionUnavailable(BUSY_RETRY_SECONDS)
-        token_hash = hash_of(token).hex()
+        asked = Asked(hash_of(token).hex(), request)
         reply: asyncio.Future[AcceptedCall] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(token_hash, request, source, reply))
+        self._waiting.append(_Waiting(asked, source, reply))
         self._arrived.set()
         return await reply
 
@@ -243,13 +239,13 @@ class Admission:
 
     async def _take(self, connection: Connection, batch: Sequence[_Waiting]) -> None:
         try:
-            found = await _find(connection, batch)
+            found = await find(connection, [waiting.asked for waiting in batch])
         except psycopg.OperationalError as error:
             raise _LookUpFailed from error
         candidates: dict[int, Candidate] = {}
         for position, waiting in enumerate(batch):
             try:
-                candidates[position] = _judge(waiting, found.get(position))
+                candidates[position] = judge(waiting.asked.request, found.get(position))
             except (UnknownToken, TokenNotAllowed, AdmissionRefused) as refusal:
                 waiting.refuse(refusal)
         if not candidates:
@@ -313,12 +309,13 @@ class Admission:
             each.refuse(AdmissionUnavailable())
 
 
-def _judge(waiting: _Waiting, found: Found | None) -> Candidate:
+def judge(request: CallRequest, found: Found | None) -> Candidate:
+    """Return what is to be stored; raises UnknownToken, TokenNotAllowed, AdmissionRefused."""
     if found is None:
         raise UnknownToken
     if not allows(found.scopes, Scope.CALLS_WRITE):
         raise TokenNotAllowed(Scope.CALLS_WRITE)
-    return examine(waiting.request, found)
+    return examine(request, found)
 
 
 def _answer(waiting: _Waiting, candidate: Candidate, call: queries.Counted) -> None:
@@ -353,9 +350,9 @@ async def _find_new_contacts(
     if len(await queries.lock_accounts(connection, list(accounts))) < len(accounts):
         await queries.start_counting(connection, list(accounts))
     asks = [
-        _ask(
+        ask(
             position,
-            batch[position],
+            batch[position].asked,
             contact_number=candidates[position].contact_phone_number,
         )
         for position in unknown
@@ -367,77 +364,8 @@ async def _find_new_contacts(
             candidates[position] = candidates[position]._replace(contact_id=contact_id)
 
 
-async def _find(connection: Connection, batch: Sequence[_Waiting]) -> dict[int, Found]:
-    asks = [_ask(position, waiting) for position, waiting in enumerate(batch)]
-    found = await queries.look_up(connection, asks)
-    again = []
-    for position, there in found.items():
-        ask = await _sharpen(connection, asks[position], batch[position].request, there)
-        if ask != asks[position]:
-            again.append(ask)
-    if again:
-        found |= await queries.look_up(connection, again)
-    return found
-
-
-async def _sharpen(
-    connection: Connection, ask: dict[str, Any], request: CallRequest, found: Found
-) -> dict[str, Any]:
-    """Fill in the numbers that were written without a country, now that the line tells it."""
-    country, line_number = found.line_country, ask["line_number"]
-    if request.line_phone_number is not None and line_number is None:
-        line = await _line_by_national_number(connection, found, request.line_phone_number)
-        if line is not None:
-            line_number, line_country = line
-            country = country or line_country
-    contact_number, agent_number = ask["contact_number"], ask["agent_number"]
-    if request.contact_phone_number is not None and contact_number is None:
-        contact_number = destination(request.contact_phone_number, country).number
-    if request.user_phone_number is not None and agent_number is None:
-        agent_number = destination(request.user_phone_number, country).number
-    return ask | {
-        "line_number": line_number,
-        "contact_number": contact_number,
-        "agent_number": agent_number,
-    }
-
-
-async def _line_by_national_number(
-    connection: Connection, found: Found, text: str
-) -> tuple[str, str] | None:
-    digits = "".join(each for each in text if each in "0123456789")[-LINE_ENDING_DIGITS:]
-    if len(digits) < LINE_ENDING_DIGITS:
-        return None
-    lines = await queries.lines_that_end_with(connection, found.account_id, digits)
-    for number, country in lines:
-        if destination(text, country).number == number:
-            return number, country
-    return None
-
-
-def _ask(position: int, waiting: _Waiting, *, contact_number: str | None = None) -> dict[str, Any]:
-    request = waiting.request
-    return {
-        "position": position,
-        "token": waiting.token_hash,
-        "user_id": request.user_id,
-        "ring_group_id": request.ring_group_id,
-        "contact_id": request.contact_id,
-        "contact_number": contact_number or _international(request.contact_phone_number),
-        "line_id": request.line_id,
-        "line_number": _international(request.line_phone_number),
-        "agent_number": _international(request.user_phone_number),
-    }
-
-
-def _international(text: str | None) -> str | None:
-    if text is None or looks_like_e164(text):
-        return text
-    return destination(text, None).number
-
-
 def _row(position: int, waiting: _Waiting, candidate: Candidate) -> dict[str, Any]:
-    request = waiting.request
+    request = waiting.asked.request
     return {
         "position": position,
         "account_id": candidate.account_id,

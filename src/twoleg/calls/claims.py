@@ -2,14 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import psycopg
 
 from twoleg.calls.admission_queries import CALLS_CHANNEL
-from twoleg.calls.agent_queries import FOUND, FOUND_COLUMNS, FOUND_FROM, RESERVE, Found
+from twoleg.calls.agent_queries import Found
 from twoleg.calls.agent_search import AgentSearch, Target
+from twoleg.calls.seeking import FOUND, FOUND_COLUMNS, FOUND_FROM, RESERVE
+
+# Of each row `s` of seeking, which has more columns than agent_queries wants: those of Claim.
+CLAIMED: Final = f"""
+SELECT s.call_id, s.account_id, s.user_id, s.named_group_id, s.user_phone_number,
+  s.contact_phone_number, s.line_phone_number, s.options, s.sequence,
+  s.hangup_requested_at IS NOT NULL,
+  extract(epoch FROM clock_timestamp() - s.created_at)::float8,
+  (SELECT screening FROM accounts WHERE id = s.account_id),
+  (SELECT ARRAY[recording, recording_announcement] FROM accounts WHERE id = s.account_id),
+  (SELECT name FROM contacts WHERE id = s.contact_id),
+  (SELECT language FROM contacts WHERE id = s.contact_id), l.country,
+  (SELECT coalesce(jsonb_agg(jsonb_build_object(
+      'id', t.id, 'host', t.host, 'port', t.port, 'transport', t.transport,
+      'username', t.username, 'password', t.password, 'from_domain', t.from_domain,
+      'caller_id_mode', t.caller_id_mode, 'number_format', t.number_format,
+      'codecs', t.codecs, 'priority', t.priority, 'weight', t.weight,
+      'is_limited', t.max_calls IS NOT NULL OR t.calls_per_second IS NOT NULL)
+      ORDER BY t.priority, lt.position), '[]')
+   FROM line_trunks lt JOIN trunks t ON t.id = lt.trunk_id
+   WHERE lt.line_id = s.line_id AND t.deleted_at IS NULL),
+  {FOUND}
+FROM seeking s LEFT JOIN lines l ON l.id = s.line_id {FOUND_FROM}
+"""  # noqa: S608
 
 # Accounts take turns, beginning behind the one that was last: each gives as many of its calls, the
 # oldest first, as make up the room. The recursion looks up one account after another that has
@@ -54,25 +79,7 @@ WITH RECURSIVE next_accounts AS (
     c.line_id, c.user_phone_number, c.contact_phone_number, c.line_phone_number, c.options,
     c.sequence, c.hangup_requested_at, c.created_at
 ), {RESERVE}
-SELECT s.call_id, s.account_id, s.user_id, s.named_group_id, s.user_phone_number,
-  s.contact_phone_number, s.line_phone_number, s.options, s.sequence,
-  s.hangup_requested_at IS NOT NULL,
-  extract(epoch FROM clock_timestamp() - s.created_at)::float8,
-  (SELECT screening FROM accounts WHERE id = s.account_id),
-  (SELECT ARRAY[recording, recording_announcement] FROM accounts WHERE id = s.account_id),
-  (SELECT name FROM contacts WHERE id = s.contact_id),
-  (SELECT language FROM contacts WHERE id = s.contact_id), l.country,
-  (SELECT coalesce(jsonb_agg(jsonb_build_object(
-      'id', t.id, 'host', t.host, 'port', t.port, 'transport', t.transport,
-      'username', t.username, 'password', t.password, 'from_domain', t.from_domain,
-      'caller_id_mode', t.caller_id_mode, 'number_format', t.number_format,
-      'codecs', t.codecs, 'priority', t.priority, 'weight', t.weight,
-      'is_limited', t.max_calls IS NOT NULL OR t.calls_per_second IS NOT NULL)
-      ORDER BY t.priority, lt.position), '[]')
-   FROM line_trunks lt JOIN trunks t ON t.id = lt.trunk_id
-   WHERE lt.line_id = s.line_id AND t.deleted_at IS NULL),
-  {FOUND}
-FROM seeking s LEFT JOIN lines l ON l.id = s.line_id {FOUND_FROM}
+{CLAIMED}
 ORDER BY s.call_id
 """  # noqa: S608
 
@@ -148,8 +155,13 @@ async def claim(
     async with connection.cursor() as cursor:
         await cursor.execute(_CLAIM, parameters, prepare=True)
         rows = await cursor.fetchall()
+    return [claim_of(row) for row in rows]
+
+
+def claim_of(row: Sequence[Any]) -> Claim:
+    """Read one row of `CLAIMED`."""
     first = -FOUND_COLUMNS
-    return [Claim(*[*row[:first], Found(*row[first:])]) for row in rows]
+    return Claim(*[*row[:first], Found(*row[first:])])
 
 
 async def give_back(

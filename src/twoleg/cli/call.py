@@ -12,6 +12,7 @@ from twoleg.cli.exit_codes import ExitCode
 from twoleg.cli.following import follow_to_its_end
 from twoleg.cli.options import AsJson
 from twoleg.cli.output import print_fields, print_json, print_table
+from twoleg.cli.planned_call import print_plan
 from twoleg.cli.resources import assigned
 
 MAX_KNOWN = 1000
@@ -38,6 +39,9 @@ def place(
         typer.Option("--set", metavar="FIELD=VALUE", help="Any further field of POST /calls."),
     ] = None,
     follow: Annotated[bool, typer.Option(help="Stay until the call has ended.")] = True,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what the call would be; place nothing.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Place a call: ring the agent, then the contact from the line, and join them.
@@ -52,8 +56,12 @@ def place(
         **_either("line", line),
         **assigned(options or []),
     }
+    body = {name: value for name, value in body.items() if value is not None}
     with connected() as client:
-        call = client.post("/calls", {name: v for name, v in body.items() if v is not None})
+        if dry_run:
+            print_plan(client.post("/calls?dry_run=true", body), as_json=as_json)
+            return
+        call = client.post("/calls", body)
         if follow:
             call = follow_to_its_end(client, call, quiet=as_json)
     if as_json:

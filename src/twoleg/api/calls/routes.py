@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field
 
 from twoleg.api.account.schemas import MAX_DISPOSITION
 from twoleg.api.authentication import CallReader, CallWriter, token_in
+from twoleg.api.calls.dry_run_schemas import DryRun
 from twoleg.api.calls.schemas import Call, CallChange, read_place_call
 from twoleg.api.errors import FieldErrors, JSONReply, NoSuchThing, rate_limit_headers
 from twoleg.api.idempotency import SCOPE_KEY
@@ -19,6 +20,7 @@ from twoleg.api.state import AddressPolicyOf, AdmissionOf, DatabaseOf, Recording
 from twoleg.api.values import Id, WantedTime, Word, storable_text, wanted_phone_number
 from twoleg.calls.admission import CallSource
 from twoleg.calls.dispositions import UnknownDisposition, dispose
+from twoleg.calls.dry_run import dry_run as plan_only
 from twoleg.calls.hang_up import request_hang_up
 from twoleg.calls.recordings import RecordingLinks
 from twoleg.calls.records import CallFilter, CallRecord, find_call, list_calls
@@ -34,6 +36,7 @@ router = APIRouter(prefix="/calls", tags=["calls"])
     "",
     status_code=202,
     response_model=Call,
+    responses={200: {"model": DryRun, "description": "With `dry_run`: what the call would be."}},
     openapi_extra={
         "requestBody": {
             "required": True,
@@ -51,11 +54,15 @@ async def place_call(
     links: RecordingLinksOf,
     dry_run: bool = False,
 ) -> Response:
-    """Place a call; the reply shows it as it was stored."""
+    """Place a call; the reply shows it as it was stored.
+
+    With `dry_run` nothing is placed, and the reply (200) is what the call would be.
+    """
     wanted = read_place_call(fields, policy)
     if dry_run:
-        errors = {"dry_run": ["The dry_run field is not supported yet."]}
-        wanted = replace(wanted, errors=wanted.errors | errors)
+        async with database.connection() as connection:
+            run = await plan_only(connection, await token_in(request), wanted)
+        return JSONReply(DryRun.of(run).model_dump(mode="json", by_alias=True))
     if SCOPE_KEY in request.scope:
         wanted = replace(wanted, idempotency_key=request.scope[SCOPE_KEY][1])
     call = await admission.accept(await token_in(request), wanted, CallSource.API)

@@ -128,9 +128,7 @@ class CallChange(Input):
     """What people say that a call came to; null takes it back."""
 
     model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"disposition": "Appointment made", "notes": "Call again in March."}]
-        }
+        json_schema_extra={"examples": [{"disposition": None, "notes": "Call again in March."}]}
     )
 
     disposition: Annotated[str, Field(max_length=MAX_DISPOSITION)] | None = absent()
