@@ -56,7 +56,7 @@ async def test_a_call_comes_back_as_it_was_stored(account, client):
 
 async def test_options_are_kept_for_the_engine(account, client, execute):
     options = {"ring_seconds": {"agent": 25, "contact": 45}, "max_seconds": 600, "screen": True}
-    options |= {"max_wait_seconds": 30, "first": "contact"}
+    options |= {"max_wait_seconds": 30, "first": "contact", "detect_machine": "hang_up"}
     await place(client, **options)
     assert await execute("SELECT source, options FROM calls") == [("api", options)]
 
@@ -82,6 +82,8 @@ async def test_a_call_that_may_wait_is_not_refused_because_everybody_is_away(
         ({"metadata": [1]}, "metadata"),
         ({"record": "loudly"}, "record"),
         ({"first": "nobody"}, "first"),
+        ({"detect_machine": True}, "detect_machine"),
+        ({"detect_machine": "beep"}, "detect_machine"),
         ({"colour": "red"}, "colour"),
         ({"user_id": 99}, "user_id"),
     ],
@@ -128,6 +130,7 @@ async def test_a_list_is_filtered(account, client, end):
     for query, ids in (
         ({"status": "queued"}, [waiting["id"]]),
         ({"outcome": "contact_busy"}, [busy["id"]]),
+        ({"answered_by": "machine"}, []),
         ({"ring_group_id": "1"}, [waiting["id"]]),
         ({"user_id": 1}, [waiting["id"], busy["id"]]),
         ({"user_id": 2}, []),

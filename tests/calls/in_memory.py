@@ -1,6 +1,7 @@
 """Phones, media and a record in memory: what a call is told with, and what it left behind."""
 
 import asyncio
+from array import array
 from collections import deque
 from contextlib import asynccontextmanager, contextmanager, suppress
 from copy import copy
@@ -13,7 +14,8 @@ from twoleg.calls.plan import AgentPlan, AgentRound, CallPlan, ContactPlan, LegP
 from twoleg.calls.ports import Equipment, TrunkFull
 from twoleg.calls.states import TRANSITIONS, Status
 from twoleg.calls.story import Story
-from twoleg.media import NoPortsLeft, Quality
+from twoleg.media import Codec, NoPortsLeft, Quality
+from twoleg.media.g711 import encode_ulaw
 from twoleg.sip import (
     PCMU,
     TELEPHONE_EVENT,
@@ -102,6 +104,14 @@ class Presses:
 
     after: float
     digit: str = "1"
+
+
+@dataclass(frozen=True)
+class Says:
+    """Audio: samples of 16 bits at 8000 Hz, which come in packets of 20 ms."""
+
+    after: float
+    samples: array
 
 
 @dataclass(frozen=True)
@@ -236,9 +246,17 @@ class MemoryLeg:
                 self._refers(act)
             case Presses():
                 self._port().inject_digit(act.digit)
+            case Says():
+                self._says(encode_ulaw(act.samples))
             case FallsSilent():
                 self._port().audio_stopped.set()
         self._wake()
+
+    def _says(self, encoded):
+        port = self._port()
+        for number, start in enumerate(range(0, len(encoded), 160)):
+            packet = encoded[start : start + 160]
+            self._timers.append(self._phone.loop.call_later(number * 0.02, port.receive, packet))
 
     def _offers(self, act):
         self.replies.append(self.request.answer_offer(act.offer(self.session)))
@@ -378,6 +396,7 @@ class MemoryPort:
         self.listeners = 0
         self.cut_off_at = []
         self.carry_digit = None
+        self.sink = None
         self.peer = None
         self.first = asyncio.Event()
         self.audio_stopped = asyncio.Event()
@@ -419,6 +438,10 @@ class MemoryPort:
 
     def hear(self):
         self.first.set()
+
+    def receive(self, payload):
+        if self.sink is not None:
+            self.sink(Codec.PCMU, payload)
 
     async def first_packet(self):
         await self.first.wait()

@@ -118,6 +118,20 @@ def test_a_number_that_stays_on_the_line_is_heard(office, number) -> None:
         assert record["legs"][1]["quality"]["packets_received"] > 0
 
 
+def test_a_machine_is_told_from_a_person(office) -> None:
+    machine = office.place("+12025550105", detect_machine="hang_up")
+    person = office.place("+12025550101", detect_machine="hang_up")
+    tone = office.place("+12025550100", agent=CONFIRMS, detect_machine="hang_up")
+    record = office.when(machine, "ended")
+    assert (record["outcome"], record["ended_by"]) == ("contact_voicemail", "system")
+    assert record["answered_by"] == "machine"
+    for call, answered_by in ((person, "human"), (tone, "unknown")):
+        wait_until(lambda call=call: office.record(call)["answered_by"], "who answered")
+        office.ask("DELETE", f"/calls/{call}")
+        record = office.when(call, "ended")
+        assert (record["outcome"], record["answered_by"]) == ("connected", answered_by)
+
+
 def test_a_number_that_sends_no_audio(office) -> None:
     call = office.place("+12025550108")
     assert office.when(call, "bridged")["status"] == "bridged"

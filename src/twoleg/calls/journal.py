@@ -12,9 +12,13 @@ from twoleg.calls.dispositions import DISPOSITION_SET
 from twoleg.calls.outcomes import EndedBy, Outcome
 from twoleg.calls.plan import CallPlan, LegPlan
 from twoleg.calls.states import TRANSITIONS, ForbiddenTransition, Status
+from twoleg.media import Verdict as Heard
 
 TRANSFERRED: Final = "call.transferred"
 """The event of a call whose contact another agent has now."""
+
+ANSWERED_BY: Final = "call.answered_by"
+"""The event that says whether a person or a machine has answered for the contact."""
 
 MAX_NOTES: Final = 500
 """Events of one call beside those of its status."""
@@ -309,6 +313,17 @@ class Journal:
             self._answered_by = record.user_id
         data = {"user_id": record.user_id, "leg": record.position}
         return self.writer.store(self._change(TRANSFERRED, data))
+
+    def contact_heard(self, verdict: Heard) -> None:
+        """Note who answered for the contact, by ear; a later word takes an earlier one's place."""
+        self.note(
+            ANSWERED_BY,
+            {
+                "answered_by": verdict.answered_by,
+                "answered_by_ms": round(1000 * verdict.seconds),
+                "sign": verdict.sign,
+            },
+        )
 
     def note(self, event_type: str, data: Mapping[str, Any] | None = None) -> None:
         """Tell of something that leaves the status as it is; `event_type` is "call." and a word.

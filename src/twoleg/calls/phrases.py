@@ -21,6 +21,9 @@ class Phrase(StrEnum):
     RECORDED = "recorded"
     """To both, before a call is recorded."""
 
+    MACHINE = "machine"
+    """To an agent whose contact's machine has answered, before the call ends."""
+
     HOLD = "hold"
     """To whom the other side has put on hold, between stretches of music."""
 
@@ -53,6 +56,15 @@ TEXTS: Final[Mapping[Phrase, Mapping[str, str]]] = MappingProxyType(
             "it": "Questa chiamata viene registrata.",
             "nl": "Dit gesprek wordt opgenomen.",
             "pt": "Esta chamada está a ser gravada.",
+        },
+        Phrase.MACHINE: {
+            "en": "An answering machine took the call.",
+            "de": "Ein Anrufbeantworter hat den Anruf angenommen.",
+            "es": "Ha contestado un buzón de voz.",
+            "fr": "Un répondeur a pris l'appel.",
+            "it": "Ha risposto una segreteria telefonica.",
+            "nl": "Een voicemail heeft opgenomen.",
+            "pt": "Um atendedor automático atendeu a chamada.",
         },
         Phrase.HOLD: {
             "en": "Please hold the line.",

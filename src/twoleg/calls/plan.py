@@ -1,6 +1,7 @@
 """Everything that is decided about a call before it is placed, as plain data."""
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Final
 
 from twoleg.directory.accounts import Announcement, Screening
@@ -12,6 +13,15 @@ CONTACT_RING_SECONDS: Final = 60.0
 MAX_CALL_SECONDS: Final = 4 * 3600.0
 
 DEFAULT_CODECS: Final = (Codec.PCMU, Codec.PCMA)
+
+
+class OnMachine(StrEnum):
+    """What becomes of a call that a machine answers for the contact."""
+
+    CONTINUE = "continue"
+    """It goes on; its record says so."""
+
+    HANG_UP = "hang_up"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +124,9 @@ class CallPlan:
 
     announcement: Announcement = Announcement.BOTH
     """Who hears that first."""
+
+    on_machine: OnMachine | None = None
+    """None: nobody listens for who answered."""
 
     agents_busy: bool = False
     """Whoever was meant has another call, or is away."""

@@ -22,6 +22,7 @@ from twoleg.calls.plan import (
     CallPlan,
     ContactPlan,
     LegPlan,
+    OnMachine,
 )
 from twoleg.calls.screening import policy_for
 from twoleg.directory.accounts import Announcement, Recording
@@ -85,8 +86,13 @@ def plan_of(claim: Claim, here: Surroundings) -> CallPlan:
         whisper_prompt_id=options.get("whisper_prompt_id"),
         record=_is_recorded(claim),
         announcement=Announcement(claim.account_recording[1]),
+        on_machine=_on_machine(options.get("detect_machine")),
         agents_busy=claim.found.others and not claim.found.agents,
     )
+
+
+def _on_machine(wanted: Any) -> OnMachine | None:
+    return OnMachine(wanted) if wanted else None
 
 
 def _is_recorded(claim: Claim) -> bool:

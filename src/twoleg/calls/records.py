@@ -72,6 +72,8 @@ class CallRecord:
     contact_ring_seconds: Decimal | None
     talk_seconds: Decimal | None
     total_seconds: Decimal | None
+    answered_by: str | None
+    answered_by_ms: int | None
     options: Mapping[str, Any] | None
     metadata: Mapping[str, Any] | None
     callback_url: str | None
@@ -88,6 +90,7 @@ class CallFilter:
 
     status: str | None = None
     outcome: str | None = None
+    answered_by: str | None = None
     disposition: str | None = None
     user_id: int | None = None
     ring_group_id: int | None = None
@@ -104,6 +107,7 @@ _CALL_COLUMNS: Final = [
 _EQUAL: Final = (
     "status",
     "outcome",
+    "answered_by",
     "disposition",
     "user_id",
     "ring_group_id",

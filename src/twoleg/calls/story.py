@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from twoleg.calls.agents import AgentSource, NoAgent, NobodyElse, agent_on_the_line
+from twoleg.calls.answering import leave_machine, tell_who_answered
 from twoleg.calls.call_leg import CallLeg
 from twoleg.calls.call_recording import CallRecording
 from twoleg.calls.concurrency import alongside, first_of
@@ -34,11 +35,12 @@ from twoleg.calls.outcomes import (
     Tone,
 )
 from twoleg.calls.phrases import Phrase, language_for
-from twoleg.calls.plan import CallPlan
+from twoleg.calls.plan import CallPlan, OnMachine
 from twoleg.calls.ports import Equipment, Playable, Transfers
 from twoleg.calls.transfer import NotTransferred, Transfer
 from twoleg.calls.whisper import whisper
-from twoleg.media import NoPortsLeft
+from twoleg.media import AnsweredBy, NoPortsLeft
+from twoleg.media import Verdict as Heard
 from twoleg.sip import Refer
 
 MARK_WITHIN_SECONDS: Final = 10.0
@@ -95,6 +97,9 @@ class Story:
         """Agents that have hung up."""
 
         self._refer: Refer | None = None
+        self._is_machine = False
+        """Whether the call ends because a machine answered."""
+
         self._talking: asyncio.Timeout | None = None
         self._verdict: Verdict | None = None
         self._lasting: asyncio.Timeout | None = None
@@ -185,6 +190,7 @@ class Story:
                 contact_on_the_line(
                     self._equipment, journal, self._plan.contact, None, self._joint
                 ) as contact,
+                self._heard(contact),
                 alongside(self._contact_may_hang_up(contact)),
                 alongside(self._comfort(contact)),
             ):
@@ -222,7 +228,8 @@ class Story:
 
     async def _contact_may_hang_up(self, contact: CallLeg) -> None:
         await contact.ended()
-        self._interrupt(Outcome.CANCELED, EndedBy.CONTACT)
+        if not self._is_machine:
+            self._interrupt(Outcome.CANCELED, EndedBy.CONTACT)
 
     async def _agent_may_hang_up(self, agent: CallLeg) -> None:
         self._agent = agent
@@ -234,9 +241,12 @@ class Story:
     async def _connect(self, agent: CallLeg) -> None:
         journal = self._journal
         try:
-            async with contact_on_the_line(
-                self._equipment, journal, self._plan.contact, agent, self._joint
-            ) as contact:
+            async with (
+                contact_on_the_line(
+                    self._equipment, journal, self._plan.contact, agent, self._joint
+                ) as contact,
+                self._heard(contact),
+            ):
                 await contact.acknowledge(journal.contact_connected(contact.record))
                 await self._talk(agent, contact)
         except ContactNotReached as missed:
@@ -260,6 +270,11 @@ class Story:
                 if ended_by is not None:
                     self._decide(Outcome.CONNECTED, ended_by)
                     return
+                if self._is_machine:
+                    self._decide(Outcome.CONTACT_VOICEMAIL, EndedBy.SYSTEM)
+                    self._joint.part()
+                    await leave_machine(self._equipment, self._plan, agent, contact)
+                    return
                 if recording is not None:
                     recording.agent_is(None)
                 target = await self._hand_over(line, agent, contact)
@@ -270,14 +285,14 @@ class Story:
                 agent = target
 
     async def _first_to_end(self, agent: CallLeg, contact: CallLeg) -> EndedBy | None:
-        """Wait for the end, and say by whom; None: the agent wants to hand over."""
+        """Wait for the end, and say by whom; None: the agent hands over, or a machine answered."""
         if agent.record.trunk_id is None:
             # A trunk has no business with whom else we call.
             agent.on_refer = self._wants_to_hand_over
         try:
             # Until then no leg can have been silent for so long: most calls need no further watch.
             ended_by = await self._until(_hung_up(contact), self._settings.silent_seconds)
-            if ended_by is None and self._refer is None:
+            if ended_by is None and self._refer is None and not self._is_machine:
                 ended_by = await self._until(self._first_to_vanish(agent, contact), None)
         finally:
             agent.on_refer = None
@@ -293,7 +308,7 @@ class Story:
     async def _until(
         self, end: Coroutine[Any, Any, EndedBy], seconds: float | None
     ) -> EndedBy | None:
-        """Wait for an end; None: the time is up, or the agent wants to hand over."""
+        """Wait for an end; None: the time is up, or something else is to be done."""
         self._talking = talking = asyncio.timeout(seconds)
         try:
             async with talking:
@@ -304,6 +319,25 @@ class Story:
             return None
         finally:
             self._talking = None
+
+    def _heard(self, contact: CallLeg) -> contextlib.AbstractAsyncContextManager[None]:
+        """Listen for who answered while the block lasts, if the call is to have that told."""
+        if self._plan.on_machine is None:
+            return contextlib.nullcontext()
+        return alongside(tell_who_answered(contact.media.port, self._told_who_answered))
+
+    def _told_who_answered(self, heard: Heard) -> None:
+        self._journal.contact_heard(heard)
+        if heard.answered_by is not AnsweredBy.MACHINE or self._verdict is not None:
+            return
+        if self._plan.on_machine is not OnMachine.HANG_UP:
+            return
+        talking = self._talking
+        if talking is not None and not talking.expired():
+            self._is_machine = True
+            talking.reschedule(0)
+        elif not self._journal.bridged:
+            self._interrupt(Outcome.CONTACT_VOICEMAIL, EndedBy.SYSTEM)
 
     def _wants_to_hand_over(self, refer: Refer) -> bool:
         talking = self._talking

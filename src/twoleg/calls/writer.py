@@ -21,7 +21,7 @@ import structlog
 from twoleg.calls.background import background
 from twoleg.calls.connected import Connection, stay_connected
 from twoleg.calls.dispositions import DISPOSITION_SET
-from twoleg.calls.journal import TRANSFERRED, CallChange, ClaimLost, LegRecord
+from twoleg.calls.journal import ANSWERED_BY, TRANSFERRED, CallChange, ClaimLost, LegRecord
 from twoleg.calls.states import Status
 from twoleg.events import EVENTS_CHANNEL
 from twoleg.store import Database
@@ -71,6 +71,8 @@ WITH written AS (
     outcome = x.outcome, ended_by = x.ended_by, failure = x.failure, ended_at = x.ended_at,
     agent_ring_seconds = x.agent_ring_seconds, contact_ring_seconds = x.contact_ring_seconds,
     talk_seconds = x.talk_seconds, total_seconds = x.total_seconds,
+    answered_by = coalesce(x.heard, c.answered_by),
+    answered_by_ms = coalesce(x.heard_ms, c.answered_by_ms),
     disposition_untold = c.disposition_untold AND NOT (
       x.type IS NOT DISTINCT FROM '{DISPOSITION_SET}'
       AND x.data->>'disposition' IS NOT DISTINCT FROM c.disposition
@@ -79,7 +81,8 @@ WITH written AS (
     call_id bigint, status text, sequence integer, type text, at timestamptz, data jsonb,
     contact_attempt_at timestamptz, winner bigint, answered_by bigint, outcome text,
     ended_by text, failure text, ended_at timestamptz, agent_ring_seconds numeric,
-    contact_ring_seconds numeric, talk_seconds numeric, total_seconds numeric, legs jsonb)
+    contact_ring_seconds numeric, talk_seconds numeric, total_seconds numeric, heard text,
+    heard_ms integer, legs jsonb)
   WHERE c.id = ANY (ARRAY[x.call_id]) AND c.engine_id + 0 = %(engine)s AND c.status <> 'ended'
     AND (x.sequence IS NULL OR c.sequence < x.sequence)
     AND (x.contact_attempt_at IS NULL OR c.contact_attempt_at IS NULL)
@@ -148,6 +151,8 @@ def _row(pending: _Pending) -> dict[str, Any]:
         "legs": legs,
         "winner": event.data.get("user_id") if _has_winner(change) else None,
     }
+    if event.type == ANSWERED_BY:
+        row |= {"heard": event.data["answered_by"], "heard_ms": event.data["answered_by_ms"]}
     if change.contact_attempt_at is not None:
         row["contact_attempt_at"] = change.contact_attempt_at.isoformat()
     if ending is not None:

@@ -8,7 +8,7 @@ from calls.engine.conftest import change, note
 
 from twoleg.calls import writer as writer_module
 from twoleg.calls.dispositions import DISPOSITION_SET, dispose
-from twoleg.calls.journal import ClaimLost, LegRecord, Role
+from twoleg.calls.journal import ANSWERED_BY, ClaimLost, LegRecord, Role
 from twoleg.calls.writer import Writer
 
 WHOLE_CALL = ("agent_ringing", "agent_connected", "contact_ringing", "bridged", "ended")
@@ -323,3 +323,19 @@ class TestDispositions:
         kinds = ["queued", "agent_ringing", "disposition_set", "ended", "disposition_set"]
         assert await office.events(call_id) == kinds
         assert await office.call(call_id, "sequence, status, outcome") == (5, "ended", "connected")
+
+
+async def test_who_answered_is_in_the_record_as_it_was_last_told(
+    office, database, engine_id, call_id
+):
+    def told(sequence, whom, after):
+        data = {"answered_by": whom, "answered_by_ms": after, "sign": "beep"}
+        return note(call_id, office.account_id, sequence, ANSWERED_BY, data)
+
+    async with Writer.open(database, engine_id) as writer:
+        writer.write(told(2, "human", 1300))
+        writer.write(told(3, "machine", 4100))
+        writer.write(change(call_id, office.account_id, 4, "agent_ringing"))
+        await writer.flushed()
+    assert await office.call(call_id, "answered_by, answered_by_ms") == ("machine", 4100)
+    assert await office.events(call_id) == ["queued", "answered_by", "answered_by", "agent_ringing"]

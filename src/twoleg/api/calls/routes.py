@@ -84,6 +84,7 @@ async def read_calls(
     cursor: Cursor = None,
     status: Word | None = None,
     outcome: Word | None = None,
+    answered_by: Word | None = None,
     disposition: WantedDisposition | None = None,
     user_id: Id | None = None,
     ring_group_id: Id | None = None,
@@ -97,6 +98,7 @@ async def read_calls(
     wanted = CallFilter(
         status=status,
         outcome=outcome,
+        answered_by=answered_by,
         disposition=disposition,
         user_id=user_id,
         ring_group_id=ring_group_id,

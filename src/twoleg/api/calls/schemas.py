@@ -38,9 +38,10 @@ _STORED_OPTIONS: Final = {
     "max_wait_seconds",
     "screen",
     "record",
+    "detect_machine",
 }
 # Accepted only with the value that changes nothing, until their features are there.
-_LATER: Final = ("detect_machine", "whisper_prompt_id")
+_LATER: Final = ("whisper_prompt_id",)
 
 
 class RingSeconds(Input):
@@ -59,7 +60,7 @@ class CallOptions(Input):
     screen: bool | None = None
     first: Literal["agent", "contact"] | None = None
     record: bool | None = None
-    detect_machine: Literal[False] | None = None
+    detect_machine: Literal[False, "continue", "hang_up"] | None = None
     whisper_prompt_id: None = None
     callback_url: Text | None = None
     metadata: JsonObject = Field(default_factory=dict)
@@ -175,6 +176,8 @@ class Call(Output):
     contact_ring_seconds: float | None
     talk_seconds: float | None
     total_seconds: float | None
+    answered_by: str | None
+    answered_by_ms: int | None
     failure: str | None
     disposition: str | None
     notes: str | None

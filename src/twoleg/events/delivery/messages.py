@@ -41,6 +41,8 @@ FINAL: Final = (
     "contact_ring_seconds",
     "talk_seconds",
     "total_seconds",
+    "answered_by",
+    "answered_by_ms",
 )
 
 

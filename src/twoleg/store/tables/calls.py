@@ -103,11 +103,15 @@ calls = Table(
     Column("contact_ring_seconds", SECONDS),
     Column("talk_seconds", SECONDS),
     Column("total_seconds", SECONDS),
+    # Who answered for the contact, by ear, and how long it took to tell.
+    Column("answered_by", Text),
+    Column("answered_by_ms", Integer),
     # What people say that it came to: one of the account's list, and in their own words.
     Column("disposition", Text),
     Column("notes", Text),
     # It was said while an engine had the call, and no event tells of it yet.
     boolean_column("disposition_untold"),
+    one_of("answered_by", "human", "machine", "unknown"),
     CheckConstraint("(status = 'ended') = (ended_at IS NOT NULL)", name="ended_has_a_time"),
     CheckConstraint("(ended_at IS NULL) = (outcome IS NULL)", name="ended_has_an_outcome"),
     postgresql_with={"fillfactor": 60},

@@ -1,0 +1,65 @@
+"""Listening to a far end for who answered: a media port's audio as a machine detector takes it."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from twoleg.calls.ports import MediaPort
+from twoleg.media import Codec, Decoder, MachineDetector
+
+LOOK_SECONDS: Final = 0.1
+"""How often is looked at what was heard: silence makes no event, and sound would make too many."""
+
+_LATE_SECONDS: Final = 0.2
+"""Packets that are missing for longer than that were never sent: it is silent there."""
+
+_RATE: Final = 8000
+
+
+class Listener:
+    """Hears one port from its beginning on; what does not come is silence.
+
+    Made by `listening_to`.
+    """
+
+    __slots__ = ("_began_at", "_decoders", "_loop", "detector")
+
+    def __init__(self) -> None:
+        self.detector = MachineDetector()
+        self._decoders: dict[Codec, Decoder] = {}
+        self._loop = asyncio.get_running_loop()
+        self._began_at = self._loop.time()
+
+    def take(self, codec: Codec, payload: bytes) -> None:
+        """Take the audio of one packet; for `MediaPort.tap`. Never raises."""
+        decoder = self._decoders.get(codec)
+        if decoder is None:
+            decoder = self._decoders[codec] = Decoder(codec)
+        samples = decoder.decode(payload)
+        if codec is Codec.G722:
+            # Voices and beeps lie in the lower band, as digits do.
+            samples = samples[::2]
+        self._let_pass(len(samples) / _RATE)
+        self.detector.take(samples)
+
+    def catch_up(self) -> MachineDetector:
+        """Let the time pass in which nothing came; give what is known by now."""
+        self._let_pass(0.0)
+        return self.detector
+
+    def _let_pass(self, seconds: float) -> None:
+        missing = self._loop.time() - self._began_at - self.detector.seconds - seconds
+        if missing > _LATE_SECONDS:
+            self.detector.pass_silence(missing)
+
+
+@contextmanager
+def listening_to(port: MediaPort) -> Iterator[Listener]:
+    """Hear all that a port receives while the block lasts; nobody else can tap it meanwhile."""
+    listener = Listener()
+    port.tap(listener.take)
+    try:
+        yield listener
+    finally:
+        port.tap(None)
