@@ -149,6 +149,14 @@ class Settings(BaseSettings):
     drain_seconds: float = Field(
         default=5.0, ge=0, description="How long running calls may go on once told to stop."
     )
+    reminder_minute_seconds: float = Field(
+        60,
+        gt=0,
+        le=60,
+        description=(
+            "Seconds of each minute between the tries of a reminder; fewer only to try plans out."
+        ),
+    )
     record_days: int | None = Field(
         default=None, ge=1, description="Days after which call records are removed; never if unset."
     )

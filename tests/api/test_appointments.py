@@ -230,6 +230,7 @@ class TestPlans:
             ({"voicemail": "message"}, "voicemail_text"),
             ({"weekdays": [8]}, "weekdays.0"),
             ({"max_attempts": 0}, "max_attempts"),
+            ({"ring_seconds": 4}, "ring_seconds"),
         ],
     )
     async def test_what_is_wrong_is_said_by_field(self, refused, fields, field):

@@ -1,11 +1,13 @@
 """From a reminder that is due to what becomes of its appointment, on a real database."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
 from twoleg.calls.outcomes import Outcome
 from twoleg.reminders.answers import Answer
+from twoleg.reminders.serving import do_everything
 
 
 class TestDue:
@@ -249,3 +251,30 @@ class TestAfterTheCall:
         await practice.answer(call_id, Answer.CONFIRMED)
         await practice.answer(call_id, Answer.HEARD)
         assert (await practice.read(visit)).status == "confirmed"
+
+
+async def test_it_rings_for_as_long_as_the_plan_says(practice):
+    await practice.plan(ring_seconds=20)
+    await practice.appointment()
+    await practice.make_due()
+    await practice.tick()
+    [(options,)] = await practice.execute("SELECT options FROM calls")
+    assert options["ring_seconds"] == {"contact": 20}
+
+
+async def test_minutes_between_tries_may_be_shorter_to_try_plans_out(practice):
+    await practice.plan(retry_busy_minutes=10)
+    visit = await practice.appointment()
+    await practice.make_due()
+    await practice.tick()
+    [(call_id, _)] = await practice.calls()
+    await practice.end(call_id, Outcome.CONTACT_BUSY)
+    async with await practice.database.connect() as connection:
+        await do_everything(connection, 1.0, timedelta(seconds=2))
+    [(pause,)] = await practice.execute(
+        """SELECT r.due_at - k.ended_at FROM reminders r, calls k
+           WHERE r.appointment_id = %s AND k.id = %s""",
+        visit.id,
+        call_id,
+    )
+    assert pause == timedelta(seconds=20)

@@ -56,6 +56,7 @@ SimulatorRtpPorts = Annotated[str | None, _option("simulator_rtp_ports", "LOW-HI
 MaxCalls = Annotated[str | None, _option("max_calls", "COUNT")]
 MaxQueuedSeconds = Annotated[str | None, _option("max_queued_seconds", "SECONDS")]
 DrainSeconds = Annotated[str | None, _option("drain_seconds", "SECONDS")]
+ReminderMinuteSeconds = Annotated[str | None, _option("reminder_minute_seconds", "SECONDS")]
 RecordDays = Annotated[str | None, _option("record_days", "DAYS")]
 RecordingsUrl = Annotated[str | None, _option("recordings_url", "URL")]
 RecordingsEndpoint = Annotated[str | None, _option("recordings_endpoint", "URL")]

@@ -34,6 +34,7 @@ from twoleg.cli.options import (
     RecordingsRegion,
     RecordingsSecretKey,
     RecordingsUrl,
+    ReminderMinuteSeconds,
     RtpPorts,
     SimulatorRtpPorts,
     SimulatorSip,
@@ -130,6 +131,7 @@ def engine(
 def worker(
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
+    reminder_minute_seconds: ReminderMinuteSeconds = None,
     record_days: RecordDays = None,
     webhooks_allow_private: WebhooksAllowPrivate = None,
     delivery_days: DeliveryDays = None,
@@ -147,7 +149,8 @@ def worker(
     from twoleg.cli import worker_process
 
     settings = settings_from(
-        data_dir=data_dir, database_url=database_url, record_days=record_days,
+        data_dir=data_dir, database_url=database_url,
+        reminder_minute_seconds=reminder_minute_seconds, record_days=record_days,
         webhooks_allow_private=webhooks_allow_private, delivery_days=delivery_days,
         recordings_url=recordings_url, recordings_endpoint=recordings_endpoint,
         recordings_region=recordings_region, recordings_access_key=recordings_access_key,

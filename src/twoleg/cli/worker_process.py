@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from twoleg.calls.background import background
 from twoleg.calls.recordings import serve_recordings
 from twoleg.cli.stopping import stop_requested
@@ -22,7 +24,7 @@ async def run(settings: Settings, url: str, *, supervised: bool) -> None:
         Database.open(url, max_connections=2) as database,
         open_jobs(database, _jobs(settings)) as jobs,
         background(
-            serve_reminders(database, policy),
+            serve_reminders(database, policy, timedelta(seconds=settings.reminder_minute_seconds)),
             serve_recordings(database, Objects.open(settings.objects), settings.data_dir),
         ),
         delivering(database, policy),

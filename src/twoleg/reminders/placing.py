@@ -69,7 +69,8 @@ WITH live AS MATERIALIZED (
 SELECT r.id, r.account_id, r.attempts, r.starts_at, r.line_id, p.id,
   coalesce(p.moments -> r.moment::int, '{}'), c.id, c.phone_number, c.opted_out,
   c.time_zone, a.time_zone, coalesce(p.quiet_hours, o.quiet_hours), p.weekdays, p.skip_holidays,
-  p.max_calls_per_day, p.max_calls_per_30_days, p.ring_group_id, n.phone_number, now(),
+  p.max_calls_per_day, p.max_calls_per_30_days, p.ring_group_id, p.ring_seconds, n.phone_number,
+  now(),
   (SELECT count(*) FROM reminder_attempts t WHERE t.contact_id = c.id
      AND t.placed_at > now() - interval '1 day'),
   (SELECT count(*) FROM reminder_attempts t WHERE t.contact_id = c.id
@@ -95,14 +96,15 @@ WITH wanted AS MATERIALIZED (
   SELECT x.*, nextval(pg_get_serial_sequence('calls', 'id')) AS call_id
   FROM jsonb_to_recordset(%(reminders)s::jsonb) AS x(
     id bigint, account_id bigint, contact_id bigint, line_id bigint, contact_phone_number text,
-    line_phone_number text, ring_group_id bigint, plan_id bigint, moment jsonb,
+    line_phone_number text, ring_group_id bigint, ring_seconds int, plan_id bigint, moment jsonb,
     starts_at timestamptz, time_zone text)
 ), placed AS (
   INSERT INTO calls (id, account_id, source, contact_id, line_id, contact_phone_number,
     line_phone_number, options, sequence) OVERRIDING SYSTEM VALUE
   SELECT call_id, account_id, 'reminder', contact_id, line_id, contact_phone_number,
     line_phone_number, jsonb_strip_nulls(jsonb_build_object(
-      'reminder_id', id, 'staff_ring_group_id', ring_group_id)), 1 FROM wanted
+      'reminder_id', id, 'staff_ring_group_id', ring_group_id,
+      'ring_seconds', jsonb_build_object('contact', ring_seconds))), 1 FROM wanted
 ), events AS (
   INSERT INTO call_events (account_id, call_id, sequence, type, at, data)
   SELECT account_id, call_id, 1, 'call.queued', now(), '{}' FROM wanted
@@ -141,6 +143,7 @@ class _Due(NamedTuple):
     max_calls_per_day: int
     max_calls_per_30_days: int
     ring_group_id: int | None
+    ring_seconds: int
     line_phone_number: str
     now: datetime
     calls_of_a_day: int
@@ -221,6 +224,7 @@ async def _place(connection: Connection, reminders: Sequence[_Due]) -> None:
             "contact_phone_number": reminder.contact_phone_number,
             "line_phone_number": reminder.line_phone_number,
             "ring_group_id": reminder.ring_group_id,
+            "ring_seconds": reminder.ring_seconds,
             "plan_id": reminder.plan_id,
             "moment": reminder.moment,
             "starts_at": reminder.starts_at,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from functools import partial
 from typing import Final
 
@@ -15,7 +16,7 @@ from twoleg.reminders.feeds.polling import serve_feeds
 from twoleg.reminders.importing.imports import take_in_next
 from twoleg.reminders.placing import AT_ONCE, place_due
 from twoleg.reminders.planning import BATCH, plan_waiting
-from twoleg.reminders.settling import settle_ended
+from twoleg.reminders.settling import MINUTE, settle_ended
 from twoleg.store import Database
 from twoleg.store.database import Connection
 from twoleg.store.lasting import stay_connected
@@ -25,10 +26,12 @@ TICK_SECONDS: Final = 1.0
 log = structlog.get_logger(__name__)
 
 
-async def serve_reminders(database: Database, policy: AddressPolicy) -> None:
+async def serve_reminders(
+    database: Database, policy: AddressPolicy, minute: timedelta = MINUTE
+) -> None:
     """Look after every account's reminders. Never returns; any number of workers may do so.
 
-    `policy` judges from where calendars may be fetched.
+    `policy` judges from where calendars may be fetched. A `minute` between tries is so long.
     """
     async with background(
         stay_connected(database, _serve_imports, "imports wait for the database"),
@@ -36,15 +39,17 @@ async def serve_reminders(database: Database, policy: AddressPolicy) -> None:
             database, partial(serve_feeds, policy=policy), "calendar feeds wait for the database"
         ),
     ):
-        await stay_connected(database, _serve, "reminders wait for the database")
+        await stay_connected(
+            database, partial(_serve, minute=minute), "reminders wait for the database"
+        )
 
 
-async def _serve(connection: Connection) -> None:
+async def _serve(connection: Connection, minute: timedelta) -> None:
     loop = asyncio.get_running_loop()
     passed = TICK_SECONDS
     while True:
         began_at = loop.time()
-        await do_everything(connection, passed)
+        await do_everything(connection, passed, minute)
         await asyncio.sleep(max(0.0, began_at + TICK_SECONDS - loop.time()))
         passed = loop.time() - began_at
 
@@ -55,10 +60,10 @@ async def _serve_imports(connection: Connection) -> None:
             await asyncio.sleep(TICK_SECONDS)
 
 
-async def do_everything(connection: Connection, seconds: float) -> None:
+async def do_everything(connection: Connection, seconds: float, minute: timedelta = MINUTE) -> None:
     """Do all that there is to do now; `seconds` have passed since the last time."""
     await _until_less_than(BATCH, connection, plan_waiting)
-    await _until_less_than(1, connection, settle_ended)
+    await _until_less_than(1, connection, partial(settle_ended, minute=minute))
     # What was answered is planned anew before anything is called.
     await _until_less_than(BATCH, connection, plan_waiting)
     async with connection.transaction():

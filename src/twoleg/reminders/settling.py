@@ -13,6 +13,7 @@ from twoleg.reminders.retries import RetryRules, next_attempt
 from twoleg.reminders.timing import Dropped
 from twoleg.store.database import Connection
 
+MINUTE: Final = timedelta(minutes=1)
 AT_ONCE: Final = 200
 """Calls that are settled in one transaction."""
 
@@ -89,10 +90,10 @@ class _Ended(NamedTuple):
         return self.told_answer or self.stored_answer
 
 
-async def settle_ended(connection: Connection) -> int:
+async def settle_ended(connection: Connection, minute: timedelta = MINUTE) -> int:
     """Settle up to `AT_ONCE` reminder calls that have ended; returns how many.
 
-    To be called in a transaction.
+    A `minute` of a plan's pauses is so long. To be called in a transaction.
     """
     cursor = await connection.execute(_ENDED, (AT_ONCE,))
     every = [_Ended(*row) for row in await cursor.fetchall()]
@@ -100,14 +101,14 @@ async def settle_ended(connection: Connection) -> int:
         # The database was away while the contact answered.
         if ended.told_answer is not None and ended.told_answer != ended.stored_answer:
             await apply_answer(connection, ended.call_id, Answer(ended.told_answer))
-    rows = [_settled(ended) for ended in every]
+    rows = [_settled(ended, minute) for ended in every]
     if rows:
         await connection.execute(_SETTLE, (json.dumps(rows, default=str),))
     return len(rows)
 
 
-def _settled(ended: _Ended) -> dict[str, Any]:
-    after = _after(ended)
+def _settled(ended: _Ended, minute: timedelta) -> dict[str, Any]:
+    after = _after(ended, minute)
     again = isinstance(after, datetime)
     return {
         "call_id": ended.call_id,
@@ -121,7 +122,7 @@ def _settled(ended: _Ended) -> dict[str, Any]:
     }
 
 
-def _after(ended: _Ended) -> datetime | Dropped | None:
+def _after(ended: _Ended, minute: timedelta) -> datetime | Dropped | None:
     """Return when the reminder is tried again, or why not; None: it was heard, or is outdated."""
     if ended.answer is not None or ended.has_moved:
         return None
@@ -135,8 +136,8 @@ def _after(ended: _Ended) -> datetime | Dropped | None:
         attempts=ended.attempts,
         rules=RetryRules(
             max_attempts=ended.max_attempts,
-            busy=timedelta(minutes=ended.retry_busy_minutes),
-            no_answer=timedelta(minutes=ended.retry_no_answer_minutes),
+            busy=ended.retry_busy_minutes * minute,
+            no_answer=ended.retry_no_answer_minutes * minute,
         ),
         hours=hours_of(
             contact_time_zone=ended.contact_time_zone,

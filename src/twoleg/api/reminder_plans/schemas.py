@@ -12,6 +12,7 @@ from twoleg.api.values import Id, Input, Name, Output, Text, Time, Whole, Word, 
 from twoleg.reminders.plans import MAX_MOMENTS, ChangeMeans, Voicemail, moment_to_json
 from twoleg.reminders.timing import MAX_DAYS_BEFORE, MAX_MINUTES_BEFORE, Moment
 
+MIN_RING_SECONDS, MAX_RING_SECONDS = 5, 180
 MAX_ATTEMPTS = 10
 MAX_RETRY_MINUTES = 24 * 60
 MAX_CALLS = 100
@@ -61,6 +62,7 @@ class ReminderPlanChange(Input):
     quiet_hours: QuietHours | None = absent()
     weekdays: Annotated[list[Weekday], Field(min_length=1, max_length=7)] = absent()
     skip_holidays: bool = absent()
+    ring_seconds: Annotated[Whole, Field(ge=MIN_RING_SECONDS, le=MAX_RING_SECONDS)] = absent()
     max_attempts: Annotated[Whole, Field(ge=1, le=MAX_ATTEMPTS)] = absent()
     retry_busy_minutes: Annotated[Whole, Field(ge=1, le=MAX_RETRY_MINUTES)] = absent()
     retry_no_answer_minutes: Annotated[Whole, Field(ge=1, le=MAX_RETRY_MINUTES)] = absent()
@@ -118,6 +120,7 @@ class ReminderPlan(Output):
     quiet_hours: dict[str, str] | None
     weekdays: list[int]
     skip_holidays: bool
+    ring_seconds: int
     max_attempts: int
     retry_busy_minutes: int
     retry_no_answer_minutes: int

@@ -49,6 +49,7 @@ class ReminderPlan:
     quiet_hours: Mapping[str, str] | None
     weekdays: Sequence[int]
     skip_holidays: bool
+    ring_seconds: int
     max_attempts: int
     retry_busy_minutes: int
     retry_no_answer_minutes: int

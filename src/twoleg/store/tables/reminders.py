@@ -69,6 +69,7 @@ reminder_plans = Table(
         server_default=text("'{1,2,3,4,5,6,7}'::smallint[]"),
     ),
     boolean_column("skip_holidays"),
+    integer_column("ring_seconds", 60),
     integer_column("max_attempts", 3),
     integer_column("retry_busy_minutes", 10),
     integer_column("retry_no_answer_minutes", 120),

@@ -31,6 +31,7 @@ CREATE TABLE reminder_plans (
     quiet_hours jsonb,
     weekdays smallint[] NOT NULL DEFAULT '{1,2,3,4,5,6,7}'::smallint[],
     skip_holidays boolean NOT NULL DEFAULT false,
+    ring_seconds integer NOT NULL DEFAULT 60,
     max_attempts integer NOT NULL DEFAULT 3,
     retry_busy_minutes integer NOT NULL DEFAULT 10,
     retry_no_answer_minutes integer NOT NULL DEFAULT 120,
