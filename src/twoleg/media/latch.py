@@ -4,6 +4,7 @@ A phone behind a NAT signals an address that nobody can reach; its real one is w
 come from. Once learned it stays, so that whoever finds the port out cannot take the stream over.
 """
 
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any, Final
 
@@ -15,6 +16,9 @@ PACKETS_TO_LEARN: Final = 3
 
 MAX_CANDIDATES: Final = 4
 """Sources that are being learned at once; a flood of others cannot grow it."""
+
+_REMEMBERED: Final = 1024
+"""Addresses of far ends that need not be read again."""
 
 RELATCH_SILENCE_SECONDS: Final = 2.0
 """The latched source must be silent for so long before its stream may come from elsewhere."""
@@ -99,10 +103,17 @@ def socket_address(host: str, port: int) -> SocketAddress | None:
     A name is none (it would be looked up on each packet), nor is the unspecified address (an old
     form of hold, RFC 2543), nor a group of receivers, nor port 0.
     """
+    literal = _reachable(host)
+    if literal is None or not 0 < port < 65536:
+        return None
+    return (literal, port, 0, 0) if ":" in literal else (literal, port)
+
+
+@lru_cache(_REMEMBERED)
+def _reachable(host: str) -> str | None:
+    """Return an address as sockets write it; None where nothing can or may be sent."""
     try:
         address = ip_address(host)
     except ValueError:
         return None
-    if not 0 < port < 65536 or address.is_unspecified or address.is_multicast:
-        return None
-    return (str(address), port) if address.version == 4 else (str(address), port, 0, 0)
+    return None if address.is_unspecified or address.is_multicast else str(address)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from twoleg.sip.remembered import remembered
 from twoleg.sip.sdp import Media, parse_number
 
 DYNAMIC_PAYLOAD_TYPES = range(96, 128)
@@ -94,6 +95,7 @@ def format_attributes(entry: AudioFormat) -> list[tuple[str, str | None]]:
     return lines
 
 
+@remembered
 def _parse_rtpmap(value: str) -> AudioFormat | None:
     number_text, _, mapping = value.partition(" ")
     encoding, *rates = mapping.strip().split("/")

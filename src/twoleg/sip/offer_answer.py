@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from ipaddress import ip_address
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from twoleg.sip.audio_formats import (
     DYNAMIC_PAYLOAD_TYPES,
@@ -13,7 +14,9 @@ from twoleg.sip.audio_formats import (
     read_formats,
 )
 from twoleg.sip.errors import LocalProtocolError, SipError
+from twoleg.sip.remembered import remembered
 from twoleg.sip.sdp import (
+    Attributes,
     Direction,
     MalformedDescription,
     Media,
@@ -30,6 +33,8 @@ _LONGEST_PTIME = 60
 _MAX_PORT = 65_535
 # AVPF (RFC 4585) is AVP with leave, not duty, to send more RTCP.
 _PROTOCOLS = ("RTP/AVP", "RTP/AVPF")
+_REMEMBERED = 256
+"""Offers and answers that are remembered by what they say of codecs."""
 
 
 class SessionRejected(SipError):
@@ -83,7 +88,7 @@ class _Match:
     codec: AudioFormat
     send_payload_type: int
     dtmf_send_payload_type: int | None
-    received: dict[int, AudioFormat]
+    received: Mapping[int, AudioFormat]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +127,7 @@ class AudioSession:
         self._session_id = session_id
         self._version = 0
         # Our last description without its origin: the version rises when this changes.
-        self._described: SessionDescription | None = None
+        self._described = ""
         self._layout = _Layout()
         self._direction = Direction.SENDRECV
         # RFC 3264 8.3.2: an encoding keeps its payload type for the whole session.
@@ -209,26 +214,18 @@ class AudioSession:
         self, formats: tuple[AudioFormat, ...], direction: Direction, *, mux: bool = False
     ) -> bytes:
         """Write a description. Its version rises by one if it says something new."""
-        attributes = [attribute for entry in formats for attribute in format_attributes(entry)]
-        attributes.append(("ptime", str(self.local.ptime)))
-        if mux:
-            attributes.append(("rtcp-mux", None))
-        attributes.append((direction.value, None))
-        audio = Media(
-            "audio",
-            self.local.port,
-            self._layout.protocol,
-            tuple(str(entry.payload_type) for entry in formats),
-            attributes=tuple(attributes),
-        )
-        description = SessionDescription(
-            address=self.local.address, media=self._layout.with_audio(audio)
-        )
-        if description != self._described:
-            self._described = description
+        local, layout = self.local, self._layout
+        numbers, attributes = _audio_lines(formats, local.ptime, direction, mux)
+        audio = Media("audio", local.port, layout.protocol, numbers, attributes=attributes)
+        description = SessionDescription(address=local.address, media=layout.with_audio(audio))
+        described = str(description)
+        if described != self._described:
+            self._described = described
             self._version += 1
-        origin = Origin(str(self._session_id), str(self._version), self.local.address)
-        return replace(description, origin=origin).to_bytes()
+        origin = Origin(str(self._session_id), str(self._version), local.address)
+        # The origin is the second line (RFC 8866 5).
+        version, _, rest = described.partition("\r\n")
+        return f"{version}\r\no={origin}\r\n{rest}".encode("utf-8", "surrogateescape")
 
     def _choose_media(self, description: SessionDescription) -> tuple[int, _Match]:
         """Find the audio section to be answered: its place, and what it has in common with us.
@@ -313,10 +310,9 @@ class AudioSession:
         text = description.address_of(media)
         if text is None:
             raise SessionRejected("the audio stream has no address")
-        try:
-            address = ip_address(text)
-        except ValueError:
-            raise SessionRejected("the address of the audio stream is no IP address") from None
+        address = _ip_address(text)
+        if address is None:
+            raise SessionRejected("the address of the audio stream is no IP address")
         if address.is_unspecified:
             # Held the old way (RFC 3264 8.4): where the far end is has not changed.
             return self.agreed.address if self.agreed else text
@@ -325,6 +321,8 @@ class AudioSession:
         return text
 
     def _with_session_payload_type(self, wanted: AudioFormat) -> AudioFormat:
+        if not self._payload_types:
+            return wanted
         taken = {number for kind, number in self._payload_types.items() if kind != wanted.kind}
         number = self._payload_types.get(wanted.kind, wanted.payload_type)
         if number in taken:
@@ -354,18 +352,44 @@ def _direction(description: SessionDescription, media: Media) -> Direction:
 
 
 def _match_answer(offered: tuple[AudioFormat, ...], media: Media) -> _Match:
-    answered = read_formats(media, {f.payload_type: f for f in offered})
+    rtpmaps = tuple([each for each in media.attributes if each[0] == "rtpmap"])
+    match = _match(offered, media.formats, rtpmaps)
+    if match is None:
+        raise SessionRejected("the answer has no codec of the offer")
+    return match
+
+
+@lru_cache(_REMEMBERED)
+def _match(
+    offered: tuple[AudioFormat, ...], formats: tuple[str, ...], rtpmaps: Attributes
+) -> _Match | None:
+    """Find what an answer has of an offer; a phone gives the same answer call after call."""
+    answer = Media("audio", 0, "", formats, attributes=rtpmaps)
+    answered = read_formats(answer, {f.payload_type: f for f in offered})
     ours = {f.kind: f for f in offered}
     common = [f for f in answered if f.kind in ours]
     codec = next((f for f in common if not f.is_telephone_event), None)
     if codec is None:
-        raise SessionRejected("the answer has no codec of the offer")
+        return None
     events = _telephone_event_for(codec, common)
     received = {ours[f.kind].payload_type: ours[f.kind] for f in common}
     # We are sent our own payload types (RFC 3264 5.1), but some send those of their answer.
     for theirs in common:
         received.setdefault(theirs.payload_type, ours[theirs.kind])
     return _Match(ours[codec.kind], codec.payload_type, _number_of(events), received)
+
+
+@lru_cache(_REMEMBERED)
+def _audio_lines(
+    formats: tuple[AudioFormat, ...], ptime: int, direction: Direction, mux: bool
+) -> tuple[tuple[str, ...], Attributes]:
+    """Give the payload types and attributes of our m= section."""
+    attributes = [attribute for entry in formats for attribute in format_attributes(entry)]
+    attributes.append(("ptime", str(ptime)))
+    if mux:
+        attributes.append(("rtcp-mux", None))
+    attributes.append((direction.value, None))
+    return tuple([str(entry.payload_type) for entry in formats]), tuple(attributes)
 
 
 def _telephone_event_for(codec: AudioFormat, formats: Iterable[AudioFormat]) -> AudioFormat | None:
@@ -384,6 +408,14 @@ def _number_of(entry: AudioFormat | None) -> int | None:
     return None if entry is None else entry.payload_type
 
 
+@remembered
+def _ip_address(text: str) -> IPv4Address | IPv6Address | None:
+    try:
+        return ip_address(text)
+    except ValueError:
+        return None
+
+
 def _rtcp(media: Media, address: str) -> tuple[str, int] | None:
     """Where RTCP goes: the port above, or what a=rtcp says (RFC 3605)."""
     if {"RS:0", "RR:0"} <= set(media.bandwidths):
@@ -394,11 +426,10 @@ def _rtcp(media: Media, address: str) -> tuple[str, int] | None:
         return (address, media.port + 1) if media.port < _MAX_PORT else None
     if len(words) < 4:
         return address, port
-    try:
-        other = ip_address(words[3])
-    except ValueError:
+    other = _ip_address(words[3])
+    if other is None or other.is_unspecified or other.is_multicast:
         return address, port
-    if other.is_unspecified or other.is_multicast or (":" in words[3]) != (":" in address):
+    if (":" in words[3]) != (":" in address):
         return address, port
     return words[3], port
 

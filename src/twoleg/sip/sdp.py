@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 
 from twoleg.sip.errors import SipError
+from twoleg.sip.remembered import remembered
 
 MAX_BYTES = 16_384
 """The longest description that is read; browsers with all their candidates stay below 8 kB."""
@@ -191,29 +192,29 @@ def parse_number(text: str, maximum: int) -> int | None:
     return number if number <= maximum else None
 
 
+class _Part:
+    """The session's part of a description, or one m= section, while it is read."""
+
+    __slots__ = ("address", "attributes", "bandwidths")
+
+    def __init__(self) -> None:
+        self.address: str | None = None
+        self.attributes: list[tuple[str, str | None]] = []
+        self.bandwidths: list[str] = []
+
+
 class _Reader:
     """Takes a description in line by line."""
 
-    __slots__ = (
-        "_address",
-        "_attributes",
-        "_bandwidths",
-        "_media",
-        "_name",
-        "_origin",
-        "_section",
-        "_session",
-    )
+    __slots__ = ("_media", "_name", "_origin", "_part", "_section")
 
     def __init__(self) -> None:
         self._origin: Origin | None = None
         self._name = "-"
-        self._address: str | None = None
-        # The a= and b= lines of the part that is being read: the session's or a section's.
-        self._attributes: list[tuple[str, str | None]] = []
-        self._bandwidths: list[str] = []
-        self._session = SessionDescription()
-        self._section: Media | None = None
+        self._part = _Part()
+        self._section: tuple[str, int, str, tuple[str, ...]] | None = None
+        """The m= line of the part that is read; None: it is the session's."""
+
         self._media: list[Media] = []
 
     def read(self, text: str) -> SessionDescription:
@@ -222,51 +223,74 @@ class _Reader:
             raise MalformedDescription(f"it has more than {MAX_LINES} lines")
         if lines[0].rstrip("\r \t") != "v=0":
             raise MalformedDescription("a description begins with v=0", 1)
+        session = self._part
         for number, line in enumerate(lines[1:], 2):
             line = line.rstrip("\r \t\0")
+            if line.startswith("a="):
+                self._part.attributes.append(_parse_attribute(line))
+                continue
             if not line:
                 continue
             if line[1:2] != "=":
                 raise MalformedDescription("it is not a letter and an equals sign", number)
             if line[0] == "m":
-                self._close_part()
+                self._close_section()
                 if len(self._media) == MAX_MEDIA:
                     raise MalformedDescription(f"it has more than {MAX_MEDIA} m= lines", number)
                 self._section = _parse_media(line[2:], number)
+                self._part = _Part()
             else:
                 self._take(line[0], line[2:].strip(" \t"), number)
-        self._close_part()
-        return replace(self._session, media=tuple(self._media))
+        self._close_section()
+        return SessionDescription(
+            self._origin,
+            self._name,
+            session.address,
+            tuple(session.attributes),
+            tuple(self._media),
+            tuple(session.bandwidths),
+        )
 
     def _take(self, kind: str, value: str, number: int) -> None:
-        if kind == "a":
-            name, colon, rest = value.partition(":")
-            self._attributes.append((name.strip(" \t").lower(), rest.lstrip() if colon else None))
-        elif kind == "c":
-            address = _parse_connection(value, number)
-            if self._section is None:
-                self._address = address
-            elif self._section.address is None:
-                self._section = replace(self._section, address=address)
+        if kind == "c":
+            address = _parse_connection(value)
+            if address is None:
+                raise MalformedDescription(
+                    "a c= line is IN, an address type and an address", number
+                )
+            if self._section is None or self._part.address is None:
+                self._part.address = address
         elif kind == "b":
-            self._bandwidths.append(value)
+            self._part.bandwidths.append(value)
         elif kind == "o" and self._section is None:
             self._origin = _parse_origin(value)
         elif kind == "s" and self._section is None:
             self._name = value or "-"
 
-    def _close_part(self) -> None:
-        attributes, self._attributes = tuple(self._attributes), []
-        bandwidths, self._bandwidths = tuple(self._bandwidths), []
-        if self._section is None:
-            self._session = SessionDescription(
-                self._origin, self._name, self._address, attributes, bandwidths=bandwidths
+    def _close_section(self) -> None:
+        if self._section is not None:
+            kind, port, protocol, formats = self._section
+            part = self._part
+            self._media.append(
+                Media(
+                    kind,
+                    port,
+                    protocol,
+                    formats,
+                    part.address,
+                    tuple(part.attributes),
+                    tuple(part.bandwidths),
+                )
             )
-        else:
-            self._media.append(replace(self._section, attributes=attributes, bandwidths=bandwidths))
 
 
-def _parse_media(value: str, number: int) -> Media:
+@remembered
+def _parse_attribute(line: str) -> tuple[str, str | None]:
+    name, colon, rest = line[2:].strip(" \t").partition(":")
+    return name.strip(" \t").lower(), rest.lstrip() if colon else None
+
+
+def _parse_media(value: str, number: int) -> tuple[str, int, str, tuple[str, ...]]:
     words = value.split()
     if len(words) < 3:
         raise MalformedDescription("an m= line has a kind, a port, a protocol and formats", number)
@@ -274,18 +298,16 @@ def _parse_media(value: str, number: int) -> Media:
     port = parse_number(words[1].partition("/")[0], _MAX_PORT)
     if port is None:
         raise MalformedDescription("the port of an m= line is none", number)
-    return Media(words[0].lower(), port, words[2], tuple(words[3:]))
+    return words[0].lower(), port, words[2], tuple(words[3:])
 
 
-def _parse_connection(value: str, number: int) -> str:
+@remembered
+def _parse_connection(value: str) -> str | None:
     words = value.split()
     if len(words) != _CONNECTION_WORDS or words[0].upper() != "IN":
-        raise MalformedDescription("a c= line is IN, an address type and an address", number)
+        return None
     # What follows the slash are the TTL and the count of multicast addresses.
-    address = words[2].partition("/")[0].strip("[]")
-    if not address:
-        raise MalformedDescription("a c= line has no address", number)
-    return address
+    return words[2].partition("/")[0].strip("[]") or None
 
 
 def _parse_origin(value: str) -> Origin | None:
