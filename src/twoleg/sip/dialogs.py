@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from twoleg.sip.drafts import Draft
@@ -12,12 +12,13 @@ from twoleg.sip.fields import NameAddr
 from twoleg.sip.message import Message, Request, Response
 from twoleg.sip.transport import Destination, Flow, Transport
 from twoleg.sip.uri import SipUri, TelUri, Uri, parse_uri
+from twoleg.sip.values import immutable
 
 RECOVERED_CSEQ_GAP = 1000
 """How far a recovered dialog skips ahead: past whatever its first owner sent (12.2.1.1)."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class DialogIdentity:
     """All that a later request of the dialog needs, also from another process.
 

@@ -13,6 +13,7 @@ from enum import Enum
 from twoleg.sip.errors import InvalidValue, LocalProtocolError
 from twoleg.sip.fields import TOKEN, quote, split_outside_quotes
 from twoleg.sip.headers import Headers
+from twoleg.sip.values import immutable
 
 MAX_CHALLENGES = 8
 """The most challenges of one response that are looked at."""
@@ -52,7 +53,7 @@ def make_ha1s(username: str, realm: str, password: str) -> dict[str, str]:
     return {a.value: a.ha1(username, realm, password) for a in DigestAlgorithm}
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class Credentials:
     """A user name with its password, or with HA1 by algorithm name ("MD5", "SHA-256").
 
@@ -82,7 +83,7 @@ class Credentials:
         return algorithm.ha1(self.username, realm, self.password)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class Challenge:
     """A challenge that we can answer: the value of WWW-Authenticate or Proxy-Authenticate.
 
@@ -267,7 +268,7 @@ def digest_response(
     return algorithm.hash(f"{ha1}:{nonce}:{nonce_count:08x}:{cnonce}:auth:{ha2}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class Authorization:
     """The value of Authorization or Proxy-Authorization: the answer to a challenge.
 

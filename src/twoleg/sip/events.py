@@ -1,4 +1,4 @@
-"""What the user agent tells its user: one frozen dataclass for each kind of event.
+"""What the user agent tells its user: one value for each kind of event.
 
 A leg's events end with exactly one of `Refused` (it was never answered, as its user saw it) or
 `Ended` (it had been answered, accepted or adopted). Nothing follows it for that leg.
@@ -6,9 +6,10 @@ A leg's events end with exactly one of `Refused` (it was never answered, as its 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, TypeAlias
+
+from twoleg.sip.values import immutable
 
 if TYPE_CHECKING:
     from .dialogs import DialogIdentity
@@ -27,7 +28,7 @@ class RefusalCause(Enum):
     REDIRECTS = "redirects"  # redirected in a circle, to nowhere usable, or too often
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class Progress:
     """A provisional response above 100. `reliable` ones have been acknowledged by PRACK."""
 
@@ -39,7 +40,7 @@ class Progress:
     response: Response
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class Answered:
     """The first 2xx of an outgoing leg. Its ACK leaves with `UserAgent.acknowledge`.
 
@@ -54,7 +55,7 @@ class Answered:
     response: Response
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class Refused:
     """The leg is over without having been answered.
 
@@ -72,7 +73,7 @@ class Refused:
     response: Response | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class Established:
     """The ACK of our 2xx has come: an incoming leg is confirmed.
 
@@ -84,7 +85,7 @@ class Established:
     identity: DialogIdentity
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class Ended:
     """The leg, once answered, is over and its last exchange is complete.
 
@@ -99,7 +100,7 @@ class Ended:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class Offered:
     """The peer offers a new session description: answer_offer() or refuse_offer()."""
 
@@ -108,14 +109,14 @@ class Offered:
     method: str
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class OfferWanted:
     """A re-INVITE without an offer: answer_offer() with our offer; `OfferAnswered` follows."""
 
     leg: int
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class OfferAnswered:
     """Our offer was accepted."""
 
@@ -123,7 +124,7 @@ class OfferAnswered:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class OfferRefused:
     """Our offer was refused; the session goes on as it was."""
 
@@ -131,7 +132,7 @@ class OfferRefused:
     status: int
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class InfoReceived:
     """An INFO in the dialog. It has been answered with 200."""
 
@@ -140,7 +141,7 @@ class InfoReceived:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class Invited:
     """An INVITE for a new dialog: ring_back(), accept() or reject()."""
 
@@ -149,7 +150,7 @@ class Invited:
     flow: Flow
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class RequestReceived:
     """A request that is the user's to answer with respond(). `leg`: the dialog it came in."""
 
@@ -159,7 +160,7 @@ class RequestReceived:
     leg: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class RequestCompleted:
     """A request of ours outside or inside a dialog is over.
 
@@ -171,7 +172,7 @@ class RequestCompleted:
     cause: RefusalCause
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class DestinationFailed:
     """A destination did not answer, could not be reached or said 503 (RFC 3263 4.3)."""
 

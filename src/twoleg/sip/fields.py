@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from twoleg.sip.errors import InvalidValue
 from twoleg.sip.uri import (
@@ -15,6 +14,7 @@ from twoleg.sip.uri import (
     parse_host_port,
     parse_uri,
 )
+from twoleg.sip.values import immutable
 
 MAX_CSEQ = 2**31 - 1
 """RFC 3261 8.1.1.5."""
@@ -43,7 +43,7 @@ _PLAIN_ADDRESS = re.compile(
 _MAX_PORT = 65535
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class Via:
     """One Via value (RFC 3261 20.42); `transport` is upper case and may be one unknown to us."""
 
@@ -115,7 +115,7 @@ class Via:
         return None
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class NameAddr:
     """An address with a display name (RFC 3261 20.10): From, To, Contact, Route and their like.
 
@@ -205,7 +205,7 @@ class NameAddr:
         return find_parameter(self.parameters, "tag")
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class CSeq:
     """A CSeq value (RFC 3261 20.16)."""
 
@@ -227,7 +227,7 @@ class CSeq:
         return f"{self.number} {self.method}"
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class Reason:
     """Why a request is sent (RFC 3326): `protocol` SIP or Q.850, its code, a text."""
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from twoleg.sip.values import immutable
+
 if TYPE_CHECKING:
     from .digest import Credentials
     from .fields import NameAddr
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 HeaderFields = tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class UserAgentConfig:
     """Settings of one user agent.
 
@@ -37,7 +39,7 @@ class UserAgentConfig:
     t4: float = 5.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class Invitation:
     """A leg to be rung.
 
@@ -62,7 +64,7 @@ class Invitation:
     contact_parameters: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class OutOfDialogRequest:
     """A request outside any dialog: OPTIONS, REGISTER, MESSAGE.
 
@@ -84,7 +86,7 @@ class OutOfDialogRequest:
     cseq: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class ResponseSpec:
     """A response to a request that was passed to the user. An empty reason: the standard one."""
 
@@ -95,7 +97,7 @@ class ResponseSpec:
     content_type: str = "application/sdp"
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class Outgoing:
     """Bytes to send: by `flow` if it is given and still open, else to `destination`.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from twoleg.sip.client_transaction import ClientTransaction
@@ -18,9 +17,10 @@ from twoleg.sip.message import Response
 from twoleg.sip.timers import Timer
 from twoleg.sip.transport import Destination, Transport
 from twoleg.sip.uri import parse_uri
+from twoleg.sip.values import immutable
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class InviteIdentity:
     """What the CANCEL of an INVITE repeats, and where it goes.
 

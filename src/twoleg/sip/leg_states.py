@@ -7,9 +7,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
+
+from twoleg.sip.values import immutable
 
 
 class LegState(Enum):
@@ -77,7 +78,7 @@ LegTable: TypeAlias = Mapping[LegState, Mapping[LegInput, Step]]
 _S, _I, _A = LegState, LegInput, LegAction
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class LegMachine:
     """The table of one kind of leg, and its first state."""
 

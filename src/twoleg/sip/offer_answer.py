@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
@@ -24,6 +24,7 @@ from twoleg.sip.sdp import (
     SessionDescription,
     parse_number,
 )
+from twoleg.sip.values import immutable
 
 DEFAULT_PTIME = 20
 """Milliseconds of audio in a packet (RFC 3551 4.2)."""
@@ -45,7 +46,7 @@ class SessionRejected(SipError):
         self.reason = reason
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class LocalAudio:
     """What we can do: where we receive, our formats in order of preference, our packet time.
 
@@ -58,7 +59,7 @@ class LocalAudio:
     ptime: int = DEFAULT_PTIME
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class AgreedAudio:
     """What offer and answer came to.
 
@@ -81,7 +82,7 @@ class AgreedAudio:
     rtcp_mux: bool
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class _Match:
     """The formats that both sides have, ours by the payload types that we receive them under."""
 
@@ -91,7 +92,7 @@ class _Match:
     received: Mapping[int, AudioFormat]
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class _Layout:
     """The m= lines of the session in their order, with port 0; `audio` is the place of ours.
 

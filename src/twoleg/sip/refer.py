@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from twoleg.sip.errors import InvalidValue
@@ -10,6 +9,7 @@ from twoleg.sip.fields import NameAddr
 from twoleg.sip.interface import HeaderFields
 from twoleg.sip.message import Request, reason_phrase
 from twoleg.sip.uri import SipUri, TelUri
+from twoleg.sip.values import immutable
 
 SIPFRAG: Final = "message/sipfrag;version=2.0"
 
@@ -17,7 +17,7 @@ EXPIRES_SECONDS: Final = 180
 """How long the peer is told to expect news of one REFER."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class Refer:
     """A wish to have somebody else called. `number` names it in NOTIFYs: the REFER's CSeq."""
 

@@ -6,7 +6,7 @@ Who may register what is settled before: by digest, and by the user that it name
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from twoleg.sip.errors import InvalidValue
@@ -14,6 +14,7 @@ from twoleg.sip.fields import NameAddr
 from twoleg.sip.interface import ResponseSpec
 from twoleg.sip.transport import Address, Flow, Transport
 from twoleg.sip.uri import SipUri
+from twoleg.sip.values import immutable
 
 if TYPE_CHECKING:
     from twoleg.sip.message import Request
@@ -33,7 +34,7 @@ MAX_USER_AGENT = 200
 _SUPPORTED = frozenset({"path"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class RegistrarRules:
     """Seconds that a binding may live, and how many a user may have.
 
@@ -48,7 +49,7 @@ class RegistrarRules:
     max_bindings: int = 10
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class Binding:
     """Where a user is reached: a contact URI, and the way there.
 
@@ -98,7 +99,7 @@ class Binding:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class RegistrarResult:
     """The bindings that hold from now on, and the response that says so.
 

@@ -7,7 +7,7 @@ No I/O and no clock: `next_request` says what to send, `next_deadline` when to c
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from twoleg.sip.fields import NameAddr
 from twoleg.sip.interface import HeaderFields, OutOfDialogRequest
 from twoleg.sip.transport import Destination, Flow
 from twoleg.sip.uri import SipUri
+from twoleg.sip.values import immutable
 
 if TYPE_CHECKING:
     from twoleg.sip.digest import Credentials
@@ -48,7 +49,7 @@ class RegistrationState(Enum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class RegistrationConfig:
     """Where to register, who, and how to reach us.
 
@@ -74,7 +75,7 @@ class RegistrationConfig:
     longest_pause: float = 1800.0
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class RegistrationFailure:
     """Why the last attempt came to nothing; `status` is None if nobody answered."""
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 
 from twoleg.sip.errors import SipError
 from twoleg.sip.remembered import remembered
+from twoleg.sip.values import immutable
 
 MAX_BYTES = 16_384
 """The longest description that is read; browsers with all their candidates stay below 8 kB."""
@@ -70,7 +70,7 @@ class Direction(Enum):
 _DIRECTIONS = {direction.value: direction for direction in Direction}
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class Origin:
     """Who made the description, and which of its versions this is (RFC 8866 5.2)."""
 
@@ -83,7 +83,7 @@ class Origin:
         return f"{self.username} {self.session_id} {self.version} {format_address(self.address)}"
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class Media:
     """One m= section.
 
@@ -113,7 +113,7 @@ class Media:
         return lines
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class SessionDescription:
     """A session description; `address` is that of the session's c= line, if it has one.
 

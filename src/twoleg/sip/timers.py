@@ -3,9 +3,10 @@
 import heapq
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
+
+from twoleg.sip.values import immutable
 
 COMPACT_ABOVE = 256
 """With more cancelled deadlines than this, and than live ones, the list is made anew."""
@@ -38,7 +39,7 @@ class Timer(Enum):
     SESSION_EXPIRY = "session expiry"  # RFC 4028: the peer is gone
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class Intervals:
     """How long each timer runs, in seconds, on unreliable and on reliable transports."""
 

@@ -8,11 +8,11 @@ diagrams in docs/sip-state-machines.md are drawn from here.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
 
 from .timers import Timer
+from .values import immutable
 
 
 class State(Enum):
@@ -80,7 +80,7 @@ Step: TypeAlias = tuple[State, Action]
 Table: TypeAlias = Mapping[State, Mapping[Input, Step]]
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class Machine:
     """One machine: its table, its first state, the timers that its states start and keep."""
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
+
+from twoleg.sip.values import immutable
 
 
 class Transport(Enum):
@@ -41,7 +42,7 @@ _BY_NAME = {member.value: member for member in Transport} | {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class Address:
     """An IP address (a literal, IPv6 without brackets) and a port."""
 
@@ -52,7 +53,7 @@ class Address:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class Flow:
     """The way a message came or goes: a pair of addresses and, if any, the connection's number."""
 
@@ -62,7 +63,7 @@ class Flow:
     connection: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class Destination:
     """A next hop, whose host may still be a name. No port: RFC 3263 decides.
 

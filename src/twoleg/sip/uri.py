@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import AddressValueError, IPv6Address
 from urllib.parse import quote, unquote
 
 from twoleg.sip.errors import InvalidValue
 from twoleg.sip.transport import Transport
+from twoleg.sip.values import immutable
 
 Parameters = tuple[tuple[str, str | None], ...]
 """Names in lower case with their values; None for a parameter that has no `=`."""
@@ -36,7 +37,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9_.~!*'()+$-]*").fullmatch
 _STRICT_PARAMETERS = ("user", "ttl", "method", "maddr", "transport")
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class SipUri:
     """A `sip:` or `sips:` URI with all escapes taken out.
 
@@ -123,7 +124,7 @@ class SipUri:
         return sorted(self.headers) == sorted(other.headers)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class TelUri:
     """A `tel:` URI (RFC 3966); `number` has no visual separators, and a `+` if it is global."""
 
@@ -143,7 +144,7 @@ class TelUri:
         return "tel"
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class OtherUri:
     """A URI of a scheme that we do not take apart."""
 

@@ -1,16 +1,17 @@
 """How a phone is set up."""
 
 import socket
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from twoleg.sip import DigestAlgorithm, RegistrarRules, Transport
+from twoleg.sip.values import immutable
 from twoleg.sip_io.connections import ConnectionLimits
 from twoleg.sip_io.gatekeeper import ShutOutRules
 from twoleg.sip_io.resolver import ResolverConfig
 from twoleg.sip_io.tls import TlsConfig
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class Listen:
     """An address to listen on; port 0 takes a free one."""
 
@@ -19,7 +20,7 @@ class Listen:
     port: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class PhoneConfig:
     """How a phone listens, what it says of itself, and its bounds.
 

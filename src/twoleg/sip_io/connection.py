@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from twoleg.sip import (
@@ -16,6 +15,7 @@ from twoleg.sip import (
     StreamParser,
     Transport,
 )
+from twoleg.sip.values import immutable
 
 if TYPE_CHECKING:
     from twoleg.sip_io.connections import Connections
@@ -29,7 +29,7 @@ MAX_UNHEARD = 64
 PONG = b"\r\n"
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class Peer:
     """What makes a connection fit for a destination: where it leads, and who was proved."""
 

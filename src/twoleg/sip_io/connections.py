@@ -4,11 +4,11 @@ import asyncio
 import itertools
 from collections import Counter, OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
 from twoleg.sip import Address, Destination, Flow, Outgoing, Transport
+from twoleg.sip.values import immutable
 from twoleg.sip_io.connection import Connection, Peer
 from twoleg.sip_io.counters import Counters
 from twoleg.sip_io.inbox import Inbox
@@ -23,7 +23,7 @@ CLOSE_SECONDS = 1.0
 SWEEP_SECONDS = 10.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class ConnectionLimits:
     """How many connections there may be, and how long one may be silent, in seconds.
 

@@ -2,11 +2,11 @@
 
 from collections import OrderedDict
 from collections.abc import Collection
-from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
 from twoleg.sip import Flow, Request
+from twoleg.sip.values import immutable
 
 MAX_SOURCES = 10_000
 """Sources that are remembered; the one heard of longest ago is forgotten first."""
@@ -48,7 +48,7 @@ class KnownAddresses:
         return host in self.hosts
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class ShutOutRules:
     """So many refused requests within so many seconds close the door for a while."""
 

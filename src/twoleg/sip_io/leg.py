@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from twoleg.sip import (
@@ -21,6 +20,7 @@ from twoleg.sip import (
     Refused,
     Request,
 )
+from twoleg.sip.values import immutable
 
 if TYPE_CHECKING:
     from twoleg.sip_io.legs import Legs
@@ -29,7 +29,7 @@ MAX_UNREAD = 32
 """Progress reports that wait to be read; the oldest give way."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class Answer:
     """A 2xx to our INVITE: its SDP, and what a later BYE needs."""
 
@@ -38,7 +38,7 @@ class Answer:
     identity: DialogIdentity
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class LegEnd:
     """How an answered leg ended."""
 
@@ -48,7 +48,7 @@ class LegEnd:
     reason: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class Info:
     """A SIP INFO within the call (RFC 6086), as DTMF comes from some phones."""
 
@@ -56,7 +56,7 @@ class Info:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class Session:
     """How what comes later is dealt with; an offer with None is refused with 488.
 

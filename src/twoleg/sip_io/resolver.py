@@ -5,7 +5,7 @@ import ipaddress
 import random
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from itertools import groupby
 from socket import AF_INET, AF_INET6, SOCK_DGRAM, gaierror
@@ -19,6 +19,7 @@ import dns.nameserver
 import dns.resolver
 
 from twoleg.sip import Destination, SipUri, Transport
+from twoleg.sip.values import immutable
 
 MAX_CACHED_QUESTIONS = 4096
 MAX_BLACKLISTED = 4096
@@ -58,7 +59,7 @@ class UnresolvedHost(Exception):
         self.temporary = temporary
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class ResolverConfig:
     """`nameservers` are (address, port) pairs; empty means those of the system.
 
@@ -73,7 +74,7 @@ class ResolverConfig:
     blacklist_seconds: float = 60.0
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class _Question:
     """What is left to ask once the URI has been looked at: `transport` None means any."""
 
@@ -83,7 +84,7 @@ class _Question:
     secure: bool
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class _Server:
     """One host to try; the rank is NAPTR's order and preference, the rest is SRV's."""
 
@@ -95,7 +96,7 @@ class _Server:
     weight: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class _Found:
     expires: float
     servers: tuple[_Server, ...] = ()

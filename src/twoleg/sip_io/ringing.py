@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import TracebackType
 
 from twoleg.sip import Credentials, Destination, Flow, NameAddr, Request, SipUri
+from twoleg.sip.values import immutable
 from twoleg.sip_io.leg import Info, Leg
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class RingRequest:
     """Whom to ring, and what to say.
 

@@ -3,11 +3,11 @@
 import ipaddress
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from twoleg.sip import SipError, SipUri
+from twoleg.sip.values import immutable
 
 
 class WrongCertificate(Exception):
@@ -19,7 +19,7 @@ class WrongCertificate(Exception):
         self.identities = identities
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class TlsConfig:
     """Our own certificate (needed to listen, sent to peers that ask) and whom we trust.
 
