@@ -13,6 +13,7 @@ from twoleg.settings import Settings
 TOKEN = "token-of-the-first-account"
 CONTACT_NUMBER = "+18181276544"
 LINE_NUMBER = "+18552562001"
+DIRECTORY = ("users", "ring_groups", "contacts", "trunks", "lines", "prompts")
 REMINDED = ("reminder_plans", "appointments")
 
 
@@ -165,6 +166,17 @@ async def account(execute, add_account):
             (made.line_id, made.trunk_id),
         ),
         (
+            """INSERT INTO prompts (id, account_id, name, kind, seconds)
+               VALUES (1, %s, 'Victim''s greeting', 'upload', 0.02)""",
+            (made.id,),
+        ),
+        (
+            """INSERT INTO prompt_audio (prompt_id, codec, bytes)
+               SELECT 1, codec, decode(repeat('d5', 160), 'hex')
+               FROM unnest('{PCMU,PCMA,G722}'::text[]) codec""",
+            (),
+        ),
+        (
             """INSERT INTO reminder_plans (id, account_id, name, line_id, moments, text)
                VALUES (1, %s, 'Before', %s, '[{"days_before": 1}]', 'Hello')""",
             (made.id, made.line_id),
@@ -183,7 +195,7 @@ async def account(execute, add_account):
         ("INSERT INTO webhook_receivers (account_id, webhook_id) VALUES (%s, 1)", (made.id,)),
     ):
         await execute(query, *parameters)
-    for table in ("users", "ring_groups", "contacts", "trunks", "lines", "webhooks", *REMINDED):
+    for table in (*DIRECTORY, "webhooks", *REMINDED):
         await execute(
             f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), max(id)) FROM {table}"
         )

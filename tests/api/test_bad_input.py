@@ -21,6 +21,7 @@ WRITES = [
     ("POST", "lines"),
     ("POST", "trunks"),
     ("POST", "tokens"),
+    ("POST", "prompts"),
     ("POST", "calls"),
     ("POST", "webhooks"),
     ("POST", "reminder-plans"),
@@ -32,6 +33,7 @@ WRITES = [
     ("PATCH", "lines/1"),
     ("PATCH", "trunks/1"),
     ("PATCH", "tokens/1"),
+    ("PATCH", "prompts/1"),
     ("PATCH", "webhooks/1"),
     ("PATCH", "reminder-plans/1"),
     ("PATCH", "appointments/1"),
@@ -96,7 +98,7 @@ async def test_a_body_of_ten_megabytes_is_413_that_names_the_limit(account, clie
 
 @pytest.mark.parametrize("id_", ["0", "-1", "abc", "1.0", "%00", str(2**63), "1e3", "9" * 400])
 async def test_an_id_that_can_be_nobodys_is_404(id_, account, client):
-    for path in ("users", "ring-groups", "contacts", "lines", "trunks", "tokens", "calls"):
+    for path in ("users", "ring-groups", "contacts", "lines", "prompts", "tokens", "calls"):
         for method in ("GET", "DELETE"):
             reply = await client.request(method, f"/api/v1/{path}/{id_}")
             assert reply.status_code == 404, (method, path)
@@ -150,6 +152,8 @@ NAMES = [
     "sip_password",
     "time_zone",
     "language",
+    "text",
+    "whisper_prompt_id",
 ]
 GOOD = ["x", "a@b", "+18181234567", "192.0.2.1", "1", "US", "in_order", "2999-01-01T00:00:00Z"]
 VALUES = st.recursive(

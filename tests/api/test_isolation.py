@@ -175,7 +175,7 @@ def references(schema, description):
     for field, of_field in schema["properties"].items():
         if field.endswith("_ids"):
             yield field, [field.removesuffix("s")]
-        elif field.endswith("_id") and field not in ("whisper_prompt_id", "external_id"):
+        elif field.endswith("_id") and field != "external_id":
             yield field, field
         else:
             for kind in [of_field, *of_field.get("anyOf", [])]:
@@ -186,6 +186,7 @@ def references(schema, description):
 
 def plural_of(reference):
     name = json.dumps(reference).strip('[]{}"').partition('"')[0]
+    name = "prompt_id" if name.endswith("prompt_id") else name
     return f"/api/v1/{name.removesuffix('_id').replace('_', '-')}s"
 
 

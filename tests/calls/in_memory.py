@@ -8,6 +8,7 @@ from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from twoleg.calls.in_turn import InTurn
 from twoleg.calls.journal import ClaimLost
 from twoleg.calls.outcomes import EndedBy
 from twoleg.calls.plan import AgentPlan, AgentRound, CallPlan, ContactPlan, LegPlan
@@ -406,8 +407,9 @@ class MemoryPort:
 
     def play(self, audio, *, loop=False):
         assert self.remote is not None
-        self.heard.append(getattr(audio, "audio", audio))
-        return MemoryPlayback(self, getattr(audio, "seconds", 1.0))
+        parts = (audio.first, audio.second) if isinstance(audio, InTurn) else (audio,)
+        self.heard.extend(getattr(part, "audio", part) for part in parts)
+        return MemoryPlayback(self, sum(getattr(part, "seconds", 1.0) for part in parts))
 
     @contextmanager
     def listening(self):

@@ -1,15 +1,21 @@
 """Reminders on real sockets: a real engine, real speech, real digits, and a real database."""
 
 import asyncio
+from array import array
 from contextlib import asynccontextmanager
 
 import pytest
+from audio_files import tone_file
 from calls.engine.test_real_call import LOOPBACK, RTP_PORTS, config, far_end
 
 from twoleg.calls.engine import Engine
 from twoleg.calls.leg_media import LegMedia
-from twoleg.media import Codec, Decoder, EmbeddedPlane, steady
+from twoleg.media import Codec, Decoder, EmbeddedPlane, dominant_tone, steady
+from twoleg.prompts import PromptStudio, create_prompt
 from twoleg.reminders.calls import reminder_call
+
+ENOUGH_SAMPLES = 1600
+"""Of what is loud: 200 ms."""
 
 
 class Person:
@@ -18,6 +24,7 @@ class Person:
     def __init__(self, *digits):
         self.digits = digits
         self.heard = asyncio.Event()
+        self.first = array("h")
         self._decoder = Decoder(Codec.PCMU)
 
     async def behave(self, call, port):
@@ -32,8 +39,11 @@ class Person:
             port.send_digit(digit)
 
     def _listen(self, codec, payload):
-        if max(map(abs, self._decoder.decode(payload))) > 2000:
-            self.heard.set()
+        samples = self._decoder.decode(payload)
+        if max(map(abs, samples)) > 2000:
+            self.first.extend(samples)
+            if len(self.first) >= ENOUGH_SAMPLES:
+                self.heard.set()
 
 
 @asynccontextmanager
@@ -78,6 +88,29 @@ async def test_a_contact_hears_speech_and_answers_with_digits(
     [(outcome, source)] = await practice.execute("SELECT outcome, source FROM calls")
     assert (outcome, source) == ("connected", "reminder")
     assert await practice.reminder(visit) == ("done", 1, None)
+
+
+async def test_a_plans_prompt_is_heard_in_place_of_a_text(practice, database, database_url):
+    data = tone_file("ogg", "libopus", 48_000, hertz=700, seconds=1.0)
+
+    async def read():
+        return data
+
+    async with PromptStudio.open() as studio, database.connection() as connection:
+        made = await studio.of_file(read)
+        fields = {"name": "Dr. Gray", **made.fields}
+        prompt = await create_prompt(connection, practice.account_id, fields, made.sound)
+    await practice.plan(text=None, prompt_id=prompt.id)
+    visit = await practice.appointment()
+    person = Person("1")
+    async with clinic(practice, database_url) as (far, _):
+        far.behave = person.behave
+        await practice.make_due()
+        await practice.tick()
+        await far.next_call()
+        assert await settled(practice, visit) == "confirmed"
+        await far.end()
+    assert dominant_tone(person.first[:1600], 8000, (350, 700, 1400)) == 700
 
 
 async def test_a_busy_contact_is_tried_again_soon(practice, database_url):

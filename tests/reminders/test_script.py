@@ -9,6 +9,7 @@ from calls.in_memory import (
     RINGS_FOR_EVER,
     Answers,
     HangsUp,
+    MemoryPrompts,
     Presses,
     Refuses,
     Rings,
@@ -87,7 +88,7 @@ class Staff(NobodyElse):
 def remind():
     """Tell a reminder call to its end; gives what was told, and the desk."""
 
-    def remind(*contact, staff=(), agents=None, seed=None, **fields):
+    def remind(*contact, staff=(), agents=None, seed=None, prompts=None, **fields):
         desk = Desk(reminder(**fields))
 
         def make(plan, equipment, writer, **options):
@@ -96,7 +97,7 @@ def remind():
 
         async def main(loop):
             plan = replace(call_plan(), rounds=())
-            told = prepare({"contact": contact} | (agents or {}), plan, make=make)
+            told = prepare({"contact": contact} | (agents or {}), plan, make=make, prompts=prompts)
             await told.story.run()
             told.ended_at = loop.time()
             told.assert_nothing_is_left()
@@ -243,6 +244,29 @@ def test_the_answer_is_among_the_calls_events(remind):
     told, _ = remind(*ANSWERED, Presses(9.0, "1"))
     answers = [data for kind, data in told.writer.notes if kind == "call.reminder_answered"]
     assert answers == [{"answer": "heard"}, {"answer": "confirmed"}]
+
+
+class TestPrompts:
+    """The plan's own recording in place of its text."""
+
+    def test_a_prompt_is_played_and_what_the_digits_do_is_said_behind_it(self, remind):
+        prompts = MemoryPrompts(prompt_4="Dr. Gray says hello")
+        told, desk = remind(*ANSWERED, Presses(12.0, "1"), prompts=prompts, prompt_id=4)
+        assert heard(told) == ["Dr. Gray says hello", MESSAGE, sentence(Sentence.CONFIRMED)]
+        assert desk.answers == [Answer.HEARD, Answer.CONFIRMED]
+
+    def test_it_can_be_cut_off_by_a_digit(self, remind):
+        prompts = MemoryPrompts(prompt_4="Dr. Gray says hello")
+        told, desk = remind(*ANSWERED, Presses(6.0, "1"), prompts=prompts, prompt_id=4)
+        assert desk.answers == [Answer.CONFIRMED]
+        assert told.plane.used[0].cut_off_at[0] == pytest.approx(6.0, abs=0.01)
+
+    @pytest.mark.parametrize("prompts", [None, MemoryPrompts()])
+    def test_nobody_is_rung_for_a_prompt_that_cannot_be_had(self, remind, prompts):
+        told, desk = remind(*ANSWERED, prompts=prompts, prompt_id=4)
+        assert told.outcome == "failed"
+        assert told.phone.legs == {}
+        assert desk.answers == []
 
 
 @pytest.mark.parametrize("seed", range(30))

@@ -28,6 +28,8 @@ from twoleg.api.imports.routes import router as imports
 from twoleg.api.lines.routes import router as lines
 from twoleg.api.measurements import Measurements
 from twoleg.api.pages import PREFIX
+from twoleg.api.prompts.bodies import MAX_BODY_BYTES as MAX_PROMPT_BYTES
+from twoleg.api.prompts.routes import router as prompts
 from twoleg.api.recordings.routes import router as recordings
 from twoleg.api.reminder_plans.routes import router as reminder_plans
 from twoleg.api.reports.routes import router as reports
@@ -41,12 +43,16 @@ from twoleg.calls.admission import Admission
 from twoleg.calls.recordings import RecordingLinks
 from twoleg.events import EventStream
 from twoleg.events.addresses import AddressPolicy
+from twoleg.prompts import PromptStudio
 from twoleg.reminders.importing.imports import MAX_BYTES as MAX_IMPORT_BYTES
 from twoleg.settings import Settings
 from twoleg.store import Database
 from twoleg.store.objects import Objects
 
-UPLOADS: Final = {f"{PREFIX}/appointments/import": MAX_IMPORT_BYTES}
+UPLOADS: Final = {
+    f"{PREFIX}/appointments/import": MAX_IMPORT_BYTES,
+    f"{PREFIX}/prompts": MAX_PROMPT_BYTES,
+}
 
 
 class App(FastAPI):
@@ -80,10 +86,12 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
         async with (
             Admission.open(database) as admission,
             EventStream.open(database) as event_stream,
+            PromptStudio.open() as prompt_studio,
         ):
             app.state.admission = admission
             app.state.objects = Objects.open(settings.objects)
             app.state.event_stream = event_stream
+            app.state.prompt_studio = prompt_studio
             yield
 
     app = App(
@@ -113,7 +121,7 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
 
 
 def _routers() -> list[APIRouter]:
-    directory = [users, ring_groups, contacts, lines, trunks, tokens, account]
+    directory = [users, ring_groups, contacts, lines, trunks, prompts, tokens, account]
     reminders = [reminder_plans, appointments, appointment_feeds, imports]
     return [
         calls,

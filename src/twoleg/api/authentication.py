@@ -23,6 +23,8 @@ SCHEMES: Final = (
     HTTPBasic(scheme_name="basic", auto_error=False, description="The token is the password."),
     APIKeyQuery(name="api_token", scheme_name="query", auto_error=False),
 )
+# Bodies that are not read before it is known who asks.
+_FILES: Final = ("text/csv", "text/calendar", "multipart/form-data")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ async def _body_fields(request: Request) -> dict[str, Any]:
 
 
 def _is_a_file(request: Request) -> bool:
-    return request.headers.get("content-type", "").lower().startswith(("text/csv", "text/calendar"))
+    return request.headers.get("content-type", "").lower().startswith(_FILES)
 
 
 def requires(*scopes: Scope) -> Callable[..., Coroutine[Any, Any, Principal]]:

@@ -41,7 +41,7 @@ class BodyTooLarge(HTTPException):
 class BodyLimit:
     """ASGI middleware: a route never receives more than MAX_BODY_BYTES of body.
 
-    `uploads` are paths that take more, and how much.
+    `uploads` are paths, with those below them, that take files, and how large ones.
     """
 
     def __init__(self, app: ASGIApp, uploads: Mapping[str, int]) -> None:
@@ -54,7 +54,7 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         received = 0
-        limit = self._uploads.get(scope["path"], MAX_BODY_BYTES)
+        limit = self._limit(scope)
 
         async def limited() -> Message:
             nonlocal received
@@ -66,6 +66,18 @@ class BodyLimit:
             return message
 
         await self._app(scope, limited, send)
+
+    def _limit(self, scope: Scope) -> int:
+        path = scope["path"]
+        for upload, limit in self._uploads.items():
+            if path == upload or path.startswith(f"{upload}/"):
+                return MAX_BODY_BYTES if _is_json(scope) else limit
+        return MAX_BODY_BYTES
+
+
+def _is_json(scope: Scope) -> bool:
+    kind: bytes = dict(scope["headers"]).get(b"content-type", b"")
+    return kind.partition(b";")[0].strip().lower().endswith((b"/json", b"+json"))
 
 
 async def read_body(receive: Receive) -> bytes | None:

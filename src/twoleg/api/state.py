@@ -11,6 +11,7 @@ from twoleg.calls.admission import Admission
 from twoleg.calls.recordings import RecordingLinks
 from twoleg.events import EventStream
 from twoleg.events.addresses import AddressPolicy
+from twoleg.prompts import PromptStudio
 from twoleg.store import Database
 from twoleg.store.objects import Objects
 
@@ -43,10 +44,15 @@ def _recording_links(request: Request) -> RecordingLinks:
     return cast(RecordingLinks, request.app.state.recording_links)
 
 
+def _prompt_studio(request: Request) -> PromptStudio:
+    return cast(PromptStudio, request.app.state.prompt_studio)
+
+
 ObjectsOf = Annotated[Objects, Depends(_objects)]
 RecordingLinksOf = Annotated[RecordingLinks, Depends(_recording_links)]
 DatabaseOf = Annotated[Database, Depends(_database)]
 AdmissionOf = Annotated[Admission, Depends(_admission)]
 AddressPolicyOf = Annotated[AddressPolicy, Depends(_address_policy)]
 EventStreamOf = Annotated[EventStream, Depends(_event_stream)]
+PromptStudioOf = Annotated[PromptStudio, Depends(_prompt_studio)]
 MeasurementsOf = Annotated[Measurements, Depends(_measurements)]

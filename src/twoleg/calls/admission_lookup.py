@@ -88,6 +88,7 @@ def ask(position: int, asked: Asked, *, contact_number: str | None = None) -> di
         "line_id": request.line_id,
         "line_number": _international(request.line_phone_number),
         "agent_number": _international(request.user_phone_number),
+        "whisper_prompt_id": request.options.get("whisper_prompt_id"),
     }
 
 

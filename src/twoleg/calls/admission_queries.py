@@ -55,10 +55,12 @@ SELECT r.position, t.account_id, t.scopes,
        EXISTS (SELECT FROM lines o WHERE o.account_id = t.account_id AND o.deleted_at IS NULL
                AND o.phone_number = r.agent_number) AS agent_is_own_line,
        a.quiet_hours, a.time_zone AS account_time_zone,
-       coalesce(c.time_zone, n.time_zone) AS contact_time_zone, now() AS now
+       coalesce(c.time_zone, n.time_zone) AS contact_time_zone, now() AS now,
+       pr.id AS whisper_prompt_id
 FROM json_to_recordset(%s::json) AS r(
        position int, token text, user_id bigint, ring_group_id bigint, contact_id bigint,
-       contact_number text, line_id bigint, line_number text, agent_number text)
+       contact_number text, line_id bigint, line_number text, agent_number text,
+       whisper_prompt_id bigint)
 JOIN tokens t ON t.token_hash = decode(r.token, 'hex') AND t.deleted_at IS NULL
      AND (t.expires_at IS NULL OR t.expires_at > now())
 JOIN accounts a ON a.id = t.account_id
@@ -70,6 +72,8 @@ LEFT JOIN contacts c ON c.id = r.contact_id AND c.account_id = t.account_id
 LEFT JOIN lines l ON l.id = r.line_id AND l.account_id = t.account_id AND l.deleted_at IS NULL
 LEFT JOIN lines ln ON ln.phone_number = r.line_number AND ln.account_id = t.account_id
      AND ln.deleted_at IS NULL
+LEFT JOIN prompts pr ON pr.id = r.whisper_prompt_id AND pr.account_id = t.account_id
+     AND pr.deleted_at IS NULL
 LEFT JOIN LATERAL (
      SELECT min(k.id) AS id, bool_or(k.opted_out) AS opted_out, max(k.time_zone) AS time_zone
      FROM contact_phone_numbers p JOIN contacts k ON k.id = p.contact_id

@@ -62,6 +62,7 @@ class Found(NamedTuple):
     account_time_zone: str
     contact_time_zone: str | None
     now: datetime
+    whisper_prompt_id: int | None
 
 
 class Candidate(NamedTuple):
@@ -121,6 +122,7 @@ def _check_selected(request: CallRequest, found: Found, errors: Errors) -> None:
         "line_id": (request.line_id, found.line_id),
         "user_id": (request.user_id, found.user_id),
         "ring_group_id": (request.ring_group_id, found.ring_group_id),
+        "whisper_prompt_id": (request.options.get("whisper_prompt_id"), found.whisper_prompt_id),
     }
     for name, (asked, there) in selected.items():
         if asked is not None and there is None:

@@ -26,6 +26,7 @@ from twoleg.calls.phrases import language_for
 from twoleg.calls.plan import CallPlan
 from twoleg.calls.planning import Surroundings, plan_of
 from twoleg.calls.ports import Equipment
+from twoleg.calls.prompt_book import PromptBook
 from twoleg.calls.recordings import RecordingDesk
 from twoleg.calls.recovery import Recovery, join
 from twoleg.calls.spoken_texts import SpokenPhrases, SpokenTexts
@@ -166,7 +167,13 @@ class Engine:
                 opening = RecordingDesk.open(database, Objects.open(objects), config.data_dir)
                 recordings = await enter(opening)
             equipment = Equipment(
-                phone, plane, tones, phrases, trunks=trunks, recordings=recordings
+                phone,
+                plane,
+                tones,
+                phrases,
+                prompts=PromptBook(database),
+                trunks=trunks,
+                recordings=recordings,
             )
             here = Surroundings(engine_id, ours, random.random)
 

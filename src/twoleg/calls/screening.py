@@ -4,10 +4,11 @@ import asyncio
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, overload
+from typing import Final
 
 from twoleg.calls.call_leg import CallLeg
 from twoleg.calls.concurrency import first_of
+from twoleg.calls.in_turn import Followed
 from twoleg.calls.plan import LegPlan
 from twoleg.calls.ports import Playable
 from twoleg.directory.accounts import Screening
@@ -71,30 +72,7 @@ class WithPause:
 
     def frames(self, codec: Codec) -> Sequence[bytes]:
         """Return the frames of both; neither is copied, or encoded before it is played."""
-        return _Followed(self.audio.frames(codec), _PAUSE.frames(codec))
-
-
-class _Followed(Sequence[bytes]):
-    """One sequence of frames behind another."""
-
-    __slots__ = ("_first", "_second")
-
-    def __init__(self, first: Sequence[bytes], second: Sequence[bytes]) -> None:
-        self._first = first
-        self._second = second
-
-    def __len__(self) -> int:
-        return len(self._first) + len(self._second)
-
-    @overload
-    def __getitem__(self, index: int) -> bytes: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[bytes]: ...
-    def __getitem__(self, index: int | slice) -> bytes | Sequence[bytes]:
-        if isinstance(index, slice):
-            return [self[at] for at in range(*index.indices(len(self)))]
-        beyond = index - len(self._first)
-        return self._first[index] if beyond < 0 else self._second[beyond]
+        return Followed(self.audio.frames(codec), _PAUSE.frames(codec))
 
 
 async def _presses_one(leg: CallLeg) -> bool:

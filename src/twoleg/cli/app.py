@@ -27,6 +27,7 @@ COMMANDS = {
     "contacts": "twoleg.cli.resources:contacts",
     "lines": "twoleg.cli.resources:lines",
     "trunks": "twoleg.cli.resources:trunks",
+    "prompts": "twoleg.cli.prompts:prompts",
     "tokens": "twoleg.cli.resources:tokens",
     "webhooks": "twoleg.cli.webhooks:webhooks",
     "appointments": "twoleg.cli.appointments:appointments",

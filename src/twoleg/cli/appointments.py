@@ -28,9 +28,10 @@ reminder_plans = commands(
         "reminder-plans",
         "reminder plan",
         ("id", "name", "is_default", "active", "line_id", "moments"),
-        "name, is_default, active, line_id, ring_group_id, moments, text, language, change_means,"
-        " quiet_hours, weekdays, skip_holidays, ring_seconds, max_attempts,"
-        " retry_busy_minutes, retry_no_answer_minutes, max_calls_per_day, max_calls_per_30_days",
+        "name, is_default, active, line_id, ring_group_id, moments, text, prompt_id, language,"
+        " change_means, voicemail, voicemail_text, voicemail_prompt_id, quiet_hours, weekdays,"
+        " skip_holidays, ring_seconds, max_attempts, retry_busy_minutes,"
+        " retry_no_answer_minutes, max_calls_per_day, max_calls_per_30_days",
     )
 )
 appointments = commands(

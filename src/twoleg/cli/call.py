@@ -14,6 +14,7 @@ from twoleg.cli.options import AsJson
 from twoleg.cli.output import print_fields, print_json, print_table
 from twoleg.cli.planned_call import print_plan
 from twoleg.cli.resources import assigned
+from twoleg.cli.saving import save
 
 MAX_KNOWN = 1000
 """Calls whose parties are kept to name them beside their events."""
@@ -145,19 +146,7 @@ def recording(
     output: Annotated[Path, typer.Option(help="The WAV file to write; it must not be there.")],
 ) -> None:
     """Save a call's recording: the agent on the left, the contact on the right."""
-    # Only a whole file gets the name.
-    part = output.with_name(output.name + ".part")
-    try:
-        if output.exists():
-            raise FileExistsError(None, "File exists", str(output))
-        with connected() as client, part.open("wb") as file:
-            client.download(f"/calls/{id_}/recording", file)
-        part.rename(output)
-    except OSError as error:
-        typer.echo(f"{output}: {error.strerror}", err=True)
-        raise typer.Exit(ExitCode.FAILED) from error
-    finally:
-        part.unlink(missing_ok=True)
+    save(f"/calls/{id_}/recording", output)
 
 
 @calls.command()

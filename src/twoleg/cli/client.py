@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
@@ -18,6 +19,9 @@ from twoleg.cli.exit_codes import ExitCode
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 TIMEOUT_SECONDS = 30.0
+UPLOAD_TIMEOUT_SECONDS = 180.0
+"""A file is converted before the reply comes."""
+
 PAGE_ROWS = 200
 SILENCE_SECONDS = 45.0
 """A stream that is silent for so long, heartbeats too, has broken off."""
@@ -108,6 +112,14 @@ class Client:
         """POST a file."""
         headers = {"Content-Type": content_type}
         return self._send("POST", path, content=content, headers=headers, params=params)
+
+    def send_form(self, method: str, path: str, fields: Mapping[str, str], file: Path) -> Json:
+        """Send a form with a file. Raises OSError too."""
+        with file.open("rb") as opened:
+            files = {"file": (file.name, opened)}
+            return self._send(
+                method, path, data=fields, files=files, timeout=UPLOAD_TIMEOUT_SECONDS
+            )
 
     def patch(self, path: str, body: Json) -> Json:
         return self._send("PATCH", path, json=body)

@@ -19,12 +19,16 @@ ASSIGNMENTS = typer.Argument(
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """A kind of thing under `/api/v1/PATH`; `singular` is its name in help texts."""
+    """A kind of thing under `/api/v1/PATH`; `singular` is its name in help texts.
+
+    It has commands of its own in place of those that it is `without`.
+    """
 
     path: str
     singular: str
     columns: tuple[str, ...]
     fields: str
+    without: frozenset[str] = frozenset()
 
 
 def assigned(assignments: list[str]) -> Json:
@@ -75,12 +79,14 @@ def commands(resource: Resource) -> typer.Typer:
         with connected() as client:
             show_one(client.get(f"/{resource.path}/{id_}"), as_json)
 
-    @group.command(help=f"Make a {resource.singular}. Fields: {resource.fields}.")
-    def create(assignments: Annotated[list[str], ASSIGNMENTS], as_json: AsJson = False) -> None:
-        with connected() as client:
-            show_one(client.post(f"/{resource.path}", assigned(assignments)), as_json)
+    if "create" not in resource.without:
 
-    if resource.path != "tokens":
+        @group.command(help=f"Make a {resource.singular}. Fields: {resource.fields}.")
+        def create(assignments: Annotated[list[str], ASSIGNMENTS], as_json: AsJson = False) -> None:
+            with connected() as client:
+                show_one(client.post(f"/{resource.path}", assigned(assignments)), as_json)
+
+    if "update" not in resource.without:
 
         @group.command(help=f"Change a {resource.singular}. Fields: {resource.fields}.")
         def update(
@@ -143,5 +149,11 @@ trunks = commands(
     )
 )
 tokens = commands(
-    Resource("tokens", "token", ("id", "name", "scopes", "expires_at"), "name, scopes, expires_at")
+    Resource(
+        "tokens",
+        "token",
+        ("id", "name", "scopes", "expires_at"),
+        "name, scopes, expires_at",
+        without=frozenset({"update"}),
+    )
 )

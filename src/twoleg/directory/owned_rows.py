@@ -26,6 +26,7 @@ _TAKEN: Final = {
     "uq_users_account_id_email": "email",
     "uq_users_sip_username": "sip_username",
     "uq_lines_account_id_phone_number": "phone_number",
+    "uq_prompts_account_id_name": "name",
 }
 
 

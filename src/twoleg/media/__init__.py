@@ -17,7 +17,7 @@ from twoleg.media.recorder import RAW_SUFFIX, Recorder, Recording
 from twoleg.media.recording_wav import RenderedRecording, render_recording
 from twoleg.media.remote import RemoteStream
 from twoleg.media.tones import ToneBook, dtmf, steady
-from twoleg.media.wav import UnusableAudio, WavEncoding, WavWriter
+from twoleg.media.wav import UnusableAudio, WavEncoding, WavWriter, wav_of
 
 __all__ = [
     "RAW_SUFFIX",
@@ -53,4 +53,5 @@ __all__ = [
     "render_recording",
     "steady",
     "tone_levels",
+    "wav_of",
 ]

@@ -213,22 +213,30 @@ class WavWriter:
             self._file.close()
 
     def _header(self) -> bytes:
-        block = self._width * self._channels
-        wav_format = struct.pack(
-            "<HHIIHH",
-            self._encoding.value,
-            self._channels,
-            self._rate,
-            self._rate * block,
-            block,
-            8 * self._width,
-        )
-        fact = b""
-        if self._encoding is not WavEncoding.PCM:
-            # Whatever is not PCM says the size of its extension, and its number of samples.
-            wav_format += struct.pack("<H", 0)
-            fact = struct.pack("<4sII", b"fact", 4, self._bytes // block)
-        head = struct.pack("<4sI", b"fmt ", len(wav_format)) + wav_format + fact
-        size = 4 + len(head) + 8 + self._bytes + self._bytes % 2
-        riff = struct.pack("<4sI4s", b"RIFF", size, b"WAVE")
-        return riff + head + struct.pack("<4sI", b"data", self._bytes)
+        return wav_header(self._encoding, self._rate, self._channels, self._bytes)
+
+
+def wav_header(encoding: WavEncoding, rate: int, channels: int, size: int) -> bytes:
+    """Return what stands before `size` bytes of samples in a WAV file."""
+    width = 2 if encoding is WavEncoding.PCM else 1
+    block = width * channels
+    wav_format = struct.pack(
+        "<HHIIHH", encoding.value, channels, rate, rate * block, block, 8 * width
+    )
+    fact = b""
+    if encoding is not WavEncoding.PCM:
+        # Whatever is not PCM says the size of its extension, and its number of samples.
+        wav_format += struct.pack("<H", 0)
+        fact = struct.pack("<4sII", b"fact", 4, size // block)
+    head = struct.pack("<4sI", b"fmt ", len(wav_format)) + wav_format + fact
+    riff = struct.pack("<4sI4s", b"RIFF", 4 + len(head) + 8 + size + size % 2, b"WAVE")
+    return riff + head + struct.pack("<4sI", b"data", size)
+
+
+def wav_of(samples: "array[int]", rate: int) -> bytes:
+    """Return the WAV file of 16-bit mono samples, in an `array("h")`."""
+    if sys.byteorder == "big":
+        samples = samples[:]
+        samples.byteswap()
+    data = samples.tobytes()
+    return wav_header(WavEncoding.PCM, rate, 1, len(data)) + data

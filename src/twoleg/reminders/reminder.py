@@ -15,7 +15,8 @@ from twoleg.store.database import Connection
 
 _LOAD: Final = """
 SELECT r.id, a.id, p.text, p.voicemail, p.voicemail_text, p.change_means, p.ring_group_id,
-  coalesce(p.language, c.language), l.country, c.name, a.wall_starts_at, a.place, a.staff
+  coalesce(p.language, c.language), l.country, c.name, a.wall_starts_at, a.place, a.staff,
+  p.prompt_id, p.voicemail_prompt_id
 FROM reminders r JOIN appointments a ON a.id = r.appointment_id
   JOIN contacts c ON c.id = a.contact_id JOIN reminder_plans p ON p.id = a.reminder_plan_id
   JOIN lines l ON l.id = r.line_id
@@ -29,7 +30,7 @@ class Reminder:
 
     id: int
     appointment_id: int
-    text: str
+    text: str | None
     voicemail: str
     voicemail_text: str | None
     change_means: str
@@ -39,16 +40,18 @@ class Reminder:
     wall_starts_at: datetime
     place: str | None
     staff: str | None
+    prompt_id: int | None = None
+    voicemail_prompt_id: int | None = None
 
     @property
     def message(self) -> str:
-        """The reminder itself, and what the digits do."""
+        """The reminder itself, if it has no prompt, and what the digits do."""
         choices = menu(
             self.language,
             change_is_cancel=self.change_means == ChangeMeans.CANCEL,
             has_staff=self.ring_group_id is not None,
         )
-        return f"{self._filled(self.text)} {choices}"
+        return choices if self.text is None else f"{self._filled(self.text)} {choices}"
 
     @property
     def machine_message(self) -> str | None:

@@ -13,6 +13,7 @@ from twoleg.calls.agents import AgentSource, NoAgent, agent_on_the_line
 from twoleg.calls.call_leg import CallLeg
 from twoleg.calls.concurrency import alongside, first_of
 from twoleg.calls.contact import ContactNotReached, contact_on_the_line
+from twoleg.calls.in_turn import InTurn
 from twoleg.calls.journal import Clock, RecordWriter
 from twoleg.calls.outcomes import EndedBy, Outcome
 from twoleg.calls.plan import CallPlan
@@ -42,6 +43,14 @@ log = structlog.get_logger(__name__)
 
 class ReminderGone(Exception):
     """What the call was to remind of is not there any more."""
+
+
+class PromptMissing(Exception):
+    """The plan's prompt cannot be had: nobody is rung to hear what the digits of nothing do."""
+
+    def __init__(self, prompt_id: int) -> None:
+        super().__init__(f"prompt {prompt_id} cannot be had")
+        self.prompt_id = prompt_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +110,7 @@ class ReminderCall(Story):
         """Ring the contact, say what there is to say, take the answer."""
         # All of it is ready before anybody is rung.
         reminder = await self._desk.reminder(self._reminder_id)
-        message = await self._desk.texts.audio(reminder.message, reminder.language)
+        message = await self._message(reminder)
         for sentence in Sentence:
             await self._desk.texts.audio(said(sentence, reminder.language), reminder.language)
         journal = self._journal
@@ -120,6 +129,19 @@ class ReminderCall(Story):
             self._decide(Outcome.CONNECTED, EndedBy.SYSTEM)
         except ContactNotReached as missed:
             self._give_up_on_contact(missed.refusal)
+
+    async def _message(self, reminder: Reminder) -> Playable:
+        """Return what the contact hears first: the plan's text or prompt, and what digits do."""
+        spoken = await self._desk.texts.audio(reminder.message, reminder.language)
+        if reminder.prompt_id is None:
+            return spoken
+        prompts = self._equipment.prompts
+        prompt = None
+        if prompts is not None:
+            prompt = await prompts.audio(self._plan.account_id, reminder.prompt_id)
+        if prompt is None:
+            raise PromptMissing(reminder.prompt_id)
+        return InTurn(prompt, spoken)
 
     async def _contact_may_hang_up(self, contact: CallLeg) -> None:
         await contact.ended()

@@ -39,9 +39,8 @@ _STORED_OPTIONS: Final = {
     "screen",
     "record",
     "detect_machine",
+    "whisper_prompt_id",
 }
-# Accepted only with the value that changes nothing, until their features are there.
-_LATER: Final = ("whisper_prompt_id",)
 
 
 class RingSeconds(Input):
@@ -61,7 +60,7 @@ class CallOptions(Input):
     first: Literal["agent", "contact"] | None = None
     record: bool | None = None
     detect_machine: Literal[False, "continue", "hang_up"] | None = None
-    whisper_prompt_id: None = None
+    whisper_prompt_id: Id | None = None
     callback_url: Text | None = None
     metadata: JsonObject = Field(default_factory=dict)
 
@@ -103,10 +102,7 @@ def read_place_call(fields: Mapping[str, Any], policy: AddressPolicy) -> CallReq
     try:
         options = CallOptions.model_validate(own)
     except ValidationError as error:
-        errors = {
-            name: texts if name not in _LATER else [f"The {name} field is not supported yet."]
-            for name, texts in field_errors(error.errors(), skip=0).items()
-        }
+        errors = field_errors(error.errors(), skip=0)
     callback_url = options.callback_url
     if callback_url is not None:
         try:

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from twoleg.api.calls.schemas import PlaceCall
+from twoleg.api.prompts.schemas import NewPrompt, PromptChange
 from twoleg.api.two_legged_call import schemas as two_legged_call
 from twoleg.api.two_legged_call.routes import PATH
 
@@ -68,7 +69,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
     schemas = components.setdefault("schemas", {})
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
-    schemas |= {"Message": _MESSAGE, "InvalidData": _INVALID_DATA, **_place_call()}
+    schemas |= {"Message": _MESSAGE, "InvalidData": _INVALID_DATA, **_read_by_hand()}
     components["securitySchemes"] = _SECURITY
     for path in spec["paths"].values():
         for operation in path.values():
@@ -77,10 +78,13 @@ def describe(app: FastAPI) -> dict[str, Any]:
     return spec
 
 
-def _place_call() -> dict[str, Any]:
-    """Describe a body that FastAPI does not read: `read_place_call` does."""
-    schema = PlaceCall.model_json_schema(ref_template="#/components/schemas/{model}")
-    return {**schema.pop("$defs", {}), "PlaceCall": schema}
+def _read_by_hand() -> dict[str, Any]:
+    """Describe the bodies that FastAPI does not read: their routes do."""
+    described: dict[str, Any] = {}
+    for shape in (PlaceCall, NewPrompt, PromptChange):
+        schema = shape.model_json_schema(ref_template="#/components/schemas/{model}")
+        described |= {**schema.pop("$defs", {}), shape.__name__: schema}
+    return described
 
 
 def _complete(operation: dict[str, Any]) -> None:

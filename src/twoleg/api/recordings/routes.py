@@ -10,8 +10,8 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from twoleg.api.authentication import CallReader, CallWriter
 from twoleg.api.errors import NoSuchThing, reply, unavailable
 from twoleg.api.recordings.schemas import Recording
-from twoleg.api.recordings.streaming import stream
 from twoleg.api.state import DatabaseOf, ObjectsOf, RecordingLinksOf
+from twoleg.api.streaming import stream
 from twoleg.api.values import Id
 from twoleg.calls.recordings import (
     RecordingRow,

@@ -55,10 +55,12 @@ class ReminderPlanChange(Input):
     ring_group_id: Id | None = absent()
     moments: Annotated[list[MomentInput], Field(min_length=1, max_length=MAX_MOMENTS)] = absent()
     text: Text | None = absent()
+    prompt_id: Id | None = absent()
     language: Word | None = absent()
     change_means: ChangeMeans = absent()
     voicemail: Voicemail = absent()
     voicemail_text: Text | None = absent()
+    voicemail_prompt_id: Id | None = absent()
     quiet_hours: QuietHours | None = absent()
     weekdays: Annotated[list[Weekday], Field(min_length=1, max_length=7)] = absent()
     skip_holidays: bool = absent()
@@ -113,10 +115,12 @@ class ReminderPlan(Output):
     ring_group_id: int | None
     moments: list[dict[str, Any]]
     text: str | None
+    prompt_id: int | None
     language: str | None
     change_means: str
     voicemail: str
     voicemail_text: str | None
+    voicemail_prompt_id: int | None
     quiet_hours: dict[str, str] | None
     weekdays: list[int]
     skip_holidays: bool

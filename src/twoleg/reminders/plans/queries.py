@@ -17,7 +17,12 @@ from twoleg.store.database import Connection
 from twoleg.store.statements import Row, run
 
 _PLANS: Final = tables.reminder_plans
-_REFERENCES: Final = {"line_id": tables.lines, "ring_group_id": tables.ring_groups}
+_REFERENCES: Final = {
+    "line_id": tables.lines,
+    "ring_group_id": tables.ring_groups,
+    "prompt_id": tables.prompts,
+    "voicemail_prompt_id": tables.prompts,
+}
 
 
 async def list_plans(

@@ -33,6 +33,7 @@ from twoleg.store.tables.directory import (
     trunks,
     users,
 )
+from twoleg.store.tables.prompts import prompt_audio, prompts
 from twoleg.store.tables.recordings import recordings, signing_keys
 from twoleg.store.tables.reminders import (
     appointment_feeds,
@@ -73,6 +74,8 @@ __all__ = [
     "lines",
     "lost_legs",
     "metadata",
+    "prompt_audio",
+    "prompts",
     "recordings",
     "reminder_attempts",
     "reminder_plans",

@@ -8,6 +8,7 @@ from sqlalchemy import (
     Column,
     DateTime,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     LargeBinary,
@@ -34,6 +35,14 @@ from twoleg.store.tables.columns import (
     text_column,
     time_column,
 )
+
+
+def _prompt(column: str) -> ForeignKeyConstraint:
+    """Return the rule that `column` names a prompt of the same account, which then stays."""
+    return ForeignKeyConstraint(
+        ["account_id", column], ["prompts.account_id", "prompts.id"], ondelete="RESTRICT"
+    )
+
 
 reminder_plans = Table(
     "reminder_plans",
@@ -79,6 +88,8 @@ reminder_plans = Table(
     time_column("deleted_at"),
     one_of("change_means", "reschedule", "cancel"),
     one_of("voicemail", "hang_up", "message"),
+    _prompt("prompt_id"),
+    _prompt("voicemail_prompt_id"),
     Index(None, "account_id", "id"),
 )
 Index(

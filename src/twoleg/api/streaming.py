@@ -1,4 +1,4 @@
-"""An object as an HTTP reply: all of it, or the part that a Range asks for (RFC 9110 14)."""
+"""Audio as an HTTP reply: all of it, or the part that a Range asks for (RFC 9110 14)."""
 
 from __future__ import annotations
 
@@ -60,22 +60,36 @@ async def stream(
     Raises ObjectMissing, ObjectsUnavailable.
     """
     size = await objects.size(key)
+    try:
+        part = part_of(wanted, size)
+    except UnsatisfiableRange:
+        return _unsatisfiable(size)
+    status, whole, headers = _opened(part, size, name)
+    headers["Content-Length"] = str(whole.end - whole.start)
+    return StreamingResponse(objects.read(key, whole.start, whole.end), status, headers, media_type)
+
+
+def at_hand(data: bytes, wanted: str | None, *, media_type: str, name: str) -> Response:
+    """Reply with bytes, as `stream` does with an object."""
+    try:
+        part = part_of(wanted, len(data))
+    except UnsatisfiableRange:
+        return _unsatisfiable(len(data))
+    status, whole, headers = _opened(part, len(data), name)
+    return Response(data[whole.start : whole.end], status, headers, media_type)
+
+
+def _opened(part: Part | None, size: int, name: str) -> tuple[int, Part, dict[str, str]]:
     headers = {
         "Accept-Ranges": "bytes",
         "Cache-Control": "private, no-store",
         "Content-Disposition": f'inline; filename="{name}"',
     }
-    try:
-        part = part_of(wanted, size)
-    except UnsatisfiableRange:
-        return reply(416, "Range Not Satisfiable.", {"Content-Range": f"bytes */{size}"})
-    whole = part or Part(0, size)
-    headers["Content-Length"] = str(whole.end - whole.start)
-    if part is not None:
-        headers["Content-Range"] = f"bytes {part.start}-{part.end - 1}/{size}"
-    return StreamingResponse(
-        objects.read(key, whole.start, whole.end),
-        200 if part is None else 206,
-        headers,
-        media_type,
-    )
+    if part is None:
+        return 200, Part(0, size), headers
+    headers["Content-Range"] = f"bytes {part.start}-{part.end - 1}/{size}"
+    return 206, part, headers
+
+
+def _unsatisfiable(size: int) -> Response:
+    return reply(416, "Range Not Satisfiable.", {"Content-Range": f"bytes */{size}"})

@@ -1,0 +1,1 @@
+"""Prompts: list, make, read, hear, change, delete."""
