@@ -129,7 +129,7 @@ async def _run(connection: Connection, appointments: int) -> float:
         return await plan_waiting(connection)
 
     async def claim() -> int:
-        return await place_due(connection, 60.0)
+        return await place_due(connection)
 
     await connection.execute(CHANGE, (BATCH * PLAN_BATCHES,))
     before, began = _spent(connection), time.monotonic()

@@ -67,10 +67,11 @@ class Part:
 
 @dataclass(eq=False)
 class Parts:
-    """An api, two engines, a worker and the PostgreSQL that they share."""
+    """An api, two engines, a worker or two, and the PostgreSQL that they share."""
 
     server: EmbeddedServer
     directory: Path
+    workers: int = 1
     http_port: int = field(default_factory=free_port)
     sip_ports: tuple[int, int] = field(default_factory=lambda: (free_port(), free_port()))
     parts: dict[str, Part] = field(default_factory=dict)
@@ -83,7 +84,8 @@ class Parts:
                 f"engine {number}", "engine", "--sip", f"{LOOPBACK}:{port}",
                 "--rtp-ports", f"{low}-{low + RTP_PORTS - 1}",
             )  # fmt: skip
-        self._add("worker", "worker")
+        for name in ("worker", "worker 2")[: self.workers]:
+            self._add(name, "worker")
 
     def _add(self, name: str, *arguments: str) -> None:
         kept = {k: v for k, v in os.environ.items() if not k.startswith("TWOLEG_")}

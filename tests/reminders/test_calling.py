@@ -60,10 +60,11 @@ class TestDue:
         for _ in range(6):
             await practice.appointment()
         await practice.make_due()
-        await practice.tick(seconds=1)
-        assert len(await practice.calls()) == 2
-        await practice.tick(seconds=2)
-        assert len(await practice.calls()) == 6
+        for called in (2, 4, 6):
+            for _ in range(2):  # two workers, say
+                await practice.tick()
+            assert len(await practice.calls()) == called
+            await practice.let_a_second_pass()
 
     async def test_one_contact_has_one_reminder_call_at_a_time(self, practice):
         await practice.plan()

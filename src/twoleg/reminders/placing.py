@@ -22,6 +22,9 @@ SHARE: Final = 0.5
 The rest is left to agents, whose calls are never kept waiting by a morning of reminders.
 """
 
+RATE_SECONDS: Final = 0.9
+"""Calls so recent count towards the rate; a little under the second at which workers come round."""
+
 CONTACT_BUSY: Final = timedelta(minutes=2)
 """A contact who is being reminded of one appointment is called again so much later."""
 
@@ -43,7 +46,9 @@ WITH live AS MATERIALIZED (
 ), account_room AS MATERIALIZED (
   SELECT a.id AS account_id, least(
     %(limit)s,
-    ceil(%(share)s * a.calls_per_second * %(seconds)s),
+    ceil(%(share)s * a.calls_per_second) - (
+      SELECT count(*) FROM reminder_attempts t
+      WHERE t.account_id = a.id AND t.placed_at > now() - make_interval(secs => %(rate_seconds)s)),
     ceil(%(share)s * a.max_calls)
       - coalesce((SELECT sum(l.calls) FROM live l WHERE l.account_id = a.id), 0)) AS room
   FROM accounts a WHERE a.id IN (SELECT account_id FROM due_lines)
@@ -151,16 +156,15 @@ class _Due(NamedTuple):
     is_called: bool
 
 
-async def place_due(connection: Connection, seconds: float) -> int:
+async def place_due(connection: Connection) -> int:
     """Make calls of up to `AT_ONCE` reminders that are due; returns how many it dealt with.
 
-    `seconds` have passed since the last time, which the accounts' rates are held against. To be
-    called in a transaction; another process that is at it now has it all.
+    To be called in a transaction; another process that is at it now has it all.
     """
     cursor = await connection.execute(_LOCK)
     if await cursor.fetchone() != (True,):
         return 0
-    parameters = {"share": SHARE, "seconds": seconds, "limit": AT_ONCE}
+    parameters = {"share": SHARE, "rate_seconds": RATE_SECONDS, "limit": AT_ONCE}
     cursor = await connection.execute(_DUE, parameters)
     due = [_Due(*row) for row in await cursor.fetchall()]
     now: list[_Due] = []

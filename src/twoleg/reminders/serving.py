@@ -8,8 +8,6 @@ from datetime import timedelta
 from functools import partial
 from typing import Final
 
-import structlog
-
 from twoleg.calls.background import background
 from twoleg.events.addresses import AddressPolicy
 from twoleg.reminders.feeds.polling import serve_feeds
@@ -22,8 +20,6 @@ from twoleg.store.database import Connection
 from twoleg.store.lasting import stay_connected
 
 TICK_SECONDS: Final = 1.0
-
-log = structlog.get_logger(__name__)
 
 
 async def serve_reminders(
@@ -46,12 +42,10 @@ async def serve_reminders(
 
 async def _serve(connection: Connection, minute: timedelta) -> None:
     loop = asyncio.get_running_loop()
-    passed = TICK_SECONDS
     while True:
         began_at = loop.time()
-        await do_everything(connection, passed, minute)
+        await do_everything(connection, minute)
         await asyncio.sleep(max(0.0, began_at + TICK_SECONDS - loop.time()))
-        passed = loop.time() - began_at
 
 
 async def _serve_imports(connection: Connection) -> None:
@@ -60,16 +54,13 @@ async def _serve_imports(connection: Connection) -> None:
             await asyncio.sleep(TICK_SECONDS)
 
 
-async def do_everything(connection: Connection, seconds: float, minute: timedelta = MINUTE) -> None:
-    """Do all that there is to do now; `seconds` have passed since the last time."""
+async def do_everything(connection: Connection, minute: timedelta = MINUTE) -> None:
+    """Do all that there is to do now."""
     await _until_less_than(BATCH, connection, plan_waiting)
     await _until_less_than(1, connection, partial(settle_ended, minute=minute))
     # What was answered is planned anew before anything is called.
     await _until_less_than(BATCH, connection, plan_waiting)
-    async with connection.transaction():
-        placed = await place_due(connection, seconds)
-    if placed == AT_ONCE:
-        log.info("reminders wait their turn", placed=placed)
+    await _until_less_than(AT_ONCE, connection, place_due)
 
 
 async def _until_less_than(
