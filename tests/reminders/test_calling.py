@@ -271,7 +271,7 @@ async def test_minutes_between_tries_may_be_shorter_to_try_plans_out(practice):
     [(call_id, _)] = await practice.calls()
     await practice.end(call_id, Outcome.CONTACT_BUSY)
     async with await practice.database.connect() as connection:
-        await do_everything(connection, 1.0, timedelta(seconds=2))
+        await do_everything(connection, timedelta(seconds=2))
     [(pause,)] = await practice.execute(
         """SELECT r.due_at - k.ended_at FROM reminders r, calls k
            WHERE r.appointment_id = %s AND k.id = %s""",
