@@ -26,6 +26,7 @@ WRITES = [
     ("POST", "webhooks"),
     ("POST", "reminder-plans"),
     ("POST", "appointments"),
+    ("PATCH", "calls/1"),
     ("PATCH", "account"),
     ("PATCH", "users/1"),
     ("PATCH", "ring-groups/1"),
@@ -37,6 +38,8 @@ WRITES = [
     ("PATCH", "webhooks/1"),
     ("PATCH", "reminder-plans/1"),
     ("PATCH", "appointments/1"),
+    ("POST", "appointment-feeds"),
+    ("PATCH", "appointment-feeds/1"),
 ]
 
 
@@ -172,6 +175,15 @@ VALUES = st.recursive(
 BODIES = st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=6)
 
 
+@pytest.fixture
+async def named(account, client):
+    """The call and the feed that routes name."""
+    call = {"user_id": 1, "contact_id": 1234, "line_id": 1}
+    assert (await client.post("/api/v1/calls", json=call)).status_code == 202
+    feed = {"name": "Calendar", "url": "https://calendar.example.com/"}
+    assert (await client.post("/api/v1/appointment-feeds", json=feed)).status_code == 201
+
+
 @settings(
     max_examples=250,
     deadline=None,
@@ -179,7 +191,7 @@ BODIES = st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=6)
 )
 @given(body=BODIES, base=st.booleans(), route=st.sampled_from([*WRITES, CONTRACT_ROUTE]))
 async def test_whatever_a_body_holds_it_is_taken_whole_or_refused_whole(
-    body, base, route, account, client, snapshot
+    body, base, route, account, named, client, snapshot
 ):
     if base:
         body = {"name": "x", "email": "x@example.com", "host": "a", "phone_number": "+1"} | body

@@ -746,6 +746,23 @@ class MemoryRecordings:
         self.ended.append((call_id, asyncio.get_running_loop().time()))
 
 
+class MemoryCheck:
+    """Says the rules of `objections`, one after another, and none then."""
+
+    def __init__(self, *objections, seconds=0.01):
+        self.objections = list(objections)
+        self.seconds = seconds
+        self.asked = []
+
+    async def objection(self, agent_user_id):
+        self.asked.append((asyncio.get_running_loop().time(), agent_user_id))
+        await asyncio.sleep(self.seconds)
+        said = self.objections.pop(0) if self.objections else None
+        if isinstance(said, Exception):
+            raise said
+        return said
+
+
 class MemoryPlaces:
     """Trunks that take so many calls at the same time, by their ids; `turn` is waited for."""
 
@@ -777,12 +794,14 @@ def prepare(
     transfers=None,
     make=Story,
     recordings=None,
+    check=None,
     **writer,
 ):
     """Make a story and all that it needs; to be called in a running loop."""
     plane = MemoryPlane(ports)
     phone = MemoryPhone(plane, behaviours)
     record = MemoryWriter(**writer)
+    options = {} if check is None else {"check": check}
     story = make(
         plan or call_plan(),
         Equipment(phone, plane, NamedTones(), NamedPhrases(), prompts, trunks, recordings),
@@ -791,6 +810,7 @@ def prepare(
         settings=settings,
         agents=agents,
         transfers=transfers,
+        **options,
     )
     return Told(phone, plane, record, story)
 

@@ -170,7 +170,13 @@ def _check_allowed(
     if found.contact_opted_out or found.numbered_contact_opted_out:
         field = _contact_field(request)
         _refuse(field, "The contact has opted out of calls.", Refusal.CONTACT_OPTED_OUT)
-    if _is_quiet(found, contact):
+    if contact.number is not None and is_quiet(
+        found.quiet_hours,
+        contact.number,
+        found.contact_time_zone,
+        found.account_time_zone,
+        found.now,
+    ):
         text = "It is a time at which the account leaves this contact alone."
         _refuse(_contact_field(request), text, Refusal.QUIET_HOURS)
     if found.user_availability != _AVAILABLE:
@@ -184,13 +190,19 @@ def _check_allowed(
         raise AdmissionRefused({field: [f"The selected {field} has no trunk to dial over."]})
 
 
-def _is_quiet(found: Found, contact: Destination) -> bool:
+def is_quiet(
+    quiet_hours: dict[str, str] | None,
+    number: str,
+    contact_time_zone: str | None,
+    account_time_zone: str,
+    now: datetime,
+) -> bool:
     """Tell whether it is night, by the account's rule and the contact's clock."""
-    if found.quiet_hours is None or contact.number is None:
+    quiet = None if quiet_hours is None else QuietHours.from_json(quiet_hours)
+    if quiet is None:
         return False
-    quiet = QuietHours.from_json(found.quiet_hours)
-    zone = contact_zone(found.contact_time_zone, contact.number, found.account_time_zone)
-    return quiet is not None and wall_of(found.now, zone).time() in quiet
+    zone = contact_zone(contact_time_zone, number, account_time_zone)
+    return wall_of(now, zone).time() in quiet
 
 
 _REFUSAL_TEXTS: Final = {

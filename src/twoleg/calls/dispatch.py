@@ -68,6 +68,7 @@ class _Waiting:
     claim: Claim
     search: AgentSearch
     task: asyncio.Task[None]
+    since: float
 
 
 class Dispatcher:
@@ -175,7 +176,8 @@ class Dispatcher:
             call.hang_up()
         elif waiting is not None:
             waiting.task.cancel()
-            self._start(replace(waiting.claim, hangup_requested=True), waiting.search)
+            asked = replace(waiting.claim, hangup_requested=True)
+            self._start(_waited(asked, waiting.since), waiting.search)
         elif self._claiming:
             # It may be among those that are being claimed: the database knows.
             self._asked_anew = True
@@ -268,19 +270,21 @@ class Dispatcher:
 
         Whoever takes the call out of `_waiting` cancels the task.
         """
-        task = self._calls.create_task(self._find_agent(claimed, search))
+        since = asyncio.get_running_loop().time()
+        task = self._calls.create_task(self._find_agent(claimed, search, since))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         before = self._waiting.get(claimed.call_id)
         if before is not None:
             before.task.cancel()
-        self._waiting[claimed.call_id] = _Waiting(claimed, search, task)
+        self._waiting[claimed.call_id] = _Waiting(claimed, search, task, since)
 
-    async def _find_agent(self, claimed: Claim, search: AgentSearch) -> None:
+    async def _find_agent(self, claimed: Claim, search: AgentSearch, since: float) -> None:
         found = await self._desk.find(search, claimed.account_id, claimed.found)
         if not self._draining:
             del self._waiting[claimed.call_id]
-            self._start(claimed if found is None else replace(claimed, found=found), search)
+            served = claimed if found is None else replace(claimed, found=found)
+            self._start(_waited(served, since), search)
 
     async def _give_back_waiting(self, connection: Connection) -> None:
         waiting, self._waiting = self._waiting, {}
@@ -347,3 +351,9 @@ class Dispatcher:
                 self._look.set()
             if not self._running:
                 self._quiet.set()
+
+
+def _waited(claimed: Claim, since: float) -> Claim:
+    """Count how long a call has waited for its agent, beside the queue."""
+    waited = asyncio.get_running_loop().time() - since
+    return replace(claimed, queued_seconds=claimed.queued_seconds + waited)

@@ -19,6 +19,7 @@ from twoleg.calls.background import background
 from twoleg.calls.bindings import StoredBindings
 from twoleg.calls.call_agents import CallAgents
 from twoleg.calls.claims import Claim
+from twoleg.calls.dial_check import StoredDialCheck
 from twoleg.calls.dispatch import MAX_QUEUED_SECONDS, Dispatcher, RunningCall
 from twoleg.calls.figures import Figures
 from twoleg.calls.known_peers import KnownPeers
@@ -202,6 +203,7 @@ class Engine:
                     settings=config.story,
                     agents=agents,
                     transfers=TransferTargets(claimed, database, desk, here),
+                    check=StoredDialCheck(claimed.call_id, database),
                 )
 
             def spare(running: int) -> int:

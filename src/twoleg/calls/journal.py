@@ -218,6 +218,11 @@ class Journal:
         """Whether the two have been joined, at whatever time."""
         return self._talk.began is not None
 
+    @property
+    def age_seconds(self) -> float:
+        """How long ago the call was accepted."""
+        return self.plan.queued_seconds + self.clock.monotonic() - self._claimed
+
     def open_leg(self, role: Role, plan: LegPlan, user_id: int | None = None) -> LegRecord:
         """Begin the record of a leg; it is written with the call's next change."""
         record = LegRecord(
@@ -369,7 +374,7 @@ class Journal:
             agent_ring_seconds=self._agent_rings.seconds(now),
             contact_ring_seconds=self._contact_rings.seconds(now),
             talk_seconds=self._talk.seconds(now) or 0.0,
-            total_seconds=round(self.plan.queued_seconds + now - self._claimed, 3),
+            total_seconds=round(self.age_seconds, 3),
             answered_by=self._answered_by,
         )
         data: dict[str, Any] = {

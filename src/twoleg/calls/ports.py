@@ -153,6 +153,21 @@ class TrunkPlaces(Protocol):
         ...
 
 
+class NotChecked(Exception):
+    """The database did not say in time whether a call may still be dialled."""
+
+
+class DialCheck(Protocol):
+    """Looks again at a call that has waited; `twoleg.calls.dial_check.StoredDialCheck` is one."""
+
+    async def objection(self, agent_user_id: int | None) -> str | None:
+        """Say which rule stands against dialling the contact now; None: none does.
+
+        `agent_user_id` is who is on the line. Raises NotChecked.
+        """
+        ...
+
+
 class TransferTarget(Protocol):
     """Those to whom a call is handed over, one round after another."""
 

@@ -36,7 +36,7 @@ from twoleg.calls.outcomes import (
 )
 from twoleg.calls.phrases import Phrase, language_for
 from twoleg.calls.plan import CallPlan, OnMachine
-from twoleg.calls.ports import Equipment, Playable, Transfers
+from twoleg.calls.ports import DialCheck, Equipment, NotChecked, Playable, Transfers
 from twoleg.calls.transfer import NotTransferred, Transfer
 from twoleg.calls.whisper import whisper
 from twoleg.media import AnsweredBy, NoPortsLeft
@@ -52,6 +52,9 @@ TONE_SECONDS: Final = 4.0
 SILENT_SECONDS: Final = 60.0
 """A leg without RTP for so long is dead."""
 
+CHECK_AFTER_SECONDS: Final = 5.0
+"""A call this old is checked again before it is dialled; a younger one was checked just now."""
+
 _MAX_FAILURE: Final = 200
 
 _log = logging.getLogger(__name__)
@@ -59,6 +62,14 @@ _log = logging.getLogger(__name__)
 
 class NotRecorded(Exception):
     """The database did not take the mark of the attempt, without which nothing is dialled."""
+
+
+class Blocked(Exception):
+    """`rule` stands against dialling the contact by now."""
+
+    def __init__(self, rule: str) -> None:
+        super().__init__(rule)
+        self.rule = rule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,8 +93,10 @@ class Story:
         settings: StorySettings | None = None,
         agents: AgentSource | None = None,
         transfers: Transfers | None = None,
+        check: DialCheck | None = None,
     ) -> None:
         self._plan = plan
+        self._check = check
         self._agents = agents or NobodyElse()
         self._equipment = equipment
         self._journal = Journal(plan, writer, clock or SystemClock())
@@ -159,6 +172,11 @@ class Story:
 
     async def tell(self) -> None:
         """Bring the two together, in the order that the plan has; `run` looks after the rest."""
+        try:
+            await self._check_again()
+        except Blocked as blocked:
+            self._decide(Outcome.BLOCKED, EndedBy.SYSTEM, blocked.rule)
+            return
         if self._plan.contact_first:
             await self._tell_contact_first()
         else:
@@ -241,6 +259,7 @@ class Story:
     async def _connect(self, agent: CallLeg) -> None:
         journal = self._journal
         try:
+            await self._check_again(agent)
             async with (
                 contact_on_the_line(
                     self._equipment, journal, self._plan.contact, agent, self._joint
@@ -252,6 +271,17 @@ class Story:
         except ContactNotReached as missed:
             self._give_up_on_contact(missed.refusal)
             await self._tell_why(agent, missed.refusal)
+        except Blocked as blocked:
+            self._decide(Outcome.BLOCKED, EndedBy.SYSTEM, blocked.rule)
+            await self._tell_why(agent, Refusal.BLOCKED)
+
+    async def _check_again(self, agent: CallLeg | None = None) -> None:
+        """Have a call that has waited looked at again. Raises Blocked, NotChecked."""
+        if self._check is None or self._journal.age_seconds < CHECK_AFTER_SECONDS:
+            return
+        rule = await self._check.objection(None if agent is None else agent.record.user_id)
+        if rule is not None:
+            raise Blocked(rule)
 
     async def _talk(self, agent: CallLeg, contact: CallLeg) -> None:
         """Stay until the contact hangs up or a leg is dead; the agent may interrupt it.
@@ -455,4 +485,6 @@ def _in_words(error: Exception) -> str:
         return "no RTP port was free"
     if isinstance(cause, NotRecorded):
         return "the database did not take the attempt"
+    if isinstance(cause, NotChecked):
+        return "the database did not say whether the contact may still be called"
     return f"{type(cause).__name__}: {cause}"[:_MAX_FAILURE]

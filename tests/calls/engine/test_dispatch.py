@@ -429,6 +429,8 @@ class TestWaiting:
             writer.write(change(first, office.account_id, 2, "ended"))
             call = await stage.next()
             assert call.claim.call_id == second
+            age = "extract(epoch FROM clock_timestamp() - created_at)::float8"
+            assert call.claim.queued_seconds == pytest.approx(await office.call(second, age), abs=2)
             assert [agent["user_id"] for agent in call.claim.found.agents] == [alice]
             assert stage.desk.waiting == 1
             writer.write(change(second, office.account_id, 2, "ended"))

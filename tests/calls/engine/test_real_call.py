@@ -5,6 +5,7 @@ import contextlib
 import wave
 from array import array
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from calls.engine.conftest import CONTACT_NUMBER
@@ -184,6 +185,22 @@ async def test_a_queued_call_joins_agent_and_contact_and_is_recorded(world, data
     ]
     talked, lasted = await office.call(call_id, "talk_seconds, total_seconds")
     assert 0 < talked <= lasted
+    assert await office.reserved() == {}
+
+
+async def test_a_call_that_waited_until_the_contact_opted_out_rings_nobody(world, database_url):
+    office = world.office
+    contact_id = await office.insert(
+        "contacts", account_id=office.account_id, phone_number=CONTACT_NUMBER, opted_out=True
+    )
+    minute = timedelta(minutes=1)
+    async with Engine.open(config(), database_url):
+        call_id = await office.queue(
+            user_id=world.alice, contact_id=contact_id, created_at=datetime.now(UTC) - minute
+        )
+        assert await world.ended(call_id) == ("blocked", "system")
+    assert (await office.call(call_id, "failure")).startswith("contact_opted_out: ")
+    assert world.agent.calls.empty()
     assert await office.reserved() == {}
 
 
