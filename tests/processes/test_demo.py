@@ -1,4 +1,4 @@
-"""`twoleg demo`: a real call between real processes, and nothing left of it."""
+"""`twoleg demo`: real calls between real processes, and nothing left of them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import signal
 
 import pytest
 from processes.watching import LOOPBACK, STOP_SECONDS, wait_until
+
+from twoleg.cli.demo.reminders.cast import CAST, expected_tries
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(300)]
 
@@ -56,3 +58,18 @@ def test_it_ends_with_all_that_it_started_whenever_it_is_told_to(marked, tmp_pat
         demo.wait(STOP_SECONDS)
         assert demo.returncode != 0
     wait_until(marked.none_left, "the end of all processes")
+
+
+def test_a_morning_of_reminders_ends_as_it_must_and_nothing_is_left(marked) -> None:
+    ended = marked.run("demo", "reminders", TWOLEG_MAX_CALLS="1")
+
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    for visitor in CAST:
+        status = visitor.status.replace("_", " ")
+        assert re.search(rf"^{visitor.name} +{status}: \w+", ended.stdout, re.MULTILINE)
+    assert f"{len(CAST)} called, {expected_tries().total()} calls" in ended.stdout
+    # What happened was told as it happened, by the stream of events.
+    busy, confirmed = ended.stdout.index("Hugo Stein  is busy"), "Hugo Stein  is confirmed"
+    assert busy < ended.stdout.index(confirmed)
+    assert "David Roy   talks to staff" in ended.stdout
+    assert marked.none_left()

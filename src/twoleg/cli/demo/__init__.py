@@ -1,5 +1,5 @@
-"""`twoleg demo`: one real call between two simulated phones, with nothing to configure."""
+"""`twoleg demo`: real calls between simulated phones, with nothing to configure."""
 
-from twoleg.cli.demo.command import demo
+from twoleg.cli.demo.commands import demo
 
 __all__ = ["demo"]

@@ -1,19 +1,17 @@
-"""The command: starts the service and two phones, has them joined, and judges what was heard."""
+"""One call: starts the service and two phones, has them joined, and judges what was heard."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import typer
-
-from twoleg.cli.demo.children import ChildEnded, logged
+from twoleg.cli.demo.children import logged
 from twoleg.cli.demo.reports import Happening, PhoneScript, Report
+from twoleg.cli.demo.running import DemoFailed, within
 from twoleg.cli.demo.screen import Screen
 from twoleg.cli.demo.script import (
     AGENT_TONE_HZ,
@@ -25,10 +23,9 @@ from twoleg.cli.demo.script import (
     RING_SECONDS,
     TALK_SECONDS,
 )
-from twoleg.cli.demo.service import CONTRACT_PATH, Agent, Service, UnexpectedReply
-from twoleg.cli.demo.simulated import RegistrationRefused, SimulatedPhone
+from twoleg.cli.demo.service import CONTRACT_PATH, Agent, Service
+from twoleg.cli.demo.simulated import SimulatedPhone
 from twoleg.cli.exit_codes import ExitCode
-from twoleg.cli.stopping import stop_requested
 
 POLL_SECONDS = 0.1
 
@@ -49,47 +46,18 @@ class Played:
     contact: Mapping[str, Any]
 
 
-def demo() -> None:
-    """Place one real call between two simulated phones, with nothing to configure.
-
-    Starts the service with an embedded database on free ports of this machine, and two phones as
-    processes of their own; places the call by the one HTTP request; measures at each end the tone
-    that the other end plays. Ends with 0 only if both were heard and the record says so.
-    """
-    raise typer.Exit(asyncio.run(_demo()))
-
-
-async def _demo() -> ExitCode:
-    async with stop_requested() as stop:
-        playing = asyncio.create_task(_play_and_judge())
-        stopping = asyncio.create_task(stop.wait())
-        try:
-            await asyncio.wait({playing, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            stopping.cancel()
-            playing.cancel()  # all that it started is ended before it ends
-            with contextlib.suppress(asyncio.CancelledError):
-                await playing
-        return ExitCode.FAILED if playing.cancelled() else playing.result()
-
-
-async def _play_and_judge() -> ExitCode:
+async def play_and_judge() -> ExitCode:
+    """Have one call played, and say whether it was as it must be."""
     with tempfile.TemporaryDirectory(prefix="twoleg-demo-") as directory:
-        with Screen() as screen:
-            try:
-                async with asyncio.timeout(DEADLINE_SECONDS):
-                    played = await _play(screen, Path(directory))
-            except TimeoutError:
-                problem = f"nothing more came within {DEADLINE_SECONDS:.0f} s"
-            except (ChildEnded, RegistrationRefused, UnexpectedReply) as error:
-                problem = str(error)
-            else:
-                problem = ""
-        if not problem:
-            return ExitCode.OK if judge(screen, played) else ExitCode.FAILED
-        screen.result("demo", problem, good=False)
-        screen.quote(logged(Path(directory)))
-        return ExitCode.FAILED
+        screen = Screen()
+        try:
+            with screen:
+                played = await within(DEADLINE_SECONDS, _play(screen, Path(directory)))
+        except DemoFailed as failure:
+            screen.result("demo", str(failure), good=False)
+            screen.quote(logged(Path(directory)))
+            return ExitCode.FAILED
+        return ExitCode.OK if judge(screen, played) else ExitCode.FAILED
 
 
 async def _play(screen: Screen, directory: Path) -> Played:

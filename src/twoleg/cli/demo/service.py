@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,11 @@ from twoleg.cli.demo.script import (
 )
 
 SERVICE_RTP_PORTS = 100
+API = "/api/v1"
+DATA = "data: "
+SILENCE_SECONDS = 45.0
+"""A stream of events has heartbeats more often than that."""
+
 CONTRACT_PATH = "/api/v1/webhook/two-legged-call"
 
 
@@ -49,19 +55,29 @@ class Service:
     def __init__(self, http: httpx.AsyncClient, token: str, sip: str) -> None:
         self._http = http
         self._token = token
+        self._headers = {"Authorization": f"Bearer {token}"}
         self.sip = sip
 
     @classmethod
     @asynccontextmanager
-    async def start(cls, directory: Path) -> AsyncIterator[Service]:
-        """Start everything in `directory`, and wait until calls can be placed."""
-        rtp = random.choice(RTP_PORTS[:-SERVICE_RTP_PORTS:2])
+    async def start(
+        cls, directory: Path, *options: str, simulator: bool = False
+    ) -> AsyncIterator[Service]:
+        """Start everything in `directory`, and wait until calls can be placed.
+
+        `options` are further ones of `serve`; with `simulator` a trunk of numbers is there too.
+        """
+        rtp = random.choice(RTP_PORTS[: -2 * SERVICE_RTP_PORTS : 2])
         arguments = [
             "twoleg", "serve", "--supervised", "--data-dir", "data",
             "--http", f"{LOOPBACK}:0", "--sip", f"{LOOPBACK}:0",
             "--rtp-ports", f"{rtp}-{rtp + SERVICE_RTP_PORTS - 1}",
-            "--log-level", "warning", "--log-format", "console",
+            "--log-level", "warning", "--log-format", "console", *options,
         ]  # fmt: skip
+        if simulator:
+            ports = f"{rtp + SERVICE_RTP_PORTS}-{rtp + 2 * SERVICE_RTP_PORTS - 1}"
+            arguments += ["--simulator", "--simulator-sip", f"{LOOPBACK}:0"]
+            arguments += ["--simulator-rtp-ports", ports]
         async with Child.start("service", arguments, directory) as child:
             token = url = sip = ""
             while not url:
@@ -75,9 +91,9 @@ class Service:
 
     async def furnish(self, contact_port: int) -> Agent:
         """Make the trunk to the contact's phone, the line, and the agent."""
-        trunk = await self._create("/trunks", name="Demo", host=LOOPBACK, port=contact_port)
-        await self._create("/lines", phone_number=LINE, trunk_ids=[trunk["id"]])
-        user = await self._create(
+        trunk = await self.create("/trunks", name="Demo", host=LOOPBACK, port=contact_port)
+        await self.create("/lines", phone_number=LINE, trunk_ids=[trunk["id"]])
+        user = await self.create(
             "/users", name=AGENT_NAME, email=AGENT_EMAIL, sip_username=AGENT_SIP_USERNAME
         )
         return Agent(user["id"], user["sip_username"], user["sip_password"])
@@ -101,12 +117,37 @@ class Service:
         """Get the call as it is now."""
         return await self._ask("GET", location)
 
-    async def _create(self, path: str, **fields: object) -> dict[str, Any]:
-        return await self._ask("POST", f"/api/v1{path}", fields)
+    async def create(self, path: str, **fields: object) -> dict[str, Any]:
+        """POST a thing, and return it. Raises UnexpectedReply."""
+        return await self._ask("POST", f"{API}{path}", fields)
 
-    async def _ask(self, method: str, path: str, body: object = None) -> dict[str, Any]:
+    async def get(self, path: str, **query: str | int) -> dict[str, Any]:
+        """GET what `path` is about. Raises UnexpectedReply."""
+        return await self._ask("GET", f"{API}{path}", query=query)
+
+    async def events(self) -> AsyncIterator[dict[str, Any]]:
+        """Give every event of the account, from the first on, as they come; ends never."""
+        url, query = f"{API}/events", {"last_event_id": 0}
+        async with self._http.stream(
+            "GET", url, params=query, headers=self._headers, timeout=SILENCE_SECONDS
+        ) as response:
+            if response.is_error:
+                await response.aread()
+                raise UnexpectedReply(f"GET {url}", response)
+            async for line in response.aiter_lines():
+                if line.startswith(DATA):
+                    yield json.loads(line.removeprefix(DATA))
+
+    async def _ask(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        query: Mapping[str, str | int] | None = None,
+    ) -> dict[str, Any]:
         response = await self._http.request(
-            method, path, json=body, headers={"Authorization": f"Bearer {self._token}"}
+            method, path, json=body, params=query, headers=self._headers
         )
         if response.is_error:
             raise UnexpectedReply(f"{method} {path}", response)

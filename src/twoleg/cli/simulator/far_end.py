@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 
+from twoleg.cli.simulator.ear import Ear
 from twoleg.media import Audio, Codec, MediaPort, RemoteStream
 from twoleg.sip import (
     PCMA,
@@ -21,7 +22,10 @@ from twoleg.sip_io import IncomingCall
 class FarEnd:
     """One call to a number, and the port that its audio goes by."""
 
-    def __init__(self, call: IncomingCall, port: MediaPort) -> None:
+    def __init__(self, call: IncomingCall, port: MediaPort, times_called: int) -> None:
+        self.times_called = times_called
+        """Calls to the number so far, this one too."""
+
         self._call = call
         self._port = port
         self._described = b""
@@ -54,9 +58,18 @@ class FarEnd:
         """Play to the end."""
         await self._port.play(audio).finished()
 
-    async def hear(self) -> None:
-        """Wait for the caller's first audio."""
-        await self._port.first_packet()
+    async def listen(self, seconds: float) -> None:
+        """Listen until the caller has spoken for so long from now on."""
+        ear = Ear()
+        self._port.tap(ear.take)
+        await ear.speech(seconds)
+
+    async def hear_out(self, seconds: float, silence: float) -> None:
+        """Listen until the caller has spoken for so long, and then is silent for so long."""
+        ear = Ear()
+        self._port.tap(ear.take)
+        await ear.speech(seconds)
+        await ear.silence(silence)
 
     def press(self, digit: str) -> None:
         """Press a key, in place of what is played."""

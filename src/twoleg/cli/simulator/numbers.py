@@ -17,6 +17,13 @@ EARLY_SECONDS: Final = 2.0
 PRESS_SECONDS: Final = 1.0
 GREETING_SECONDS: Final = 6.0
 BEEP_SECONDS: Final = 0.4
+HEARS_SECONDS: Final = 3.0
+"""Of speech, before somebody who was called knows what it is about."""
+
+ASKED_SECONDS: Final = 1.0
+SILENCE_SECONDS: Final = 2.0
+"""After so much of it the caller has said everything."""
+
 NOT_FOUND: Final = 404
 
 
@@ -122,6 +129,64 @@ async def confirms(far_end: FarEnd, sounds: Sounds) -> None:
     await far_end.stay()
 
 
+async def _takes_up(far_end: FarEnd, sounds: Sounds) -> None:
+    """Answer, say hello, and be quiet."""
+    await far_end.ring(RING_SECONDS)
+    far_end.answer()
+    await far_end.play_once(sounds.hello)
+    far_end.play(sounds.silence)
+
+
+async def _presses(far_end: FarEnd, sounds: Sounds, digit: str) -> None:
+    far_end.press(digit)
+    await far_end.stay(PRESS_SECONDS)
+    far_end.play(sounds.silence)
+
+
+async def hears_and_confirms(far_end: FarEnd, sounds: Sounds) -> None:
+    await _takes_up(far_end, sounds)
+    await far_end.listen(HEARS_SECONDS)
+    await _presses(far_end, sounds, "1")
+    await far_end.stay()
+
+
+async def hears_and_changes(far_end: FarEnd, sounds: Sounds) -> None:
+    await _takes_up(far_end, sounds)
+    await far_end.listen(HEARS_SECONDS)
+    await _presses(far_end, sounds, "2")
+    await far_end.stay()
+
+
+async def hears_and_wants_to_talk(far_end: FarEnd, sounds: Sounds) -> None:
+    await _takes_up(far_end, sounds)
+    await far_end.listen(HEARS_SECONDS)
+    await _presses(far_end, sounds, "3")
+    far_end.play(sounds.speech)
+    await far_end.stay()
+
+
+async def hears_and_opts_out(far_end: FarEnd, sounds: Sounds) -> None:
+    await _takes_up(far_end, sounds)
+    await far_end.listen(HEARS_SECONDS)
+    await _presses(far_end, sounds, "9")
+    # Asked whether that is meant.
+    await far_end.listen(ASKED_SECONDS)
+    await _presses(far_end, sounds, "9")
+    await far_end.stay()
+
+
+async def hears_and_hangs_up(far_end: FarEnd, sounds: Sounds) -> None:
+    await _takes_up(far_end, sounds)
+    await far_end.hear_out(HEARS_SECONDS, SILENCE_SECONDS)
+
+
+async def is_busy_at_first(far_end: FarEnd, sounds: Sounds) -> None:
+    if far_end.times_called % 2:
+        far_end.refuse(486)
+    else:
+        await hears_and_confirms(far_end, sounds)
+
+
 async def is_unknown(far_end: FarEnd, sounds: Sounds) -> None:
     del sounds
     far_end.refuse(NOT_FOUND)
@@ -141,6 +206,12 @@ NUMBERS: Final[Mapping[str, Behaviour]] = {
     "+12025550108": is_silent,
     "+12025550109": announces,
     "+12025550110": confirms,
+    "+12025550111": hears_and_confirms,
+    "+12025550112": hears_and_changes,
+    "+12025550113": hears_and_wants_to_talk,
+    "+12025550114": hears_and_opts_out,
+    "+12025550115": hears_and_hangs_up,
+    "+12025550116": is_busy_at_first,
 }
 
 

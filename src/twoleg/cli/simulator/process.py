@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final, Self
@@ -12,7 +13,7 @@ import structlog
 from twoleg.cli.listening import AddressUnusable
 from twoleg.cli.simulator.far_end import FarEnd
 from twoleg.cli.simulator.furnishing import furnish
-from twoleg.cli.simulator.numbers import Sounds, behaviour_of
+from twoleg.cli.simulator.numbers import Behaviour, Sounds, behaviour_of
 from twoleg.cli.stopping import stop_requested
 from twoleg.media import EmbeddedPlane, NoPortsLeft
 from twoleg.settings import ListenAddress, Settings
@@ -34,6 +35,7 @@ class Simulator:
         self._plane = plane
         self._sounds = Sounds.make()
         self._calls: set[asyncio.Task[None]] = set()
+        self._times_called: Counter[Behaviour] = Counter()
 
     @classmethod
     @asynccontextmanager
@@ -75,10 +77,13 @@ class Simulator:
     async def _take(self, call: IncomingCall) -> None:
         """Behave as the number called does, until the caller hangs up or it has done all."""
         uri = call.request.uri
-        behaviour = behaviour_of(uri.user if isinstance(uri, SipUri) else None)
+        user = uri.user if isinstance(uri, SipUri) else None
+        behaviour = behaviour_of(user)
+        self._times_called[behaviour] += 1
         try:
             async with self._plane.open_port() as port:
-                behaving = asyncio.ensure_future(behaviour(FarEnd(call, port), self._sounds))
+                far_end = FarEnd(call, port, self._times_called[behaviour])
+                behaving = asyncio.ensure_future(behaviour(far_end, self._sounds))
                 over = asyncio.ensure_future(call.ended())
                 try:
                     await asyncio.wait({behaving, over}, return_when=asyncio.FIRST_COMPLETED)

@@ -1,0 +1,1 @@
+"""A clinic's morning of reminders, called for real, with simulated contacts."""
