@@ -16,9 +16,11 @@ import structlog
 from procrastinate.exceptions import ConnectorException
 
 from twoleg.calls.recordings import remove_old_recordings
+from twoleg.calls.spoken_texts import forget_old_texts
 from twoleg.directory.idempotency import remove_old_keys
 from twoleg.events.delivery import remove_old_deliveries
 from twoleg.store import Database
+from twoleg.store.database import Connection
 from twoleg.store.url import connection_string
 
 MAX_CONNECTIONS: Final = 4
@@ -27,6 +29,9 @@ STOP_SECONDS: Final = 3.0
 """How long a job that is under way may go on once the worker is told to stop."""
 AGAIN_SECONDS: Final = 1.0
 """From the loss of the database to the next try."""
+
+SPOKEN_DAYS: Final = 2
+"""Speech that nobody has played for so long is made anew when it is wanted again."""
 
 ROWS_AT_ONCE: Final = 1000
 """Rows that one transaction removes: a long one would keep others waiting."""
@@ -70,6 +75,7 @@ def periodic_jobs(
         PeriodicJob("remove_expired_bindings", "*/10 * * * *", remove_expired_bindings),
         PeriodicJob("remove_old_deliveries", "37 3 * * *", remove_deliveries),
         PeriodicJob("remove_old_keys", "7 * * * *", forget_old_keys),
+        PeriodicJob("forget_spoken_texts", "47 * * * *", forget_spoken_texts),
     ]
     kept = [days for days in (record_days, recording_days) if days is not None]
     if kept:
@@ -93,13 +99,31 @@ async def forget_old_keys(database: Database) -> int:
         return await remove_old_keys(connection)
 
 
+async def forget_spoken_texts(database: Database) -> int:
+    """Remove speech that was made for calls which are over by now."""
+
+    async def remove(connection: Connection) -> int:
+        return await forget_old_texts(connection, days=SPOKEN_DAYS, rows=ROWS_AT_ONCE)
+
+    return await _in_parts(database, remove)
+
+
 async def remove_old_calls(database: Database, days: int) -> int:
     """Remove calls that ended more than `days` ago, with their legs and events."""
+
+    async def remove(connection: Connection) -> int:
+        parameters = {"days": days, "rows": ROWS_AT_ONCE}
+        return (await connection.execute(_REMOVE_OLD_CALLS, parameters)).rowcount
+
+    return await _in_parts(database, remove)
+
+
+async def _in_parts(database: Database, remove: Callable[[Connection], Awaitable[int]]) -> int:
+    """Remove ROWS_AT_ONCE in each transaction, until there are no more; return how many."""
     removed = 0
     while True:
         async with database.connection() as connection:
-            parameters = {"days": days, "rows": ROWS_AT_ONCE}
-            rows = (await connection.execute(_REMOVE_OLD_CALLS, parameters)).rowcount
+            rows = await remove(connection)
         removed += rows
         if rows < ROWS_AT_ONCE:
             return removed

@@ -27,9 +27,11 @@ from twoleg.reminders.reminder import Reminder
 from twoleg.reminders.script import TRIES, ReminderCall
 from twoleg.reminders.wording import Sentence, said
 
-# The contact answers at 2 s; nobody says hello, so that the message begins at 5 s and lasts 3 s.
+# The contact answers at 2 s; nobody says hello, so that the message begins at 5 s and lasts 3 s,
+# what the digits do included.
 ANSWERED = (Rings(), Answers(2.0))
 MESSAGE = "Hello Eva."
+CHOICES = "The digits."
 
 
 def reminder(**fields):
@@ -55,6 +57,16 @@ class _Reminder(Reminder):
     def message(self):
         return self.text
 
+    @property
+    def choices(self):
+        return CHOICES
+
+
+class Short(Spoken):
+    """Audio that is over at once."""
+
+    seconds = 0.0
+
 
 class Desk:
     """Has every text, and remembers the answers."""
@@ -68,7 +80,7 @@ class Desk:
         return self.of
 
     async def audio(self, text, language):
-        return Spoken(text)
+        return Short(text) if text == CHOICES else Spoken(text)
 
     async def answered(self, call_id, answer):
         self.answers.append(answer)
@@ -109,7 +121,9 @@ def remind():
 
 
 def heard(told):
-    return [each for each in told.plane.used[0].heard if each != "silence"]
+    """What the contact heard, without what the digits do, which is behind every message."""
+    everything = told.plane.used[0].heard
+    return [each for each in everything if each not in ("silence", CHOICES)]
 
 
 def sentence(name):
@@ -252,7 +266,8 @@ class TestPrompts:
     def test_a_prompt_is_played_and_what_the_digits_do_is_said_behind_it(self, remind):
         prompts = MemoryPrompts(prompt_4="Dr. Gray says hello")
         told, desk = remind(*ANSWERED, Presses(12.0, "1"), prompts=prompts, prompt_id=4)
-        assert heard(told) == ["Dr. Gray says hello", MESSAGE, sentence(Sentence.CONFIRMED)]
+        assert told.plane.used[0].heard[:2] == ["Dr. Gray says hello", CHOICES]
+        assert heard(told) == ["Dr. Gray says hello", sentence(Sentence.CONFIRMED)]
         assert desk.answers == [Answer.HEARD, Answer.CONFIRMED]
 
     def test_it_can_be_cut_off_by_a_digit(self, remind):

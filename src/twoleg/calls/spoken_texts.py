@@ -18,6 +18,7 @@ from twoleg.media import Audio
 from twoleg.media.g711 import decode_ulaw, encode_ulaw
 from twoleg.speech import Speaker, SpeechFailed, UnknownLanguage
 from twoleg.store import Database, DatabaseUnavailable
+from twoleg.store.database import Connection
 
 MAX_AT_HAND: Final = 500
 """Texts that an engine keeps in memory: some 100 kB each."""
@@ -31,8 +32,15 @@ _VERSION: Final = b"1"
 """Changed with the voice: what was spoken before is spoken anew."""
 
 _FIND: Final = "UPDATE spoken_texts SET used_at = now() WHERE digest = %s RETURNING ulaw"
+_IS_KEPT: Final = "UPDATE spoken_texts SET used_at = now() WHERE digest = %s RETURNING true"
 _KEEP: Final = """
 INSERT INTO spoken_texts (digest, ulaw) VALUES (%s, %s) ON CONFLICT DO NOTHING
+"""
+
+_FORGET: Final = """
+DELETE FROM spoken_texts WHERE digest IN (
+  SELECT digest FROM spoken_texts WHERE used_at < now() - make_interval(days => %(days)s)
+  ORDER BY used_at LIMIT %(rows)s)
 """
 
 log = structlog.get_logger(__name__)
@@ -76,6 +84,14 @@ class SpokenTexts:
                 self._at_hand.popitem(last=False)
         return audio
 
+    async def keep(self, text: str, language: str) -> None:
+        """Have a text spoken and kept for whoever plays it. Raises SpeechFailed."""
+        async with self._database.connection() as connection:
+            cursor = await connection.execute(_IS_KEPT, (_digest(text, language),))
+            is_kept = await cursor.fetchone()
+        if is_kept is None:
+            await self._speak(text, language)
+
     async def _speak_wanted(self) -> None:
         while True:
             text, language = await self._wanted.get()
@@ -104,6 +120,11 @@ class SpokenTexts:
         except DatabaseUnavailable:
             log.info("a spoken text was not kept")
         return audio
+
+
+async def forget_old_texts(connection: Connection, days: int, rows: int) -> int:
+    """Remove up to `rows` texts that nobody has played for `days`; returns how many."""
+    return (await connection.execute(_FORGET, {"days": days, "rows": rows})).rowcount
 
 
 class SpokenPhrases:

@@ -48,7 +48,7 @@ WITH wanted AS MATERIALIZED (
   FROM wanted
   ON CONFLICT (appointment_id, moment) DO UPDATE SET line_id = excluded.line_id,
     state = excluded.state, due_at = excluded.due_at, starts_at = excluded.starts_at,
-    reason = excluded.reason, time_zone = excluded.time_zone,
+    reason = excluded.reason, spoken = false, time_zone = excluded.time_zone,
     attempts = CASE WHEN r.starts_at = excluded.starts_at THEN r.attempts ELSE 0 END
   WHERE r.state = 'planned' OR (r.state = 'dropped' AND r.attempts = 0)
     OR (r.state <> 'calling' AND r.starts_at <> excluded.starts_at)

@@ -8,7 +8,7 @@ from typing import Final
 
 from twoleg.calls.phrases import language_for
 from twoleg.reminders.answers import Answer
-from twoleg.reminders.plans.values import ChangeMeans
+from twoleg.reminders.plans.values import ChangeMeans, Voicemail
 from twoleg.reminders.wording import Sentence, menu
 from twoleg.speech import Template, Variable, spoken_date, spoken_time
 from twoleg.store.database import Connection
@@ -44,14 +44,24 @@ class Reminder:
     voicemail_prompt_id: int | None = None
 
     @property
-    def message(self) -> str:
-        """The reminder itself, if it has no prompt, and what the digits do."""
-        choices = menu(
+    def message(self) -> str | None:
+        """What there is to be reminded of; None: a prompt says it."""
+        return None if self.text is None else self._filled(self.text)
+
+    @property
+    def choices(self) -> str:
+        """What the digits do; the same for many reminders, so that it is spoken once."""
+        return menu(
             self.language,
             change_is_cancel=self.change_means == ChangeMeans.CANCEL,
             has_staff=self.ring_group_id is not None,
         )
-        return choices if self.text is None else f"{self._filled(self.text)} {choices}"
+
+    @property
+    def texts(self) -> list[str]:
+        """All that is spoken of this reminder alone, and its choices."""
+        machine = self.machine_message if self.voicemail == Voicemail.MESSAGE else None
+        return [text for text in (self.message, self.choices, machine) if text is not None]
 
     @property
     def machine_message(self) -> str | None:

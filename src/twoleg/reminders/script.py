@@ -132,16 +132,17 @@ class ReminderCall(Story):
 
     async def _message(self, reminder: Reminder) -> Playable:
         """Return what the contact hears first: the plan's text or prompt, and what digits do."""
-        spoken = await self._desk.texts.audio(reminder.message, reminder.language)
+        texts = self._desk.texts
+        choices = await texts.audio(reminder.choices, reminder.language)
         if reminder.prompt_id is None:
-            return spoken
+            return InTurn(await texts.audio(reminder.message or "", reminder.language), choices)
         prompts = self._equipment.prompts
         prompt = None
         if prompts is not None:
             prompt = await prompts.audio(self._plan.account_id, reminder.prompt_id)
         if prompt is None:
             raise PromptMissing(reminder.prompt_id)
-        return InTurn(prompt, spoken)
+        return InTurn(prompt, choices)
 
     async def _contact_may_hang_up(self, contact: CallLeg) -> None:
         await contact.ended()

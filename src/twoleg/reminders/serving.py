@@ -9,12 +9,14 @@ from functools import partial
 from typing import Final
 
 from twoleg.calls.background import background
+from twoleg.calls.spoken_texts import SpokenTexts
 from twoleg.events.addresses import AddressPolicy
 from twoleg.reminders.feeds.polling import serve_feeds
 from twoleg.reminders.importing.imports import take_in_next
 from twoleg.reminders.placing import AT_ONCE, place_due
 from twoleg.reminders.planning import BATCH, plan_waiting
 from twoleg.reminders.settling import MINUTE, settle_ended
+from twoleg.reminders.speaking import serve_speech
 from twoleg.store import Database
 from twoleg.store.database import Connection
 from twoleg.store.lasting import stay_connected
@@ -29,10 +31,18 @@ async def serve_reminders(
 
     `policy` judges from where calendars may be fetched. A `minute` between tries is so long.
     """
-    async with background(
-        stay_connected(database, _serve_imports, "imports wait for the database"),
-        stay_connected(
-            database, partial(serve_feeds, policy=policy), "calendar feeds wait for the database"
+    async with (
+        SpokenTexts.open(database) as texts,
+        background(
+            stay_connected(
+                database, partial(serve_speech, texts=texts), "speech waits for the database"
+            ),
+            stay_connected(database, _serve_imports, "imports wait for the database"),
+            stay_connected(
+                database,
+                partial(serve_feeds, policy=policy),
+                "calendar feeds wait for the database",
+            ),
         ),
     ):
         await stay_connected(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import json
+import os
 import sys
 from array import array
 from typing import IO, Any, Final
@@ -17,6 +18,8 @@ import av
 import espeakng_loader
 
 RATES: Final = (8_000, 16_000)
+
+NICENESS: Final = 5
 
 _RETRIEVAL: Final = 1  # AUDIO_OUTPUT_RETRIEVAL: samples go to the callback
 _CHARACTERS_UTF8: Final = 1
@@ -76,6 +79,8 @@ class Voice:
 
 def serve(requests: IO[bytes], replies: IO[bytes]) -> None:
     """Answer requests until there are no more."""
+    # Speech may wait; the audio of calls on the same processor may not.
+    os.nice(NICENESS)
     voice = Voice()
     for line in requests:
         try:

@@ -216,11 +216,18 @@ reminders = Table(
     Column("attempts", SmallInteger, nullable=False, server_default=text("0")),
     # Why it was dropped.
     Column("reason", Text),
+    # What its call says was given to be spoken ahead.
+    boolean_column("spoken"),
     # The contact's, when it was planned; null for what was never to be called.
     Column("time_zone", Text),
     UniqueConstraint("appointment_id", "moment"),
     one_of("state", "planned", "calling", "done", "dropped"),
     CheckConstraint("state <> 'planned' OR due_at IS NOT NULL", name="planned_is_due"),
+)
+Index(
+    "ix_reminders_to_be_spoken",
+    reminders.c.due_at,
+    postgresql_where=text("state = 'planned' AND NOT spoken"),
 )
 Index(
     "ix_reminders_line_id_due_at",

@@ -174,6 +174,7 @@ CREATE TABLE reminders (
     starts_at timestamptz NOT NULL,
     attempts smallint NOT NULL DEFAULT 0,
     reason text,
+    spoken boolean NOT NULL DEFAULT false,
     time_zone text,
     CONSTRAINT pk_reminders PRIMARY KEY (id),
     CONSTRAINT uq_reminders_appointment_id_moment UNIQUE (appointment_id, moment),
@@ -182,6 +183,8 @@ CREATE TABLE reminders (
     CONSTRAINT ck_reminders_state CHECK (state IN ('planned', 'calling', 'done', 'dropped')),
     CONSTRAINT ck_reminders_planned_is_due CHECK (state <> 'planned' OR due_at IS NOT NULL)
 );
+CREATE INDEX ix_reminders_to_be_spoken ON reminders (due_at)
+    WHERE state = 'planned' AND NOT spoken;
 CREATE INDEX ix_reminders_line_id_due_at ON reminders (line_id, due_at) WHERE state = 'planned';
 
 CREATE TABLE reminder_attempts (
@@ -286,13 +289,15 @@ BEGIN
 END $$;
 
 CREATE TRIGGER plan_appointments_anew
-    AFTER UPDATE OF time_zone, opted_out, deleted_at ON contacts
-    FOR EACH ROW WHEN ((OLD.time_zone, OLD.opted_out, OLD.deleted_at)
-        IS DISTINCT FROM (NEW.time_zone, NEW.opted_out, NEW.deleted_at))
+    AFTER UPDATE OF time_zone, opted_out, deleted_at, name, language ON contacts
+    FOR EACH ROW WHEN (
+        (OLD.time_zone, OLD.opted_out, OLD.deleted_at, OLD.name, OLD.language) IS DISTINCT FROM
+        (NEW.time_zone, NEW.opted_out, NEW.deleted_at, NEW.name, NEW.language))
     EXECUTE FUNCTION plan_appointments_anew();
 
 CREATE TRIGGER plan_appointments_anew
-    AFTER UPDATE OF moments, line_id, quiet_hours, weekdays, skip_holidays, active, deleted_at
+    AFTER UPDATE OF moments, line_id, quiet_hours, weekdays, skip_holidays, active, deleted_at,
+        text, language, change_means, ring_group_id, voicemail, voicemail_text
     ON reminder_plans FOR EACH ROW EXECUTE FUNCTION plan_appointments_anew();
 
 CREATE TRIGGER plan_appointments_anew AFTER UPDATE OF time_zone, quiet_hours ON accounts
