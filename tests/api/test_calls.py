@@ -61,6 +61,16 @@ async def test_options_are_kept_for_the_engine(account, client, execute):
     assert await execute("SELECT source, options FROM calls") == [("api", options)]
 
 
+async def test_a_call_that_may_wait_is_not_refused_because_its_user_is_away(
+    account, client, execute
+):
+    await execute("UPDATE users SET availability = 'away'")
+    for wait in ({}, {"max_wait_seconds": 0}):
+        assert (await client.post(PATH, json=ENOUGH | wait)).json()["reason"] == "user_inactive"
+    reply = await client.post(PATH, json=ENOUGH | {"max_wait_seconds": 30})
+    assert reply.status_code == 202
+
+
 async def test_a_call_that_may_wait_is_not_refused_because_everybody_is_away(
     account, client, execute
 ):

@@ -180,9 +180,10 @@ def _check_allowed(
         text = "It is a time at which the account leaves this contact alone."
         _refuse(_contact_field(request), text, Refusal.QUIET_HOURS)
     if found.user_availability != _AVAILABLE:
-        if found.ring_group_id is None:
+        waits = bool(request.options.get("max_wait_seconds"))
+        if found.ring_group_id is None and not waits:
             _refuse("user_id", "The selected user_id is away.", Refusal.USER_INACTIVE)
-        if found.ring_group_is_busy and not request.options.get("max_wait_seconds"):
+        if found.ring_group_is_busy and not waits:
             text = "Nobody of the selected ring_group_id is free, and its queue is off."
             _refuse("ring_group_id", text, Refusal.NO_AGENT_AVAILABLE)
     if not found.line_has_trunk:

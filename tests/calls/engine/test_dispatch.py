@@ -446,6 +446,21 @@ class TestWaiting:
             assert (call.claim.call_id, call.claim.found.agents) == (call_id, [])
             assert stage.desk.waiting == 0
 
+    async def test_a_user_who_is_away_is_waited_for_like_a_busy_one(self, office, engine, alice):
+        await office.rows("UPDATE users SET availability = 'away'")
+        async with engine() as stage:
+            first = await office.queue(user_id=alice, options={"max_wait_seconds": 600})
+            await stage.calls_wait(1)
+            assert await office.call(first) == "queued"
+            await office.rows("UPDATE users SET availability = 'available'")
+            call = await stage.next()
+            assert [agent["user_id"] for agent in call.claim.found.agents] == [alice]
+            await office.rows("UPDATE users SET availability = 'away'")
+            second = await office.queue(user_id=alice, options={"max_wait_seconds": 1})
+            call = await stage.next()
+            assert (call.claim.call_id, call.claim.found.agents) == (second, [])
+            assert call.claim.found.others
+
     async def test_it_does_not_keep_others_waiting(self, office, engine, alice, patient):
         bob = await office.add_user("bob")
         async with engine() as stage:
