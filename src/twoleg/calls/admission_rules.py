@@ -206,7 +206,7 @@ def is_quiet(
     return wall_of(now, zone).time() in quiet
 
 
-_REFUSAL_TEXTS: Final = {
+REFUSAL_TEXTS: Final = {
     Refusal.EMERGENCY_NUMBER: "is an emergency number, which is never dialled.",
     Refusal.DESTINATION_NOT_ALLOWED: "is a destination that the account does not allow.",
     Refusal.OWN_NUMBER: "is one of the account's own lines.",
@@ -216,7 +216,7 @@ _REFUSAL_TEXTS: Final = {
 def _check_number(field: str, number: Destination, found: Found, *, own: bool) -> None:
     refusal = Refusal.OWN_NUMBER if own else number.refusal(found.allowed_countries)
     if refusal is not None:
-        _refuse(field, f"The {field} {_REFUSAL_TEXTS[refusal]}", refusal)
+        _refuse(field, f"The {field} {REFUSAL_TEXTS[refusal]}", refusal)
 
 
 def _refuse(field: str, text: str, reason: Refusal) -> None:

@@ -21,6 +21,7 @@ SELECT s.call_id, s.account_id, s.user_id, s.named_group_id, s.user_phone_number
   extract(epoch FROM clock_timestamp() - s.created_at)::float8,
   (SELECT screening FROM accounts WHERE id = s.account_id),
   (SELECT ARRAY[recording, recording_announcement] FROM accounts WHERE id = s.account_id),
+  (SELECT allowed_countries FROM accounts WHERE id = s.account_id),
   (SELECT name FROM contacts WHERE id = s.contact_id),
   (SELECT language FROM contacts WHERE id = s.contact_id), l.country,
   (SELECT coalesce(jsonb_agg(jsonb_build_object(
@@ -119,6 +120,7 @@ class Claim:
     account_recording: list[str]
     """Which calls are recorded, and who hears that first."""
 
+    allowed_countries: list[str] | None
     contact_name: str | None
     contact_language: str | None
     country: str | None

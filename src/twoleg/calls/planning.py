@@ -12,6 +12,7 @@ import phonenumbers
 
 from twoleg.calls.agent_queries import Found
 from twoleg.calls.claims import Claim
+from twoleg.calls.destinations import destination
 from twoleg.calls.plan import (
     AGENT_RING_SECONDS,
     CONTACT_RING_SECONDS,
@@ -149,9 +150,14 @@ def _endpoints(
         )
         if phones:
             return phones
-    if number is None or not trunks:
+    if number is None or not trunks or not _may_be_dialled(number, claim):
         return ()
     return (_over_trunks(trunks, number, claim, here),)
+
+
+def _may_be_dialled(number: str, claim: Claim) -> bool:
+    """Tell whether the account's rules allow an agent's number, as they must a contact's."""
+    return destination(number, claim.country).refusal(claim.allowed_countries) is None
 
 
 def _registered_phone(

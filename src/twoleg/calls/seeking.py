@@ -92,9 +92,14 @@ WOULD_RESERVE: Final = f"""
 )
 """  # noqa: S608
 
-# Of each row `s` of seeking: the columns of Found, and what they are taken from.
+# Of each row `s` of seeking: the columns of Found, and what they are taken from. The account's own
+# lines are nobody's number.
 FOUND: Final = """
-  g.strategy, g.ring_seconds, g.max_wait_seconds, g.fallback, g.screening, f.anybody,
+  g.strategy, g.ring_seconds, g.max_wait_seconds,
+  CASE WHEN NOT EXISTS (
+    SELECT FROM lines o WHERE o.account_id = s.account_id AND o.deleted_at IS NULL
+      AND o.phone_number = g.fallback->>'phone_number') THEN g.fallback END,
+  g.screening, f.anybody,
   CASE WHEN f.anybody THEN true
     WHEN s.ring_group_id IS NULL THEN EXISTS (
       SELECT FROM users u WHERE u.id = s.user_id AND u.deleted_at IS NULL)
@@ -106,8 +111,10 @@ FOUND: Final = """
             AND (u.wrap_up_until > now() OR EXISTS (
               SELECT FROM reservations r WHERE r.user_id = u.id))))) END,
   (SELECT coalesce(jsonb_agg(jsonb_build_object(
-      'user_id', u.id, 'phone_number', u.phone_number, 'sip_username', u.sip_username,
-      'screening', u.screening,
+      'user_id', u.id, 'phone_number', CASE WHEN NOT EXISTS (
+        SELECT FROM lines o WHERE o.account_id = u.account_id AND o.deleted_at IS NULL
+          AND o.phone_number = u.phone_number) THEN u.phone_number END,
+      'sip_username', u.sip_username, 'screening', u.screening,
       'bindings', (SELECT coalesce(jsonb_agg(jsonb_build_object('contact', b.contact_uri,
           'path', b.path, 'flow', b.flow, 'engine_id', b.engine_id)), '[]')
         FROM bindings b WHERE b.user_id = u.id AND b.expires_at > now()))), '[]')

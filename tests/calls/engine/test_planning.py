@@ -134,6 +134,26 @@ class TestTheAgent:
         assert plan.rounds == ()
         assert not plan.agents_busy
 
+    @pytest.mark.parametrize(
+        "number", ["+493012345678", "+41900555010"], ids=["another country", "premium rate"]
+    )
+    async def test_a_number_that_the_account_may_not_call_is_no_agents_either(
+        self, office, planner, trunk_id, number
+    ):
+        await office.rows("UPDATE accounts SET allowed_countries = '{CH}'")
+        bob = await office.add_user("bob", phone_number=number)
+        assert (await planner.plan(user_id=bob)).rounds == ()
+        alice = await office.add_user("alice")
+        plan = await planner.plan(user_id=alice, user_phone_number=number)
+        assert plan.rounds == ()
+        await office.register(bob, "sip:bob@192.0.2.8")
+        await office.rows("DELETE FROM reservations")
+        assert only_endpoint(await planner.plan(user_id=bob)).trunk_id is None
+
+    async def test_the_accounts_own_line_is_no_agents_number(self, office, planner, trunk_id):
+        bob = await office.add_user("bob", phone_number=LINE_NUMBER)
+        assert (await planner.plan(user_id=bob)).rounds == ()
+
     async def test_who_is_gone_is_not_rung(self, office, planner, trunk_id, alice):
         await office.register(alice, "sip:alice@192.0.2.7")
         await office.rows("UPDATE users SET deleted_at = now()")

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from fastapi import APIRouter, Response
 
+from twoleg.api.agent_numbers import check_agent_number
 from twoleg.api.authentication import DirectoryReader, DirectoryWriter
 from twoleg.api.pages import DEFAULT_PAGE, Cursor, Limit, Page, created, page_of, position_of
 from twoleg.api.ring_groups.schemas import NewRingGroup, RingGroup, RingGroupChange
@@ -18,6 +19,7 @@ from twoleg.directory.ring_groups import (
     find_ring_group,
     list_ring_groups,
 )
+from twoleg.store.database import Connection
 
 PATH: Final = "/ring-groups"
 
@@ -51,8 +53,10 @@ async def make_ring_group(
     body: NewRingGroup, principal: DirectoryWriter, database: DatabaseOf, response: Response
 ) -> Any:
     """Make a ring group."""
+    given = body.given()
     async with database.connection() as connection:
-        made = await create_ring_group(connection, principal.account_id, body.given())
+        await _check_fallback(connection, principal.account_id, given)
+        made = await create_ring_group(connection, principal.account_id, given)
     created(response, PATH, made.id)
     return made
 
@@ -69,8 +73,10 @@ async def edit_ring_group(
     group_id: Id, body: RingGroupChange, principal: DirectoryWriter, database: DatabaseOf
 ) -> Any:
     """Change the fields that are given."""
+    given = body.given()
     async with database.connection() as connection:
-        return await change_ring_group(connection, principal.account_id, group_id, body.given())
+        await _check_fallback(connection, principal.account_id, given)
+        return await change_ring_group(connection, principal.account_id, group_id, given)
 
 
 @router.delete("/{group_id}", status_code=204)
@@ -78,3 +84,8 @@ async def remove_ring_group(group_id: Id, principal: DirectoryWriter, database: 
     """Delete a ring group; call records go on naming it."""
     async with database.connection() as connection:
         await delete_ring_group(connection, principal.account_id, group_id)
+
+
+async def _check_fallback(connection: Connection, account_id: int, given: dict[str, Any]) -> None:
+    number = (given.get("fallback") or {}).get("phone_number")
+    await check_agent_number(connection, account_id, "fallback.phone_number", number)

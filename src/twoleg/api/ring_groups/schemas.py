@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from twoleg.api.values import (
     Id,
@@ -17,7 +17,6 @@ from twoleg.api.values import (
     WrapUp,
     absent,
 )
-from twoleg.calls.destinations import destination
 from twoleg.directory.accounts import Screening
 from twoleg.directory.ring_groups import MAX_MEMBERS, Strategy
 
@@ -26,19 +25,12 @@ MAX_WAIT_SECONDS = 3600
 MAX_WAITING = 10_000
 
 
-def _may_be_dialled(number: str) -> str:
-    dialled = destination(number, None)
-    if dialled.emergency or dialled.premium_rate:
-        raise ValueError("field must not be an emergency or premium-rate number")
-    return number
-
-
 class Fallback(Input):
     """Who is rung once nobody of the group answered: a user, a ring group or a phone number."""
 
     user_id: Id = absent()
     ring_group_id: Id = absent()
-    phone_number: Annotated[PhoneNumber, AfterValidator(_may_be_dialled)] = absent()
+    phone_number: PhoneNumber = absent()
 
     @model_validator(mode="after")
     def _names_one(self) -> Self:

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from fastapi import APIRouter, Response
 
+from twoleg.api.agent_numbers import check_agent_number
 from twoleg.api.authentication import DirectoryReader, DirectoryWriter
 from twoleg.api.pages import DEFAULT_PAGE, Cursor, Limit, Page, created, page_of, position_of
 from twoleg.api.state import DatabaseOf
@@ -62,8 +63,12 @@ async def make_user(
     body: NewUser, principal: DirectoryWriter, database: DatabaseOf, response: Response
 ) -> Any:
     """Make a user; the SIP password is shown only in this reply."""
+    given = body.given()
     async with database.connection() as connection:
-        made = await create_user(connection, principal.account_id, body.given())
+        await check_agent_number(
+            connection, principal.account_id, "phone_number", given.get("phone_number")
+        )
+        made = await create_user(connection, principal.account_id, given)
     created(response, PATH, made.user.id)
     return shown_once(made)
 
@@ -87,8 +92,12 @@ async def edit_user(
     user_id: Id, body: UserChange, principal: DirectoryWriter, database: DatabaseOf
 ) -> Any:
     """Change the fields that are given; a new SIP password is shown only in this reply."""
+    given = body.given()
     async with database.connection() as connection:
-        changed = await change_user(connection, principal.account_id, user_id, body.given())
+        await check_agent_number(
+            connection, principal.account_id, "phone_number", given.get("phone_number")
+        )
+        changed = await change_user(connection, principal.account_id, user_id, given)
     return shown_once(changed)
 
 
