@@ -10,9 +10,14 @@ from calls.engine.test_real_call import LOOPBACK, RTP_PORTS, config, far_end
 
 from twoleg.calls.engine import Engine
 from twoleg.calls.leg_media import LegMedia
+from twoleg.cli.simulator.numbers import Sounds
+from twoleg.cli.simulator.process import Simulator
 from twoleg.media import Codec, Decoder, EmbeddedPlane, dominant_tone, steady
 from twoleg.prompts import PromptStudio, create_prompt
 from twoleg.reminders.calls import reminder_call
+from twoleg.settings import ListenAddress
+
+MACHINE = "+12025550105"
 
 ENOUGH_SAMPLES = 1600
 """Of what is loud: 200 ms."""
@@ -171,3 +176,88 @@ async def test_who_wants_to_talk_is_joined_to_staff(practice, database_url):
         assert first is not second
     [(answer,)] = await practice.execute("SELECT answer FROM reminder_attempts")
     assert answer == "talked"
+
+
+@asynccontextmanager
+async def simulator_clinic(practice, database_url):
+    """An engine, and the simulator at the trunk's other end."""
+    async with (
+        Simulator.open(ListenAddress(LOOPBACK, 0), RTP_PORTS) as simulator,
+        Engine.open(config(), database_url, reminder_call) as engine,
+    ):
+        at = simulator.address
+        await practice.execute(
+            "UPDATE trunks SET host = %s, port = %s, codecs = '{PCMU}'", at.host, at.port
+        )
+        await practice.execute("UPDATE contacts SET phone_number = %s", MACHINE)
+        yield engine
+
+
+@pytest.mark.parametrize(
+    ("plan", "status", "reminder"),
+    [
+        ({"voicemail": "hang_up"}, "scheduled", ("planned", 1, None)),
+        (
+            {"voicemail": "message", "voicemail_text": "Please call us."},
+            "reminded",
+            ("done", 1, None),
+        ),
+    ],
+    ids=["hang up", "message"],
+)
+async def test_the_simulators_machine_gets_what_the_plan_says(
+    practice, database_url, plan, status, reminder
+):
+    await practice.plan(**plan)
+    visit = await practice.appointment()
+    async with simulator_clinic(practice, database_url):
+        await practice.make_due()
+        await practice.tick()
+        assert await settled(practice, visit) == status
+    assert await practice.execute("SELECT outcome, ended_by, answered_by FROM calls") == [
+        ("contact_voicemail", "system", "machine")
+    ]
+    assert await practice.reminder(visit) == reminder
+
+
+class AnsweringMachine:
+    """Greets, beeps, and counts what it is told: while it greets, and after its beep."""
+
+    def __init__(self):
+        self.greeting = Sounds.make().greeting
+        self.records = False
+        self.heard_while = 0
+        self.recorded = 0
+        self._decoder = Decoder(Codec.PCMU)
+
+    async def behave(self, call, port):
+        media = LegMedia(port, (Codec.PCMU,))
+        call.ring()
+        call.accept(media.answer_offer(call.offer))
+        port.tap(self._listen)
+        await port.play(self.greeting).finished()
+        self.records = True
+
+    def _listen(self, codec, payload):
+        if max(map(abs, self._decoder.decode(payload))) > 2000:
+            if self.records:
+                self.recorded += 1
+            else:
+                self.heard_while += 1
+
+
+async def test_a_machine_records_the_whole_message_and_nothing_is_said_into_its_greeting(
+    practice, database_url
+):
+    await practice.plan(voicemail="message", voicemail_text="Please call us back, {name}.")
+    visit = await practice.appointment()
+    machine = AnsweringMachine()
+    async with clinic(practice, database_url) as (far, _):
+        far.behave = machine.behave
+        await practice.make_due()
+        await practice.tick()
+        await far.next_call()
+        assert await settled(practice, visit) == "reminded"
+        await far.end()
+    assert machine.heard_while == 0
+    assert machine.recorded > 20

@@ -1,6 +1,7 @@
 """What a reminder call does with whoever answers, in virtual time."""
 
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 from calls.in_memory import (
@@ -13,6 +14,7 @@ from calls.in_memory import (
     Presses,
     Refuses,
     Rings,
+    Says,
     Spoken,
     call_plan,
     one_after_another,
@@ -20,6 +22,7 @@ from calls.in_memory import (
     user,
 )
 from calls.virtual_time import run
+from media.machines.sounds import silence, tone, voice
 
 from twoleg.calls.agents import NobodyElse
 from twoleg.reminders.answers import Answer
@@ -41,11 +44,12 @@ def reminder(**fields):
         "text": MESSAGE,
         "voicemail": "hang_up",
         "voicemail_text": None,
+        "voicemail_prompt_id": None,
         "change_means": "reschedule",
         "ring_group_id": 5,
         "language": "en",
         "contact_name": "Eva",
-        "wall_starts_at": None,
+        "wall_starts_at": datetime(2026, 6, 10, 10),
         "place": None,
         "staff": None,
     }
@@ -289,3 +293,128 @@ def test_a_digit_and_a_hang_up_at_once_leave_nothing_behind(remind, seed):
     told, desk = remind(*ANSWERED, Presses(6.0, "1"), HangsUp(6.0), seed=seed)
     assert told.outcome == "connected"
     assert desk.answers in ([], [Answer.CONFIRMED])
+
+
+# A machine answers at 2 s, talks from 2.5 to 10.5 s, and beeps from 11.1 to 11.5 s.
+GREETING = silence(0.5) + voice(8.0)
+BEEP = tone(0.4, 1000)
+LEFT = "Please call us back."
+
+
+def machine(*sounds):
+    samples = silence(0.0)
+    for sound in sounds:
+        samples += sound
+    return (Rings(), Answers(2.0), Says(2.0, samples))
+
+
+def who_answered(told):
+    """Who was told to have answered, and from what."""
+    return [
+        (data["answered_by"], data["sign"])
+        for kind, data in told.writer.notes
+        if kind == "call.answered_by"
+    ]
+
+
+class TestPeople:
+    def test_a_person_is_spoken_to_once_it_has_said_hello(self, remind):
+        told, desk = remind(*machine(silence(0.3), voice(0.8)), Presses(8.5, "1"))
+        assert who_answered(told) == [("human", "short_greeting")]
+        assert desk.answers == [Answer.HEARD, Answer.CONFIRMED]
+        assert heard(told)[0] == MESSAGE
+
+    def test_a_key_says_that_a_person_is_there(self, remind):
+        told, desk = remind(*machine(GREETING), Presses(4.0, "1"), voicemail="hang_up")
+        assert who_answered(told) == [("human", "key")]
+        assert desk.answers == [Answer.CONFIRMED]
+        assert told.outcome == "connected"
+
+    def test_who_says_nothing_is_spoken_to(self, remind):
+        told, _ = remind(*ANSWERED)
+        assert who_answered(told) == [("unknown", "silence")]
+        assert heard(told)[0] == MESSAGE
+
+    def test_nobody_is_listened_to_any_more_once_the_message_was_heard(self, remind):
+        told, _ = remind(*ANSWERED, Presses(6.0, "*"), Presses(7.0, "1"))
+        assert told.plane.used[0].sink is None
+
+
+class TestMachines:
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"voicemail": "hang_up"},
+            {"voicemail": "hang_up", "voicemail_text": LEFT},
+            {"voicemail": "message", "voicemail_text": None, "voicemail_prompt_id": 7},
+        ],
+        ids=["by plan", "though there is a text", "since its recording is gone"],
+    )
+    def test_it_is_hung_up_on_and_the_reminder_was_not_heard(self, remind, fields):
+        told, desk = remind(*machine(GREETING), prompts=MemoryPrompts(prompt_8="another"), **fields)
+        assert (told.outcome, told.ended_by) == ("contact_voicemail", "system")
+        assert who_answered(told) == [("machine", "long_greeting")]
+        assert (heard(told), desk.answers) == ([], [])
+        assert told.sent("contact") == ["INVITE", "ACK", "BYE"]
+        assert told.ended_at == pytest.approx(7.1, abs=0.3)
+
+    def leave(self, remind, *contact, **fields):
+        return remind(*contact, voicemail="message", voicemail_text=LEFT, **fields)
+
+    def test_its_message_is_left_after_the_beep_once(self, remind):
+        told, desk = self.leave(remind, *machine(GREETING, silence(0.6), BEEP))
+        assert (told.outcome, told.ended_by) == ("contact_voicemail", "system")
+        assert heard(told) == [LEFT]
+        assert desk.answers == [Answer.MESSAGE_LEFT]
+        # Half a second behind the beep, and three for the message.
+        assert told.ended_at == pytest.approx(11.5 + 0.5 + 3.0, abs=0.2)
+
+    def test_a_recording_goes_before_the_text(self, remind):
+        told, _ = self.leave(
+            remind,
+            *machine(GREETING, silence(0.6), BEEP),
+            prompts=MemoryPrompts(prompt_7="recorded"),
+            voicemail_prompt_id=7,
+        )
+        assert heard(told) == ["recorded"]
+
+    def test_a_machine_that_does_not_beep_records_after_a_long_silence(self, remind):
+        told, _ = self.leave(remind, *machine(GREETING))
+        assert heard(told) == [LEFT]
+        assert told.ended_at == pytest.approx(10.5 + 4.0 + 3.0, abs=0.3)
+
+    def test_a_tone_before_the_greeting_is_not_the_beep(self, remind):
+        told, _ = self.leave(remind, *machine(silence(0.5), BEEP, GREETING, silence(0.6), BEEP))
+        assert heard(told) == [LEFT]
+        assert told.ended_at == pytest.approx(12.4 + 0.5 + 3.0, abs=0.2)
+
+    def test_what_talks_on_and_on_gets_nothing(self, remind):
+        told, desk = self.leave(remind, *machine(voice(50.0)))
+        assert told.outcome == "contact_voicemail"
+        assert (heard(told), desk.answers) == ([], [])
+        assert told.ended_at == pytest.approx(42.0, abs=0.2)
+
+    def test_a_beep_soon_after_we_began_to_speak_has_us_begin_anew(self, remind):
+        terse = machine(silence(0.3), voice(1.0), silence(2.4), BEEP)
+        told, desk = self.leave(remind, *terse)
+        assert who_answered(told) == [("human", "short_greeting"), ("machine", "beep")]
+        assert heard(told) == [MESSAGE, LEFT]
+        assert told.plane.used[0].cut_off_at[0] == pytest.approx(6.2, abs=0.15)
+        assert desk.answers == [Answer.MESSAGE_LEFT]
+
+    def test_a_key_says_that_it_is_a_person_after_all(self, remind):
+        told, desk = self.leave(remind, *machine(GREETING), Presses(9.0, "5"), Presses(13.0, "1"))
+        assert who_answered(told) == [("machine", "long_greeting"), ("human", "key")]
+        assert heard(told) == [MESSAGE, sentence(Sentence.CONFIRMED)]
+        assert desk.answers == [Answer.HEARD, Answer.CONFIRMED]
+        assert told.outcome == "connected"
+
+    def test_one_that_hangs_up_before_the_end_has_no_message(self, remind):
+        told, desk = self.leave(remind, *machine(GREETING, silence(0.6), BEEP), HangsUp(13.0))
+        assert (told.outcome, told.ended_by) == ("contact_voicemail", "contact")
+        assert desk.answers == []
+
+    @pytest.mark.parametrize("seed", range(20))
+    def test_a_key_and_a_hang_up_at_once_leave_nothing_behind(self, remind, seed):
+        told, _ = self.leave(remind, *machine(GREETING), Presses(7.1, "1"), HangsUp(7.1), seed=seed)
+        assert told.outcome in ("connected", "contact_voicemail")

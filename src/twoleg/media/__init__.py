@@ -6,7 +6,7 @@ from twoleg.media.codec import Codec
 from twoleg.media.decoding import Decoder
 from twoleg.media.goertzel import dominant_tone, tone_levels
 from twoleg.media.incoming import AudioTrack, CodecMismatch
-from twoleg.media.machine_detection import AnsweredBy, MachineDetector, Verdict
+from twoleg.media.machine_detection import AnsweredBy, MachineDetector, Sign, Verdict
 from twoleg.media.plane import EmbeddedPlane
 from twoleg.media.playback import Playback
 from twoleg.media.port import MediaPort, NotConnected, PortClosed
@@ -41,6 +41,7 @@ __all__ = [
     "Recording",
     "RemoteStream",
     "RenderedRecording",
+    "Sign",
     "ToneBook",
     "UnreadableRecording",
     "UnusableAudio",

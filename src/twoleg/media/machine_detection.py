@@ -67,6 +67,8 @@ class Sign(StrEnum):
     BEEP = "beep"
     SILENCE = "silence"
     TIME = "time"
+    KEY = "key"
+    """One was pressed, which no detector hears."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,8 +65,15 @@ class Reminder:
 
     @property
     def machine_message(self) -> str | None:
-        """What is left on a machine; None: nothing."""
-        return None if self.voicemail_text is None else self._filled(self.voicemail_text)
+        """What is spoken to a machine; None: nothing."""
+        if self.voicemail != Voicemail.MESSAGE or self.voicemail_text is None:
+            return None
+        return self._filled(self.voicemail_text)
+
+    @property
+    def machine_prompt_id(self) -> int | None:
+        """The recording that is played to a machine rather than a text; None: there is none."""
+        return self.voicemail_prompt_id if self.voicemail == Voicemail.MESSAGE else None
 
     @property
     def change(self) -> tuple[Answer, Sentence]:

@@ -15,13 +15,14 @@ from twoleg.calls.concurrency import alongside, first_of
 from twoleg.calls.contact import ContactNotReached, contact_on_the_line
 from twoleg.calls.in_turn import InTurn
 from twoleg.calls.journal import Clock, RecordWriter
+from twoleg.calls.listening import listening_to
 from twoleg.calls.outcomes import EndedBy, Outcome
 from twoleg.calls.plan import CallPlan
 from twoleg.calls.ports import Equipment, Playable, Playing, Transfers
 from twoleg.calls.spoken_texts import SpokenTexts
 from twoleg.calls.story import Story, StorySettings
 from twoleg.reminders.answers import Answer, apply_answer
-from twoleg.reminders.greeting import Greeting
+from twoleg.reminders.greeting import Greeting, MachineAnswered
 from twoleg.reminders.reminder import Reminder, load_reminders
 from twoleg.reminders.wording import Sentence, said
 from twoleg.store import Database, DatabaseUnavailable
@@ -105,6 +106,7 @@ class ReminderCall(Story):
         self._reminder_id = reminder_id
         self._desk = desk
         self._answer: Answer | None = None
+        self._at_machine = False
 
     async def tell(self) -> None:
         """Ring the contact, say what there is to say, take the answer."""
@@ -113,6 +115,7 @@ class ReminderCall(Story):
         message = await self._message(reminder)
         for sentence in Sentence:
             await self._desk.texts.audio(said(sentence, reminder.language), reminder.language)
+        left = await self._left_on_machines(reminder)
         journal = self._journal
         journal.contact_is_first()
         await self._attempt_is_marked()
@@ -125,7 +128,7 @@ class ReminderCall(Story):
             ):
                 await contact.acknowledge(journal.contact_answered(contact.record))
                 with contact.media.port.listening():
-                    await self._remind(contact, reminder, message)
+                    await self._meet(contact, reminder, message, left)
             self._decide(Outcome.CONNECTED, EndedBy.SYSTEM)
         except ContactNotReached as missed:
             self._give_up_on_contact(missed.refusal)
@@ -146,22 +149,78 @@ class ReminderCall(Story):
 
     async def _contact_may_hang_up(self, contact: CallLeg) -> None:
         await contact.ended()
-        self._interrupt(Outcome.CONNECTED, EndedBy.CONTACT)
+        reached = Outcome.CONTACT_VOICEMAIL if self._at_machine else Outcome.CONNECTED
+        self._interrupt(reached, EndedBy.CONTACT)
 
-    async def _remind(self, contact: CallLeg, reminder: Reminder, message: Playable) -> None:
-        """Say it until there is an answer, within limits."""
-        await self._greeted(contact)
+    async def _left_on_machines(self, reminder: Reminder) -> Playable | None:
+        """Return what a machine gets: the plan's recording, else its text; None: nothing."""
+        prompts, prompt_id = self._equipment.prompts, reminder.machine_prompt_id
+        left = None
+        if prompts is not None and prompt_id is not None:
+            left = await prompts.audio(self._plan.account_id, prompt_id)
+        text = reminder.machine_message
+        if left is None and text is not None:
+            left = await self._desk.texts.audio(text, reminder.language)
+        return left
+
+    async def _meet(
+        self, contact: CallLeg, reminder: Reminder, message: Playable, left: Playable | None
+    ) -> None:
+        """Find out who has answered, and remind a person, or leave a machine its message."""
+        port = contact.media.port
+        with listening_to(port) as listener:
+            greeting = Greeting(listener, self._journal.contact_heard)
+            try:
+                digit = await first_of(port.digit(), greeting.over())
+                if digit is None:
+                    digit = await self._ask(contact, message, greeting)
+                else:
+                    greeting.key_pressed()
+            except MachineAnswered:
+                if not await self._leave(contact, greeting, left):
+                    self._decide(Outcome.CONTACT_VOICEMAIL, EndedBy.SYSTEM)
+                    return
+                digit = await self._ask(contact, message)
+        await self._remind(contact, reminder, message, digit)
+
+    async def _leave(self, contact: CallLeg, greeting: Greeting, left: Playable | None) -> bool:
+        """Leave a machine its message, once; tell whether a key says that a person is there."""
+        if left is None:
+            return False
+        self._at_machine = True
+        if await first_of(contact.media.port.digit(), self._leave_once(contact, greeting, left)):
+            self._at_machine = False
+            greeting.key_pressed()
+            return True
+        return False
+
+    async def _leave_once(self, contact: CallLeg, greeting: Greeting, left: Playable) -> None:
+        if not await greeting.records():
+            return
+        playing = contact.media.port.play(left)
+        try:
+            await playing.finished()
+        finally:
+            playing.stop()
+        await self._take(Answer.MESSAGE_LEFT)
+
+    async def _remind(
+        self, contact: CallLeg, reminder: Reminder, message: Playable, digit: str | None
+    ) -> None:
+        """Take the digit that came of the message, and say it until there is an answer."""
         tries, repeats = TRIES, REPEATS
-        while tries > 0:
-            digit = await self._ask(contact, message)
+        while True:
             if digit == "*" and repeats > 0:
                 repeats -= 1
-                continue
-            if digit is not None and await self._act_on(digit, contact, reminder):
-                return
-            tries -= 1
-            if digit is not None and digit not in "9*" and tries:
-                await self._say(contact, Sentence.NOT_UNDERSTOOD, reminder)
+            else:
+                if digit is not None and await self._act_on(digit, contact, reminder):
+                    return
+                tries -= 1
+                if tries == 0:
+                    break
+                if digit is not None and digit not in "9*":
+                    await self._say(contact, Sentence.NOT_UNDERSTOOD, reminder)
+            digit = await self._ask(contact, message)
         await self._say(contact, Sentence.GOODBYE, reminder)
 
     async def _act_on(self, digit: str, contact: CallLeg, reminder: Reminder) -> bool:
@@ -203,21 +262,18 @@ class ReminderCall(Story):
             await self._take(Answer.CALLBACK_REQUESTED)
             await self._say(contact, Sentence.STAFF_NOT_FREE, reminder)
 
-    async def _greeted(self, contact: CallLeg) -> None:
-        """Let whoever answered say hello first."""
-        greeting, port = Greeting(), contact.media.port
-        port.tap(greeting.take)
-        try:
-            await greeting.over()
-        finally:
-            port.tap(None)
+    async def _ask(
+        self, contact: CallLeg, prompt: Playable, greeting: Greeting | None = None
+    ) -> str | None:
+        """Play a prompt, and wait for a digit meanwhile and a little longer; None: none came.
 
-    async def _ask(self, contact: CallLeg, prompt: Playable) -> str | None:
-        """Play a prompt, and wait for a digit meanwhile and a little longer; None: none came."""
+        With a `greeting` a machine may still show itself: raises MachineAnswered.
+        """
         port = contact.media.port
         playing = port.play(prompt)
+        beeps = () if greeting is None else (greeting.beeps(),)
         try:
-            return await first_of(port.digit(), self._silence_after(playing))
+            return await first_of(port.digit(), self._silence_after(playing), *beeps)
         finally:
             playing.stop()
 
