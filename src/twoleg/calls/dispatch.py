@@ -32,10 +32,16 @@ POLL_SECONDS: Final = 2.0
 """How often the queue is looked at without having been told: a notification may be lost."""
 
 PACE_SECONDS: Final = 0.004
-"""From one claim to the next, at least: under load several calls share a statement's cost."""
+"""From one claim to the next, at least."""
 
-HELD_BACK_SECONDS: Final = 0.025
-"""The same while the engine takes fewer calls than there may be."""
+SLOWEST_PACE_SECONDS: Final = 0.02
+"""The same under load, and while the engine takes fewer calls than there may be.
+
+A claim of one call costs the database as much as a claim of ten.
+"""
+
+SHARED_FROM: Final = 200.0
+"""Calls a second from which on that is the pace; below it is in proportion."""
 
 _ASKED: Final = """
 SELECT id FROM calls
@@ -227,12 +233,13 @@ class Dispatcher:
         """Take what there is room for, and give the seconds until more may be taken."""
         wanted = min(MAX_CLAIM, self._room)
         room = min(wanted, self._pace.allowance(asyncio.get_running_loop().time()))
-        pause = PACE_SECONDS if room == wanted else HELD_BACK_SECONDS
+        pause = SLOWEST_PACE_SECONDS * min(1.0, self._pace.claims_per_second / SHARED_FROM)
+        pause = max(PACE_SECONDS, pause if room == wanted else SLOWEST_PACE_SECONDS)
         if room == 0:
             # A call that ends says so only where all room was taken by calls.
             if len(self._running) < self._capacity:
                 self._look.set()
-            return HELD_BACK_SECONDS
+            return SLOWEST_PACE_SECONDS
         self._claiming = True
         try:
             claims = await claim(connection, self._engine_id, room, self._last_account)

@@ -54,8 +54,8 @@ class Pace:
         self._claims = FASTEST * BURST_SECONDS
         self._refilled_at = now
         self._measured_at = now
-        self._claimed = 0.0
-        """Claims a second of late: what the pace falls from, if it was not used to the full."""
+        self.claims_per_second = 0.0
+        """Of late: what the pace falls from, if it was not used to the full."""
 
     @property
     def overloaded(self) -> bool:
@@ -69,10 +69,12 @@ class Pace:
         self._refill(now)
         if self.overloaded:
             if not was_overloaded:
-                self.rate = max(SLOWEST, FALL * min(self.rate, max(self._claimed, SLOWEST)))
+                self.rate = max(
+                    SLOWEST, FALL * min(self.rate, max(self.claims_per_second, SLOWEST))
+                )
         elif self.lateness <= CALM_SECONDS:
             self.rate = min(FASTEST, self.rate + RISE_PER_SECOND * elapsed)
-        self._claimed -= self._claimed * min(1.0, elapsed)
+        self.claims_per_second -= self.claims_per_second * min(1.0, elapsed)
 
     def allowance(self, now: float) -> int:
         """How many calls may be claimed now."""
@@ -82,7 +84,7 @@ class Pace:
     def claimed(self, calls: int) -> None:
         """Take note of claims."""
         self._claims -= calls
-        self._claimed += calls
+        self.claims_per_second += calls
 
     def _refill(self, now: float) -> None:
         elapsed, self._refilled_at = now - self._refilled_at, now

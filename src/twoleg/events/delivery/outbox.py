@@ -13,7 +13,7 @@ from twoleg.store.database import Connection
 MAX_EVENTS: Final = 1000
 """Events that are looked at in one go."""
 
-PACE_SECONDS: Final = 0.005
+PACE_SECONDS: Final = 0.02
 """From one look at the log to the next, at least: under load events share a statement's cost."""
 
 BUSY_SECONDS: Final = 0.02
