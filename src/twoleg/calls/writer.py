@@ -35,6 +35,11 @@ PACE_SECONDS: Final = 0.01
 An ACK waits that long, which no far end notices.
 """
 
+SHARED_PACE_SECONDS: Final = 0.02
+"""The same after a batch of SHARED_BATCH changes or more."""
+
+SHARED_BATCH: Final = 8
+
 MAX_PENDING: Final = 100_000
 """Changes that are kept while the database is away, beside the ends of calls.
 
@@ -330,7 +335,8 @@ class Writer:
                 self._arrived.clear()
                 self._written.set()
             if len(batch) < MAX_BATCH:
-                await asyncio.sleep(began_at + PACE_SECONDS - loop.time())
+                pace = PACE_SECONDS if len(batch) < SHARED_BATCH else SHARED_PACE_SECONDS
+                await asyncio.sleep(began_at + pace - loop.time())
 
     def _forget(self, batch: Sequence[_Pending]) -> None:
         for written in batch:
