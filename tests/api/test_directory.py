@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import re
 
 import pytest
 
@@ -166,9 +167,15 @@ class TestUsers:
     async def test_a_sip_username_is_once_in_the_service(self, client, make):
         await make("users", **USER, sip_username="bob")
         again = {"name": "B", "email": "b@example.com", "sip_username": "Bob"}
-        assert errors_of(await client.post("/api/v1/users", json=again)) == {
-            "sip_username": ["The sip_username has already been taken."]
-        }
+        [text] = errors_of(await client.post("/api/v1/users", json=again))["sip_username"]
+        assert "taken" not in text
+        suggested = re.search(r"bob-[a-z0-9]+", text)[0]
+        made = await client.patch("/api/v1/users/2", json={"sip_username": suggested})
+        assert made.json()["sip_username"] == suggested
+        [text] = errors_of(await client.patch("/api/v1/users/1", json={"sip_username": suggested}))[
+            "sip_username"
+        ]
+        assert "bob" in text
 
     async def test_values_that_cannot_be_are_refused_by_name(self, account, client):
         for fields, field in (

@@ -2,6 +2,8 @@
 
 import re
 
+from twoleg.events import Wanted
+
 
 async def test_the_process_lives_whatever_the_database_does(anonymous):
     for path in ("/health", "/api/v1/health"):
@@ -75,6 +77,22 @@ async def test_what_waits_to_be_sent_is_counted_with_the_age_of_the_oldest(
     assert "twoleg_webhook_deliveries_pending 2.0" in text
     [lag] = re.findall(r"^twoleg_webhook_deliveries_lag_seconds (\S+)$", text, re.MULTILINE)
     assert 90 <= float(lag) < 3600
+
+
+async def test_attempts_are_counted_by_what_came_of_them(anonymous, execute):
+    text = (await anonymous.get("/metrics")).text
+    assert 'twoleg_webhook_attempts_total{outcome="delivered"} 0.0' in text
+    await execute("INSERT INTO webhook_totals VALUES ('delivered', 7), ('retried', 2)")
+    text = (await anonymous.get("/metrics")).text
+    assert 'twoleg_webhook_attempts_total{outcome="delivered"} 7.0' in text
+    assert 'twoleg_webhook_attempts_total{outcome="retried"} 2.0' in text
+
+
+async def test_open_streams_are_counted(anonymous, app, account):
+    wanted = Wanted(account.id)
+    with app.state.event_stream.subscribe(wanted, None):
+        assert "twoleg_event_streams 1.0" in (await anonymous.get("/metrics")).text
+    assert "twoleg_event_streams 0.0" in (await anonymous.get("/metrics")).text
 
 
 async def test_what_prometheus_reads_tells_of_no_account(client, anonymous, account):

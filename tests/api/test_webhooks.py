@@ -225,3 +225,39 @@ async def test_a_call_with_a_url_that_nothing_may_be_sent_to_is_refused(client, 
     assert error.startswith("The callback_url")
     assert error.endswith(why)
     assert await execute("SELECT count(*) FROM calls") == [(0,)]
+
+
+async def test_what_was_sent_of_a_call_is_listed_its_own_url_included(
+    client, webhook, execute, add_account
+):
+    fields = {"user_id": 1, "contact_id": 1234, "line_id": 1}
+    calls = [(await client.post("/api/v1/calls", json=fields)).json()["id"] for _ in range(2)]
+    await execute(
+        "INSERT INTO webhook_receivers (account_id, origin) VALUES (1, 'https://hook.example.com')"
+    )
+    await execute(
+        "INSERT INTO webhook_deliveries (account_id, receiver_id, webhook_id, url, event_id,"
+        " call_id, type, message_id, state) SELECT e.account_id, r.id, r.webhook_id,"
+        " CASE WHEN r.webhook_id IS NULL THEN 'https://hook.example.com/1' END, e.id, e.call_id,"
+        " e.type, 'evt', CASE WHEN r.webhook_id IS NULL THEN 'failed' ELSE 'delivered' END"
+        " FROM call_events e, webhook_receivers r ORDER BY r.id"
+    )
+    path = f"/api/v1/calls/{calls[0]}/deliveries"
+    own, hooks = (await client.get(path)).json()["data"]
+    assert (own["url"], own["webhook_id"]) == ("https://hook.example.com/1", None)
+    assert (hooks["url"], hooks["webhook_id"]) == (None, webhook["id"])
+    assert {own["call_id"], hooks["call_id"]} == {calls[0]}
+    page = (await client.get(path, params={"limit": 1})).json()
+    page = (await client.get(path, params={"cursor": page["next_cursor"]})).json()
+    assert page == {"data": [hooks], "next_cursor": None}
+    assert (await client.get(path, params={"state": "failed"})).json()["data"] == [own]
+    await add_account("another-token")
+    headers = {"Authorization": "Bearer another-token"}
+    assert (await client.get(path, headers=headers)).status_code == 404
+
+
+async def test_only_administrators_see_what_was_sent_of_a_call(client, account, execute):
+    fields = {"user_id": 1, "contact_id": 1234, "line_id": 1}
+    call = (await client.post("/api/v1/calls", json=fields)).json()
+    await execute("UPDATE tokens SET scopes = '{calls:read}'")
+    assert (await client.get(f"/api/v1/calls/{call['id']}/deliveries")).status_code == 403

@@ -204,7 +204,7 @@ async def test_a_message_that_was_not_taken_is_sent_again_under_the_same_id(
 
 
 async def test_a_message_is_given_up_after_about_a_day_of_attempts(
-    database, hook, add, at_once, written, rows
+    database, hook, add, at_once, written, rows, execute
 ) -> None:
     async with receiving(statuses(500)) as receiver:
         await hook(receiver.url)
@@ -214,6 +214,8 @@ async def test_a_message_is_given_up_after_about_a_day_of_attempts(
     attempts = len(sender.PAUSES_SECONDS) + 1
     assert len(receiver.received) == attempts
     assert await rows() == [("failed", attempts, 500, "answered 500")]
+    totals = dict(await execute("SELECT outcome, attempts FROM webhook_totals"))
+    assert totals == {"retried": attempts - 1, "failed": 1}
 
 
 def test_the_pauses_grow_and_last_about_a_day() -> None:

@@ -91,6 +91,7 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
             app.state.admission = admission
             app.state.objects = Objects.open(settings.objects)
             app.state.event_stream = event_stream
+            measurements.event_streams = lambda: event_stream.subscribers
             app.state.prompt_studio = prompt_studio
             yield
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import accumulate
 from typing import Final
 
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 from prometheus_client.registry import Collector
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -27,6 +32,9 @@ class Measurements(Collector):
         self._requests: Counter[tuple[str, int]] = Counter()
         self._buckets = [0] * (len(_SECONDS) + 1)
         self._seconds = 0.0
+        self.event_streams: Callable[[], int] = lambda: 0
+        """Counts who reads events now."""
+
         self.registry.register(self)
 
     def request(self, method: str, status: int, seconds: float) -> None:
@@ -51,4 +59,7 @@ class Measurements(Collector):
             "Time from a request's headers to the end of its reply.",
             buckets=list(zip(bounds, accumulate(self._buckets), strict=True)),
             sum_value=self._seconds,
+        )
+        yield GaugeMetricFamily(
+            "twoleg_event_streams", "Open streams of events.", value=self.event_streams()
         )

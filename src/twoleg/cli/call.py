@@ -24,6 +24,11 @@ COLUMNS = (
     "contact_phone_number", "talk_seconds",
 )  # fmt: skip
 
+DELIVERY_COLUMNS = (
+    "id", "created_at", "type", "webhook_id", "url", "state", "attempts", "last_status",
+    "last_error",
+)  # fmt: skip
+
 calls = typer.Typer(no_args_is_help=True, help="See what calls came to, or say it; end one.")
 
 
@@ -167,6 +172,21 @@ def dispose(
         print_json(call)
     else:
         print_fields({name: call[name] for name in ("id", "outcome", "disposition", "notes")})
+
+
+@calls.command()
+def deliveries(
+    id_: Annotated[int, typer.Argument(metavar="ID")],
+    limit: Annotated[int, typer.Option(help="Rows at the most.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List what was sent of a call, to webhooks and its callback URL, the newest first."""
+    with connected() as client:
+        rows = list(client.pages(f"/calls/{id_}/deliveries", limit))
+    if as_json:
+        print_json(rows)
+    else:
+        print_table(rows, DELIVERY_COLUMNS)
 
 
 @calls.command("hang-up")

@@ -163,6 +163,11 @@ class EventStream:
                 stream.close()
                 reader.cancel()
 
+    @property
+    def subscribers(self) -> int:
+        """Subscriptions that are lent now."""
+        return len(self._subscriptions)
+
     def close(self) -> None:
         """End every subscription, and take none any more."""
         self._closed = True

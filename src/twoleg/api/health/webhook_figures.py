@@ -1,10 +1,10 @@
-"""What waits to be sent to webhooks, for Prometheus."""
+"""What waits to be sent to webhooks, and what came of the rest, for Prometheus."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Gauge, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
 from twoleg.store import Database
 
@@ -17,6 +17,8 @@ SELECT count(*), coalesce(max(extract(epoch FROM now() - next_attempt_at))
     FILTER (WHERE attempts = 0), 0)::float8
 FROM (SELECT next_attempt_at, attempts FROM webhook_deliveries WHERE state = 'pending' LIMIT %s) p
 """
+_TOTALS: Final = "SELECT outcome, attempts FROM webhook_totals"
+_OUTCOMES: Final = ("delivered", "failed", "retried")
 
 
 async def webhook_figures(database: Database) -> bytes:
@@ -24,6 +26,8 @@ async def webhook_figures(database: Database) -> bytes:
     async with database.connection() as connection:
         cursor = await connection.execute(_BACKLOG, (MAX_COUNTED,))
         row = await cursor.fetchone()
+        cursor = await connection.execute(_TOTALS)
+        totals = dict(await cursor.fetchall())
     assert row is not None
     pending, seconds = row
     registry = CollectorRegistry()
@@ -33,4 +37,12 @@ async def webhook_figures(database: Database) -> bytes:
     ):
         gauge = Gauge(f"twoleg_webhook_deliveries_{name}", text, registry=registry)
         gauge.set(max(0, value))
+    counter = Counter(
+        "twoleg_webhook_attempts",
+        "Attempts at deliveries of all workers by what came of them; the last one fails.",
+        labelnames=("outcome",),
+        registry=registry,
+    )
+    for outcome in _OUTCOMES:
+        counter.labels(outcome).inc(totals.get(outcome, 0))
     return generate_latest(registry)

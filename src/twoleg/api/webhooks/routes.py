@@ -20,6 +20,7 @@ from twoleg.api.webhooks.schemas import (
     WebhookShownOnce,
     shown_once,
 )
+from twoleg.calls.records import find_call
 from twoleg.events import webhooks
 from twoleg.events.addresses import AddressPolicy, InvalidUrl
 from twoleg.events.webhooks import DeliveryState
@@ -146,6 +147,29 @@ async def read_deliveries(
             type_=type,
             call_id=call_id,
             appointment_id=appointment_id,
+            before_id=position_of(cursor),
+            limit=limit + 1,
+        )
+    return page_of(found, limit, found)
+
+
+@router.get("/calls/{call_id}/deliveries", response_model=Page[Delivery])
+async def read_deliveries_of_call(
+    call_id: Id,
+    principal: Administrator,
+    database: DatabaseOf,
+    limit: Limit = DEFAULT_PAGE,
+    cursor: Cursor = None,
+    state: DeliveryState | None = None,
+) -> Any:
+    """List what was sent of a call, to webhooks and to its callback URL, newest first."""
+    async with database.connection() as connection:
+        _found(await find_call(connection, principal.account_id, call_id))
+        found = await webhooks.list_deliveries_of_call(
+            connection,
+            principal.account_id,
+            call_id,
+            state=state,
             before_id=position_of(cursor),
             limit=limit + 1,
         )

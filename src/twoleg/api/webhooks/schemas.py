@@ -67,13 +67,15 @@ class WebhookShownOnce(Webhook):
 
 
 class Delivery(Output):
-    """One event on its way to a webhook; `message_id` is what it gets as `webhook-id`.
+    """One event on its way to a webhook, or (with its `url`) to a call's callback URL.
 
+    `message_id` is what it gets as `webhook-id`.
     `attempts` are those that have ended. `next_attempt_at` is null once none will follow.
     """
 
     id: int
-    webhook_id: int
+    webhook_id: int | None
+    url: str | None
     event_id: int | None
     call_id: int | None
     appointment_id: int | None

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 from psycopg.rows import class_row
 from sqlalchemy import ColumnElement, Select, delete, exists, func, select
 
 from twoleg.directory import owned_rows
-from twoleg.directory.errors import NotFound
+from twoleg.directory.errors import Conflict, NotFound
 from twoleg.directory.owned_rows import Fields
 from twoleg.directory.ring_groups import leave_ring_groups
 from twoleg.directory.users.values import (
@@ -82,7 +84,8 @@ async def create_user(connection: Connection, account_id: int, fields: Fields) -
     password = columns.pop("sip_password", None) or make_sip_password()
     username = columns.get("sip_username") or make_sip_username(columns["name"])
     columns |= {"sip_username": username, "sip_ha1": ha1s_of(username, password)}
-    row = await owned_rows.insert_row(connection, _USERS, account_id, columns)
+    with _suggesting_another(username):
+        row = await owned_rows.insert_row(connection, _USERS, account_id, columns)
     return UserWithPassword(await find_user(connection, account_id, row["id"]), password)
 
 
@@ -103,7 +106,8 @@ async def change_user(
         password = password or make_sip_password()
         columns["sip_ha1"] = ha1s_of(username, password)
         await run(connection, delete(_BINDINGS).where(_BINDINGS.c.user_id == user_id))
-    await owned_rows.update_row(connection, _USERS, account_id, user_id, columns)
+    with _suggesting_another(username):
+        await owned_rows.update_row(connection, _USERS, account_id, user_id, columns)
     user = await find_user(connection, account_id, user_id)
     return UserWithPassword(user, password if renewed else None)
 
@@ -113,6 +117,19 @@ async def delete_user(connection: Connection, account_id: int, user_id: int) -> 
     await owned_rows.mark_deleted(connection, _USERS, account_id, user_id)
     await leave_ring_groups(connection, account_id, user_id)
     await run(connection, delete(_BINDINGS).where(_BINDINGS.c.user_id == user_id))
+
+
+@contextmanager
+def _suggesting_another(wanted: str) -> Iterator[None]:
+    """Refuse a name of SIP that somebody has in words that do not say who: it may be anybody."""
+    try:
+        yield
+    except Conflict as conflict:
+        if conflict.field != "sip_username":
+            raise
+        free = make_sip_username(wanted)
+        text = f"The sip_username cannot be had: try {free}, or leave it out to have one made."
+        raise Conflict("sip_username", text) from conflict
 
 
 def _shown(account_id: int) -> Select[Any]:

@@ -87,6 +87,11 @@ WITH saved AS (
   FROM jsonb_to_recordset(%(results)s::jsonb) AS x(
     id bigint, state text, attempted boolean, status smallint, error text, pause float8)
   WHERE d.id = ANY (ARRAY[x.id]) AND d.state = 'pending'
+  RETURNING CASE x.state WHEN 'pending' THEN 'retried' ELSE x.state END AS outcome
+), totals AS (
+  INSERT INTO webhook_totals AS t (outcome, attempts)
+  SELECT outcome, count(*) FROM saved GROUP BY outcome ORDER BY outcome
+  ON CONFLICT (outcome) DO UPDATE SET attempts = t.attempts + excluded.attempts
 ), healths AS (
   UPDATE webhook_receivers r SET failing_since = h.failing_since
   FROM jsonb_to_recordset(%(healths)s::jsonb) AS h(id bigint, failing_since timestamptz)

@@ -70,7 +70,7 @@ RETURNING {_COLUMNS}
 Row = TypeVar("Row")
 
 _DELIVERY: Final = """
-d.id, d.webhook_id, d.event_id, d.call_id, d.appointment_id, d.type, d.message_id, d.state,
+d.id, d.webhook_id, d.url, d.event_id, d.call_id, d.appointment_id, d.type, d.message_id, d.state,
 d.attempts,
 CASE WHEN d.state = 'pending' THEN d.next_attempt_at END AS next_attempt_at, d.last_status,
 d.last_error, d.created_at, d.delivered_at
@@ -84,6 +84,16 @@ WHERE d.webhook_id = %(webhook_id)s AND d.account_id = %(account_id)s
   AND (%(type)s::text IS NULL OR d.type = %(type)s)
   AND (%(call_id)s::bigint IS NULL OR d.call_id = %(call_id)s)
   AND (%(appointment_id)s::bigint IS NULL OR d.appointment_id = %(appointment_id)s)
+ORDER BY d.id DESC LIMIT %(limit)s
+"""  # noqa: S608
+# By the key that receiver and event are: there is none of calls.
+_OF_CALL: Final = f"""
+SELECT {_DELIVERY}
+FROM call_events e JOIN webhook_receivers r ON r.account_id = e.account_id
+  JOIN webhook_deliveries d ON d.receiver_id = r.id AND d.event_id = e.id
+WHERE e.call_id = %(call_id)s AND e.account_id = %(account_id)s
+  AND (%(before_id)s::bigint IS NULL OR d.id < %(before_id)s)
+  AND (%(state)s::text IS NULL OR d.state = %(state)s)
 ORDER BY d.id DESC LIMIT %(limit)s
 """  # noqa: S608
 _DUE: Final = """
@@ -212,6 +222,26 @@ async def list_deliveries(
         "limit": limit,
     }
     return await _deliveries(connection, _DELIVERIES, parameters)
+
+
+async def list_deliveries_of_call(
+    connection: Connection,
+    account_id: int,
+    call_id: int,
+    *,
+    state: str | None = None,
+    before_id: int | None,
+    limit: int,
+) -> list[Delivery]:
+    """Return up to `limit` deliveries of a call's events, to whomever they go, newest first."""
+    parameters = {
+        "account_id": account_id,
+        "call_id": call_id,
+        "before_id": before_id,
+        "state": state,
+        "limit": limit,
+    }
+    return await _deliveries(connection, _OF_CALL, parameters)
 
 
 async def send_test(connection: Connection, account_id: int, webhook_id: int) -> Delivery | None:

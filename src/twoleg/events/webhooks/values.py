@@ -43,10 +43,14 @@ class Webhook:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """One event on its way to one webhook; `message_id` is the header `webhook-id`."""
+    """One event on its way to one receiver; `message_id` is the header `webhook-id`.
+
+    A call's own callback URL is a receiver too: it has a `url` and no `webhook_id`.
+    """
 
     id: int
-    webhook_id: int
+    webhook_id: int | None
+    url: str | None
     event_id: int | None
     call_id: int | None
     appointment_id: int | None

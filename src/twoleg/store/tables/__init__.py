@@ -50,6 +50,7 @@ from twoleg.store.tables.webhooks import (
     webhook_deliveries,
     webhook_position,
     webhook_receivers,
+    webhook_totals,
     webhooks,
 )
 
@@ -94,5 +95,6 @@ __all__ = [
     "webhook_deliveries",
     "webhook_position",
     "webhook_receivers",
+    "webhook_totals",
     "webhooks",
 ]

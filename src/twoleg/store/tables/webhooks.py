@@ -127,3 +127,12 @@ webhook_position = Table(
     Column("event_id", BigInteger, nullable=False, server_default=text("0")),
     CheckConstraint("single", name="one_row"),
 )
+
+# What attempts came to, ever: one row each of `delivered`, `retried` and `failed`.
+webhook_totals = Table(
+    "webhook_totals",
+    metadata,
+    Column("outcome", Text, primary_key=True),
+    Column("attempts", BigInteger, nullable=False, server_default=text("0")),
+    postgresql_with={"fillfactor": 50},
+)

@@ -83,10 +83,18 @@ CREATE TABLE webhook_position (
     CONSTRAINT pk_webhook_position PRIMARY KEY (single),
     CONSTRAINT ck_webhook_position_one_row CHECK (single)
 );
+
+CREATE TABLE webhook_totals (
+    outcome text NOT NULL,
+    attempts bigint NOT NULL DEFAULT 0,
+    CONSTRAINT pk_webhook_totals PRIMARY KEY (outcome)
+)
+WITH (fillfactor = 50);
 """
 
 # Newest first, so that nothing is dropped before what refers to it.
 _DROP: Final = """
+DROP TABLE webhook_totals;
 DROP TABLE webhook_position;
 DROP TABLE webhook_deliveries;
 DROP TABLE webhook_receivers;
