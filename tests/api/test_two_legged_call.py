@@ -62,7 +62,8 @@ async def test_what_was_accepted_is_stored_as_asked(account, client, execute):
     ) == [
         ("webhook", 1, 1, 1234, 1, "+18181234567", "+18181276544", "+18552562001", 1),
     ]
-    assert await execute("SELECT sequence, type FROM call_events") == [(1, "call.queued")]
+    events = "SELECT sequence, type FROM call_events WHERE call_id > 0"
+    assert await execute(events) == [(1, "call.queued")]
 
 
 class TestToken:
