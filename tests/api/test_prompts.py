@@ -92,6 +92,21 @@ async def test_a_text_is_spoken_when_it_is_made(account, client):
     assert max(samples) > 3000
 
 
+async def test_a_text_with_variables_is_spoken_for_each_call(account, client, execute):
+    made = await client.post(PATH, json=TEXT | {"text": "A call from {name}."})
+    assert made.status_code == 201, made.text
+    assert (made.json()["kind"], made.json()["seconds"]) == ("text", None)
+    own = f"{PATH}/{made.json()['id']}"
+    unheard = await client.get(f"{own}/audio")
+    assert unheard.status_code == 409
+    assert "for each call" in unheard.json()["message"]
+    assert (await client.patch(own, json={"text": "A call."})).json()["seconds"] > 0.3
+    assert (await client.get(f"{own}/audio")).status_code == 200
+    assert (await client.patch(own, json={"text": "To {name}."})).json()["seconds"] is None
+    rows = await execute("SELECT FROM prompt_audio WHERE prompt_id = %s", made.json()["id"])
+    assert rows == []
+
+
 async def test_parts_of_the_audio_are_read_by_range(upload, client):
     prompt = (await upload(tone_file())).json()
     whole = await heard(client, prompt["id"])
@@ -140,7 +155,9 @@ async def test_a_file_that_is_too_large_is_refused_with_the_limit(upload):
         ({"text": "Hello.", "language": "en"}, {"name"}),
         ({"name": "x", "text": "Hello.", "language": "klingon"}, {"language"}),
         ({"name": "x", "text": " ", "language": "en"}, {"text"}),
-        ({"name": "x", "text": "Hello {name}.", "language": "en"}, {"text"}),
+        ({"name": "x", "text": "Hello {who}.", "language": "en"}, {"text"}),
+        ({"name": "x", "text": "Hello {name", "language": "en"}, {"text"}),
+        ({"name": "x", "text": "Hello {name}.", "language": "klingon"}, {"language"}),
         ({"name": "x", "text": "Hello." * 400, "language": "en"}, {"text"}),
         ({"name": "Victim's greeting", "text": "Hello.", "language": "en"}, {"name"}),
         ({"name": "x", "file": "Hello."}, {"file"}),

@@ -35,6 +35,7 @@ from twoleg.sip import (
     Transport,
 )
 from twoleg.sip_io import Answer, Info, LegEnd, LegRefused
+from twoleg.speech import Variable
 
 # How a far end behaves: what it does, and how many seconds after the INVITE.
 
@@ -377,9 +378,11 @@ class MemoryPrompts:
         self.seconds = seconds
         self.prompts = prompts
 
-    async def audio(self, account_id, prompt_id):
+    async def audio(self, account_id, prompt_id, about=None):
         await asyncio.sleep(self.seconds)
         name = self.prompts.get(f"prompt_{prompt_id}") if account_id == 2 else None
+        if name is not None and "{name}" in name:
+            name = name.replace("{name}", about("en")[Variable.NAME])
         return None if name is None else Spoken(name)
 
 

@@ -103,8 +103,7 @@ async def test_a_plans_prompt_is_heard_in_place_of_a_text(practice, database, da
 
     async with PromptStudio.open() as studio, database.connection() as connection:
         made = await studio.of_file(read)
-        fields = {"name": "Dr. Gray", **made.fields}
-        prompt = await create_prompt(connection, practice.account_id, fields, made.sound)
+        prompt = await create_prompt(connection, practice.account_id, "Dr. Gray", made)
     await practice.plan(text=None, prompt_id=prompt.id)
     visit = await practice.appointment()
     person = Person("1")

@@ -172,7 +172,7 @@ class Engine:
                 plane,
                 tones,
                 phrases,
-                prompts=PromptBook(database),
+                prompts=PromptBook(database, texts),
                 trunks=trunks,
                 recordings=recordings,
             )

@@ -116,6 +116,9 @@ class CallPlan:
     contact_first: bool = False
     """The contact is rung before any agent."""
 
+    contact_name: str | None = None
+    """What a whispered text may name."""
+
     whisper_prompt_id: int | None = None
     """What the agent hears before it is joined to the contact."""
 

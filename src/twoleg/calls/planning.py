@@ -84,6 +84,7 @@ def plan_of(claim: Claim, here: Surroundings) -> CallPlan:
         hangup_requested=claim.hangup_requested,
         expired=claim.expired,
         contact_first=options.get("first") == "contact",
+        contact_name=claim.contact_name,
         whisper_prompt_id=options.get("whisper_prompt_id"),
         record=_is_recorded(claim),
         announcement=Announcement(claim.account_recording[1]),

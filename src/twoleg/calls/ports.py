@@ -1,6 +1,6 @@
 """What the call script needs of signalling and media, so that either can be in memory."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -10,6 +10,7 @@ from twoleg.calls.plan import AgentRound
 from twoleg.media import AudioTrack, Codec, Quality, RemoteStream
 from twoleg.sip import HeaderFields, InviteIdentity, Progress, Reason
 from twoleg.sip_io import Answer, LegEnd, RingRequest
+from twoleg.speech import Variable
 
 
 class Leg(Protocol):
@@ -129,11 +130,18 @@ class Phrases(Protocol):
         ...
 
 
+About = Callable[[str], Mapping[Variable, str | None]]
+"""Tells what the variables of a text stand for, in the language that it is given."""
+
+
 class Prompts(Protocol):
     """What the accounts have recorded, or had spoken."""
 
-    async def audio(self, account_id: int, prompt_id: int) -> Playable | None:
-        """Return a prompt; None: the account has none such, or it cannot be had now."""
+    async def audio(self, account_id: int, prompt_id: int, about: About = ...) -> Playable | None:
+        """Return a prompt; None: the account has none such, or it cannot be had now.
+
+        Never raises.
+        """
         ...
 
 

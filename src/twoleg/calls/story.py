@@ -38,7 +38,7 @@ from twoleg.calls.phrases import Phrase, language_for
 from twoleg.calls.plan import CallPlan, OnMachine
 from twoleg.calls.ports import DialCheck, Equipment, NotChecked, Playable, Transfers
 from twoleg.calls.transfer import NotTransferred, Transfer
-from twoleg.calls.whisper import whisper
+from twoleg.calls.whisper import prepare_whisper, whisper
 from twoleg.media import AnsweredBy, NoPortsLeft
 from twoleg.media import Verdict as Heard
 from twoleg.sip import Refer
@@ -177,10 +177,12 @@ class Story:
         except Blocked as blocked:
             self._decide(Outcome.BLOCKED, EndedBy.SYSTEM, blocked.rule)
             return
-        if self._plan.contact_first:
-            await self._tell_contact_first()
-        else:
-            await self._tell_agent_first()
+        first = self._tell_contact_first if self._plan.contact_first else self._tell_agent_first
+        if self._plan.whisper_prompt_id is None:
+            await first()
+            return
+        async with alongside(prepare_whisper(self._equipment, self._plan)):
+            await first()
 
     async def _tell_agent_first(self) -> None:
         """Ring an agent, ring the contact, let them talk."""

@@ -13,7 +13,7 @@ from twoleg.prompts.queries import (
 )
 from twoleg.prompts.sound import PromptSound, UnplayableSound
 from twoleg.prompts.studio import PromptStudio, Recorded
-from twoleg.prompts.values import MAX_FILE_BYTES, Prompt, PromptInUse, PromptKind
+from twoleg.prompts.values import MAX_FILE_BYTES, Prompt, PromptInUse, PromptKind, Wording
 
 __all__ = [
     "MAX_FILE_BYTES",
@@ -26,6 +26,7 @@ __all__ = [
     "Recorded",
     "UnplayableSound",
     "UnusableFile",
+    "Wording",
     "change_prompt",
     "create_prompt",
     "delete_prompt",

@@ -10,7 +10,9 @@ from twoleg.directory import owned_rows
 from twoleg.directory.errors import Conflict, NotFound
 from twoleg.directory.owned_rows import Fields
 from twoleg.prompts.sound import PromptSound
-from twoleg.prompts.values import Prompt, PromptInUse
+from twoleg.prompts.studio import Recorded
+from twoleg.prompts.values import Prompt, PromptInUse, Wording
+from twoleg.speech import Template
 from twoleg.store import tables
 from twoleg.store.database import Connection
 from twoleg.store.statements import Row, run
@@ -23,7 +25,8 @@ SELECT version FROM prompts WHERE account_id = %s AND id = %s AND deleted_at IS 
 """
 # One statement, so that version and audio are those of one moment.
 _LOAD: Final = """
-SELECT p.version, a.codec, a.bytes FROM prompts p LEFT JOIN prompt_audio a ON a.prompt_id = p.id
+SELECT p.version, p.text, p.language, p.seconds, a.codec, a.bytes
+FROM prompts p LEFT JOIN prompt_audio a ON a.prompt_id = p.id
 WHERE p.account_id = %s AND p.id = %s AND p.deleted_at IS NULL
 """
 _PLANS: Final = """
@@ -54,11 +57,12 @@ async def find_prompt(connection: Connection, account_id: int, prompt_id: int) -
 
 
 async def create_prompt(
-    connection: Connection, account_id: int, fields: Fields, sound: PromptSound
+    connection: Connection, account_id: int, name: str, recorded: Recorded
 ) -> Prompt:
     """Make a prompt with its audio; raises Conflict for a name that the account has."""
-    row = await owned_rows.insert_row(connection, _PROMPTS, account_id, fields)
-    await _store(connection, row["id"], sound)
+    columns = {"name": name, **recorded.fields}
+    row = await owned_rows.insert_row(connection, _PROMPTS, account_id, columns)
+    await _store(connection, row["id"], recorded)
     return _prompt(row)
 
 
@@ -67,22 +71,22 @@ async def change_prompt(
     account_id: int,
     before: Prompt,
     fields: Fields,
-    sound: PromptSound | None = None,
+    recorded: Recorded | None = None,
 ) -> Prompt:
-    """Change what `before` was, and replace its audio if there is a new one, all or nothing.
+    """Change what `before` was, and replace what is heard if that is new, all or nothing.
 
     Raises NotFound, and Conflict for a name that is taken or audio that was replaced since.
     """
     now = await owned_rows.lock_row(connection, _PROMPTS, account_id, before.id)
     columns = dict(fields) | {"updated_at": func.now()}
-    if sound is not None:
+    if recorded is not None:
         if now["version"] != before.version:
             raise Conflict("body", "The prompt was changed meanwhile: send the change again.")
-        columns["version"] = before.version + 1
+        columns |= {**recorded.fields, "version": before.version + 1}
     row = await owned_rows.update_row(connection, _PROMPTS, account_id, before.id, columns)
-    if sound is not None:
+    if recorded is not None:
         await _forget(connection, before.id)
-        await _store(connection, before.id, sound)
+        await _store(connection, before.id, recorded)
     return _prompt(row)
 
 
@@ -106,8 +110,8 @@ async def version_of(connection: Connection, account_id: int, prompt_id: int) ->
 
 async def load_sound(
     connection: Connection, account_id: int, prompt_id: int
-) -> tuple[int, PromptSound] | None:
-    """Return a prompt's audio and its version; None: the account has none such.
+) -> tuple[int, PromptSound | Wording] | None:
+    """Return what is heard of a prompt, and its version; None: the account has none such.
 
     Raises UnplayableSound.
     """
@@ -115,13 +119,16 @@ async def load_sound(
     rows = await cursor.fetchall()
     if not rows:
         return None
-    return rows[0][0], PromptSound.of({codec: payload for _, codec, payload in rows if codec})
+    version, text, language, seconds = rows[0][:4]
+    if seconds is None:
+        return version, Wording(Template(text), language)
+    return version, PromptSound.of({codec: payload for *_, codec, payload in rows if codec})
 
 
 async def find_sound(
     connection: Connection, account_id: int, prompt_id: int
-) -> tuple[Prompt, PromptSound]:
-    """Return the prompt with its audio. Raises NotFound, UnplayableSound."""
+) -> tuple[Prompt, PromptSound | Wording]:
+    """Return the prompt with what is heard of it. Raises NotFound, UnplayableSound."""
     prompt = await find_prompt(connection, account_id, prompt_id)
     loaded = await load_sound(connection, account_id, prompt_id)
     if loaded is None:
@@ -130,10 +137,12 @@ async def find_sound(
     return prompt, loaded[1]
 
 
-async def _store(connection: Connection, prompt_id: int, sound: PromptSound) -> None:
+async def _store(connection: Connection, prompt_id: int, recorded: Recorded) -> None:
+    if recorded.sound is None:
+        return
     rows = [
         {"prompt_id": prompt_id, "codec": codec.name, "bytes": payload}
-        for codec, payload in sound.payloads.items()
+        for codec, payload in recorded.sound.payloads.items()
     ]
     await run(connection, insert(_AUDIO).values(rows))
 

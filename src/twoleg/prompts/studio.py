@@ -12,7 +12,14 @@ from twoleg.media import wav_of
 from twoleg.prompts.converter import Converter, FileProblem, UnusableFile
 from twoleg.prompts.sound import PromptSound
 from twoleg.prompts.values import PromptKind
-from twoleg.speech import Speaker, SpeechFailed, UnknownLanguage, voice_for
+from twoleg.speech import (
+    Speaker,
+    SpeechFailed,
+    Template,
+    TemplateError,
+    UnknownLanguage,
+    voice_for,
+)
 
 WIDE_BAND: Final = 16_000
 
@@ -26,9 +33,12 @@ _PROBLEMS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """A prompt that was made: its sound, and the columns that say what it is."""
+    """A prompt that was made: its sound, and the columns that say what it is.
 
-    sound: PromptSound
+    None: it is a text with variables, and has no sound of its own.
+    """
+
+    sound: PromptSound | None
     fields: dict[str, Any]
 
 
@@ -56,20 +66,25 @@ class PromptStudio:
         return Recorded(sound, {"kind": PromptKind.UPLOAD, "seconds": sound.seconds} | nothing)
 
     async def of_text(self, text: str, language: str) -> Recorded:
-        """Speak a text. Raises Invalid."""
-        if "{" in text or "}" in text:
-            raise Invalid(
-                "text",
-                "The text of a prompt is spoken once, for every call: it may hold no {variables}.",
-            )
+        """Speak a text, or check one with variables. Raises Invalid."""
         try:
+            template = Template.parse(text)
             voice = voice_for(language)
-            audio = await self._speaker.speak(text, language)
+        except TemplateError as error:
+            raise Invalid("text", f"The text {error.message}.") from error
         except UnknownLanguage as error:
             raise Invalid(
                 "language",
                 "There is no voice for this language: give a tag of RFC 5646, such as en or pt-BR.",
             ) from error
+        sound = None if template.has_variables else await self._spoken(text, language)
+        said = {"text": text, "language": language, "voice": voice}
+        seconds = None if sound is None else sound.seconds
+        return Recorded(sound, {"kind": PromptKind.TEXT, "seconds": seconds} | said)
+
+    async def _spoken(self, text: str, language: str) -> PromptSound:
+        try:
+            audio = await self._speaker.speak(text, language)
         except SpeechFailed as failed:
             raise Invalid("text", f"The text cannot be spoken: {failed.reason}.") from failed
 
@@ -77,8 +92,6 @@ class PromptStudio:
             return wav_of(audio.samples(WIDE_BAND), WIDE_BAND)
 
         try:
-            sound = await self._converter.convert(spoken)
+            return await self._converter.convert(spoken)
         except UnusableFile as unusable:
             raise Invalid("text", "The text cannot be spoken: make it shorter.") from unusable
-        said = {"text": text, "language": language, "voice": voice}
-        return Recorded(sound, {"kind": PromptKind.TEXT, "seconds": sound.seconds} | said)

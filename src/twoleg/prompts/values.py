@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Final
 
 from twoleg.directory import DirectoryError
+from twoleg.speech import Template
 
 MAX_FILE_BYTES: Final = 20 * 1024 * 1024
 """Of an uploaded file: more than five minutes of 16-bit mono at 32 kHz, hours of what is packed."""
@@ -23,7 +24,10 @@ class PromptKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prompt:
-    """A prompt without its audio; a text, its language and voice are those of what is spoken."""
+    """A prompt without its audio; a text, its language and voice are those of what is spoken.
+
+    `seconds` is None for a text with variables.
+    """
 
     id: int
     account_id: int
@@ -32,10 +36,23 @@ class Prompt:
     text: str | None
     language: str | None
     voice: str | None
-    seconds: float
+    seconds: float | None
     version: int
     created_at: datetime
     updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """A text with variables, which is spoken for each call, in a language."""
+
+    template: Template
+    language: str
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes, about."""
+        return len(self.template.text)
 
 
 class PromptInUse(DirectoryError):

@@ -82,16 +82,18 @@ class Reminder:
             return Answer.CANCELLED, Sentence.CANCELLED
         return Answer.RESCHEDULE_REQUESTED, Sentence.RESCHEDULE_NOTED
 
+    def about(self, language: str) -> dict[Variable, str | None]:
+        """Return what the variables of a text stand for, dates and times in its language."""
+        return {
+            Variable.NAME: self.contact_name,
+            Variable.DATE: spoken_date(self.wall_starts_at, language),
+            Variable.TIME: spoken_time(self.wall_starts_at, language),
+            Variable.PLACE: self.place,
+            Variable.STAFF: self.staff,
+        }
+
     def _filled(self, text: str) -> str:
-        return Template(text).filled(
-            {
-                Variable.NAME: self.contact_name,
-                Variable.DATE: spoken_date(self.wall_starts_at, self.language),
-                Variable.TIME: spoken_time(self.wall_starts_at, self.language),
-                Variable.PLACE: self.place,
-                Variable.STAFF: self.staff,
-            }
-        )
+        return Template(text).filled(self.about(self.language))
 
 
 async def load_reminders(connection: Connection, ids: list[int]) -> list[Reminder]:

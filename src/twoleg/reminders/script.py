@@ -142,7 +142,7 @@ class ReminderCall(Story):
         prompts = self._equipment.prompts
         prompt = None
         if prompts is not None:
-            prompt = await prompts.audio(self._plan.account_id, reminder.prompt_id)
+            prompt = await prompts.audio(self._plan.account_id, reminder.prompt_id, reminder.about)
         if prompt is None:
             raise PromptMissing(reminder.prompt_id)
         return InTurn(prompt, choices)

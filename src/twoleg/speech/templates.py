@@ -48,6 +48,11 @@ class Template:
                 raise TemplateError(f"names {{{name}}}, which is none of {_KNOWN}")
         return cls(text)
 
+    @property
+    def has_variables(self) -> bool:
+        """Tell whether it says something else for each call."""
+        return _BRACES.search(self.text) is not None
+
     def filled(self, values: Mapping[Variable, str | None]) -> str:
         """Return the text with the values in place; one that is not known is left out."""
 

@@ -6,8 +6,18 @@ import pytest
 
 from twoleg.calls import prompt_book
 from twoleg.calls.prompt_book import PromptBook
+from twoleg.calls.spoken_texts import SpokenTexts
 from twoleg.media import Codec
-from twoleg.prompts import PromptSound, change_prompt, create_prompt, delete_prompt, find_prompt
+from twoleg.prompts import (
+    PromptSound,
+    PromptStudio,
+    Recorded,
+    change_prompt,
+    create_prompt,
+    delete_prompt,
+    find_prompt,
+)
+from twoleg.speech import Speaker, SpeechFailed, Variable
 from twoleg.store import Database
 
 
@@ -25,15 +35,22 @@ class Shelf:
         self.account_id = office.account_id
 
     async def make(self, mark, frames=2):
-        fields = {"name": f"Prompt {mark}", "kind": "upload", "seconds": 1}
+        recorded = Recorded(sound(mark, frames), {"kind": "upload", "seconds": 1})
+        return await self.put(f"Prompt {mark}", recorded)
+
+    async def word(self, text, language="en"):
+        async with PromptStudio.open() as studio:
+            return await self.put(text, await studio.of_text(text, language))
+
+    async def put(self, name, recorded):
         async with self.database.connection() as connection:
-            made = await create_prompt(connection, self.account_id, fields, sound(mark, frames))
-        return made.id
+            return (await create_prompt(connection, self.account_id, name, recorded)).id
 
     async def change(self, prompt_id, mark):
         async with self.database.connection() as connection:
             before = await find_prompt(connection, self.account_id, prompt_id)
-            await change_prompt(connection, self.account_id, before, {}, sound(mark))
+            recorded = Recorded(sound(mark), {})
+            await change_prompt(connection, self.account_id, before, {}, recorded)
 
     async def delete(self, prompt_id):
         async with self.database.connection() as connection:
@@ -46,8 +63,14 @@ def shelf(database, office):
 
 
 @pytest.fixture
-def book(database):
-    return PromptBook(database)
+async def texts(database):
+    async with SpokenTexts.open(database) as texts:
+        yield texts
+
+
+@pytest.fixture
+def book(database, texts):
+    return PromptBook(database, texts)
 
 
 @pytest.fixture
@@ -106,9 +129,9 @@ async def test_another_accounts_prompt_is_none(shelf, book):
     assert await book.audio(shelf.account_id + 1, prompt_id) is None
 
 
-async def test_what_was_not_played_for_longest_is_forgotten_first(shelf, database, loads):
+async def test_what_was_not_played_for_longest_is_forgotten_first(shelf, database, texts, loads):
     size = sound(1).size
-    book = PromptBook(database, max_bytes=2 * size)
+    book = PromptBook(database, texts, max_bytes=2 * size)
     first, second, third = [await shelf.make(mark) for mark in (1, 2, 3)]
     for prompt_id in (first, second, first, third, first, second):
         assert await book.audio(shelf.account_id, prompt_id) is not None
@@ -116,8 +139,10 @@ async def test_what_was_not_played_for_longest_is_forgotten_first(shelf, databas
     assert loads == [first, second, third, second]
 
 
-async def test_one_that_is_larger_than_the_whole_memory_is_played_all_the_same(shelf, database):
-    book = PromptBook(database, max_bytes=10)
+async def test_one_that_is_larger_than_the_whole_memory_is_played_all_the_same(
+    shelf, database, texts
+):
+    book = PromptBook(database, texts, max_bytes=10)
     prompt_id = await shelf.make(7)
     assert await first_byte(book, shelf.account_id, prompt_id) == 7
     assert book._bytes == 0
@@ -138,10 +163,12 @@ async def test_a_row_that_is_damaged_is_not_played(shelf, book, damage):
     assert await book.audio(shelf.account_id, prompt_id) is None
 
 
-async def test_a_database_that_is_away_gives_none_until_it_is_back(shelf, database_url, outage):
+async def test_a_database_that_is_away_gives_none_until_it_is_back(
+    shelf, texts, database_url, outage
+):
     prompt_id = await shelf.make(7)
     async with Database.open(database_url, wait=0.3) as database:
-        book = PromptBook(database)
+        book = PromptBook(database, texts)
         assert await first_byte(book, shelf.account_id, prompt_id) == 7
         await outage.begin()
         assert await book.audio(shelf.account_id, prompt_id) is None
@@ -150,3 +177,59 @@ async def test_a_database_that_is_away_gives_none_until_it_is_back(shelf, databa
             while await book.audio(shelf.account_id, prompt_id) is None:
                 pass
         assert await first_byte(book, shelf.account_id, prompt_id) == 7
+
+
+class TestVariables:
+    """A text that says something else in each call."""
+
+    @pytest.fixture
+    def said(self, monkeypatch):
+        """What was spoken, in which language."""
+        texts = []
+        speak = Speaker.speak
+
+        async def noted(self, text, language):
+            texts.append((text, language))
+            return await speak(self, text, language)
+
+        monkeypatch.setattr(Speaker, "speak", noted)
+        return texts
+
+    async def test_each_call_hears_its_own_and_the_same_one_is_spoken_once(self, shelf, book, said):
+        prompt_id = await shelf.word("Anruf von {name}.", "de")
+
+        def about(name):
+            return lambda language: {Variable.NAME: f"{name} {language}"}
+
+        for name in ("Eva", "Max", "Eva"):
+            found = await book.audio(shelf.account_id, prompt_id, about(name))
+            assert len(found.frames(Codec.PCMU)) > 20
+        assert said == [("Anruf von Eva de.", "de"), ("Anruf von Max de.", "de")]
+
+    async def test_what_nobody_knows_is_left_out(self, shelf, book, said):
+        prompt_id = await shelf.word("A call from {name} now.")
+        assert await book.audio(shelf.account_id, prompt_id) is not None
+        assert said == [("A call from now.", "en")]
+
+    async def test_one_that_comes_to_nothing_or_cannot_be_spoken_is_none(
+        self, shelf, book, monkeypatch
+    ):
+        prompt_id = await shelf.word("{name}")
+        assert await book.audio(shelf.account_id, prompt_id) is None
+
+        async def broken(self, text, language):
+            raise SpeechFailed("no voice here")
+
+        monkeypatch.setattr(Speaker, "speak", broken)
+        eva = await book.audio(shelf.account_id, prompt_id, lambda _: {Variable.NAME: "Eva"})
+        assert eva is None
+
+    async def test_one_that_became_a_recording_is_that_recording(self, shelf, book):
+        prompt_id = await shelf.word("Hello {name}.")
+        assert await book.audio(shelf.account_id, prompt_id) is not None
+        async with shelf.database.connection() as connection:
+            before = await find_prompt(connection, shelf.account_id, prompt_id)
+            fields = {"kind": "upload", "text": None, "language": None, "seconds": 1}
+            recorded = Recorded(sound(9), fields)
+            await change_prompt(connection, shelf.account_id, before, {}, recorded)
+        assert await first_byte(book, shelf.account_id, prompt_id) == 9

@@ -72,8 +72,7 @@ async def uploaded(database, account_id):
 
     async with PromptStudio.open() as studio, database.connection() as connection:
         recorded = await studio.of_file(read)
-        fields = {"name": "Web shop", **recorded.fields}
-        return (await create_prompt(connection, account_id, fields, recorded.sound)).id
+        return (await create_prompt(connection, account_id, "Web shop", recorded)).id
 
 
 async def test_a_whisper_is_heard_by_the_agent_before_the_contact_is_rung(

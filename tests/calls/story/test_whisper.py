@@ -23,6 +23,18 @@ def prompts(seconds=0.0):
     return MemoryPrompts(seconds, prompt_4="calling Zoë")
 
 
+class Once(MemoryPrompts):
+    """Prompts that take their time when they are first asked for."""
+
+    def __init__(self, seconds):
+        super().__init__(seconds, prompt_4="calling Zoë")
+
+    async def audio(self, *wanted):
+        audio = await super().audio(*wanted)
+        self.seconds = 0.0
+        return audio
+
+
 def rung_at(told):
     return told.phone.legs["contact"].sent_at["INVITE"]
 
@@ -55,6 +67,19 @@ def test_a_database_that_does_not_give_the_prompt_delays_the_call_by_two_seconds
     told = tell({"agent": ANSWERS, "contact": CONTACT}, whispered(), prompts=prompts(60.0))
     assert told.outcome == "connected"
     assert rung_at(told) == pytest.approx(4.0, abs=0.01)
+
+
+def test_a_text_names_the_contact(tell):
+    named = MemoryPrompts(prompt_4="calling {name}")
+    plan = whispered(contact_name="Zoë")
+    told = tell({"agent": ANSWERS, "contact": CONTACT}, plan, prompts=named)
+    assert told.agent_heard[0] == "calling Zoë"
+
+
+def test_a_prompt_is_made_ready_while_the_agent_is_rung(tell):
+    told = tell({"agent": ANSWERS, "contact": CONTACT}, whispered(), prompts=Once(1.5))
+    assert told.agent_heard[0] == "calling Zoë"
+    assert rung_at(told) == pytest.approx(5.0, abs=0.01)
 
 
 def test_an_agent_who_hangs_up_while_it_listens_ends_the_call(tell):

@@ -20,6 +20,7 @@ from twoleg.media.g711 import decode_ulaw
 from twoleg.prompts import (
     PromptInUse,
     UnplayableSound,
+    Wording,
     change_prompt,
     create_prompt,
     delete_prompt,
@@ -30,6 +31,7 @@ from twoleg.prompts import (
 
 PATH: Final = "/prompts"
 WAV: Final = "audio/wav"
+EACH_TIME: Final = "The text has variables: it is spoken for each call, and cannot be heard before."
 
 _AUDIO: Final[dict[int | str, dict[str, Any]]] = {
     200: {"content": {WAV: {"schema": {"type": "string", "format": "binary"}}}},
@@ -97,8 +99,7 @@ async def make_prompt(
         recorded = await body.recorded(studio)
     assert recorded is not None
     async with database.connection() as connection:
-        fields = {"name": body.fields["name"], **recorded.fields}
-        made = await create_prompt(connection, principal.account_id, fields, recorded.sound)
+        made = await create_prompt(connection, principal.account_id, body.fields["name"], recorded)
     created(response, PATH, made.id)
     return Prompt.of(made, request)
 
@@ -123,6 +124,8 @@ async def hear_prompt(
             prompt, sound = await find_sound(connection, principal.account_id, prompt_id)
         except UnplayableSound:
             raise NoSuchThing from None
+    if isinstance(sound, Wording):
+        return reply(409, EACH_TIME)
     payload = sound.payloads[Codec.PCMU]
     wav = await asyncio.to_thread(lambda: wav_of(decode_ulaw(payload), Codec.PCMU.sample_rate))
     wanted = request.headers.get("range")
@@ -143,11 +146,8 @@ async def edit_prompt(
             before = await find_prompt(connection, principal.account_id, prompt_id)
         recorded = await body.recorded(studio, before)
     fields = {name: value for name, value in body.fields.items() if name == "name"}
-    sound = None
-    if recorded is not None:
-        fields, sound = fields | recorded.fields, recorded.sound
     async with database.connection() as connection:
-        changed = await change_prompt(connection, principal.account_id, before, fields, sound)
+        changed = await change_prompt(connection, principal.account_id, before, fields, recorded)
     return Prompt.of(changed, request)
 
 

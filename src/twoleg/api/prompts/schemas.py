@@ -35,7 +35,10 @@ class NewPrompt(PromptChange):
 
 
 class Prompt(Output):
-    """A prompt; `url` has its audio as a telephone plays it, for whoever has a token."""
+    """A prompt; `url` has its audio as a telephone plays it, for whoever has a token.
+
+    A text with variables is spoken for each call, and lasts null `seconds`.
+    """
 
     id: int
     name: str
@@ -43,7 +46,7 @@ class Prompt(Output):
     text: str | None
     language: str | None
     voice: str | None
-    seconds: float
+    seconds: float | None
     url: str
     created_at: Time
     updated_at: Time

@@ -42,7 +42,8 @@ prompts = Table(
     Column("text", Text),
     Column("language", Text),
     Column("voice", Text),
-    Column("seconds", SECONDS, nullable=False),
+    # Null: the text has variables, and is spoken for each call.
+    Column("seconds", SECONDS),
     # Rises with each new audio: what was kept of an older one is not played any more.
     integer_column("version", 1),
     created_at(),
@@ -53,6 +54,7 @@ prompts = Table(
         "(kind = 'text') = (text IS NOT NULL) AND (kind = 'text') = (language IS NOT NULL)",
         name="text_is_spoken",
     ),
+    CheckConstraint("kind = 'text' OR seconds IS NOT NULL", name="upload_lasts"),
     # What refers to a prompt names the account too, and so keeps to its own.
     UniqueConstraint("account_id", "id"),
 )

@@ -20,7 +20,7 @@ CREATE TABLE prompts (
     text text,
     language text,
     voice text,
-    seconds numeric(12, 3) NOT NULL,
+    seconds numeric(12, 3),
     version integer NOT NULL DEFAULT 1,
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now(),
@@ -30,7 +30,8 @@ CREATE TABLE prompts (
     CONSTRAINT fk_prompts_account_id FOREIGN KEY (account_id) REFERENCES accounts (id),
     CONSTRAINT ck_prompts_kind CHECK (kind IN ('upload', 'text')),
     CONSTRAINT ck_prompts_text_is_spoken CHECK ((kind = 'text') = (text IS NOT NULL)
-        AND (kind = 'text') = (language IS NOT NULL))
+        AND (kind = 'text') = (language IS NOT NULL)),
+    CONSTRAINT ck_prompts_upload_lasts CHECK (kind = 'text' OR seconds IS NOT NULL)
 );
 CREATE UNIQUE INDEX uq_prompts_account_id_name ON prompts (account_id, name)
     WHERE deleted_at IS NULL;
