@@ -27,6 +27,7 @@ _ENDINGS: Final = {
     "connected": "call is over",
     "contact_busy": "is busy",
     "contact_no_answer": "did not answer",
+    "contact_voicemail": "a machine was there",
 }
 _STYLES: Final = {
     "scheduled": "dim",

@@ -30,13 +30,15 @@ TEXT: Final = (
     "Hello {name}. This is Doctor Gray's practice. You have an appointment {date} at {time}."
 )
 
+VOICEMAIL_TEXT: Final = "This is Doctor Gray's practice. You have an appointment {date} at {time}."
+
 
 class Plan(StrEnum):
     """By which plan somebody is reminded."""
 
     PRACTICE = "The practice"
     LABORATORY = "The laboratory"
-    """Nobody of its staff is there, and 2 cancels."""
+    """Nobody of its staff is there, 2 cancels, and machines are hung up on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,15 @@ CAST: Final = (
         "never answers",
         "unreachable",
         ("contact_no_answer", "contact_no_answer"),
+    ),
+    Visitor("Jonas Kerr", "+12025550105", "a machine: message", "reminded", ("message_left",)),
+    Visitor(
+        "Kim Sato",
+        "+12025550105",
+        "a machine: hung up on",
+        "unreachable",
+        ("contact_voicemail", "contact_voicemail"),
+        Plan.LABORATORY,
     ),
 )
 

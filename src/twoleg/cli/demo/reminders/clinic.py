@@ -17,6 +17,7 @@ from twoleg.cli.demo.reminders.cast import (
     RETRY_NO_ANSWER_MINUTES,
     RING_SECONDS,
     TEXT,
+    VOICEMAIL_TEXT,
     ZONE,
     Plan,
     Visitor,
@@ -44,7 +45,14 @@ async def furnish(service: Service) -> list[Visit]:
     desk = await _group(service, "Front desk", phone_number=FRONT_DESK)
     nobody = await _group(service, "Laboratory", availability="away")
     plans = {
-        Plan.PRACTICE: await _plan(service, Plan.PRACTICE, line["id"], desk),
+        Plan.PRACTICE: await _plan(
+            service,
+            Plan.PRACTICE,
+            line["id"],
+            desk,
+            voicemail="message",
+            voicemail_text=VOICEMAIL_TEXT,
+        ),
         Plan.LABORATORY: await _plan(
             service, Plan.LABORATORY, line["id"], nobody, change_means="cancel"
         ),
