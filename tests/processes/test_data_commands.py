@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import json
 import subprocess
+import wave
+from array import array
 from typing import Any
 
 import pytest
+from audio_files import tone_file
+
+from twoleg.media import dominant_tone
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(300)]
 
@@ -50,6 +55,21 @@ def test_a_directory_is_kept_by_commands_alone(made, twoleg) -> None:
     assert "Alice" in twoleg("users", "list").stdout
     assert twoleg("contacts", "delete", str(contact["id"])).returncode == 0
     assert made("contacts", "list") == []
+
+
+def test_a_prompt_goes_in_as_a_file_and_comes_out_as_what_a_telephone_plays(
+    made, twoleg, tmp_path
+) -> None:
+    file, output = tmp_path / "tone.mp3", tmp_path / "tone.wav"
+    file.write_bytes(tone_file("mp3", "libmp3lame", hertz=700))
+    prompt = made("prompts", "create", "--name", "Tone", "--file", str(file))
+
+    assert twoleg("prompts", "save", str(prompt["id"]), "--output", str(output)).returncode == 0
+    with wave.open(str(output)) as saved:
+        samples = array("h", saved.readframes(saved.getnframes()))
+    assert dominant_tone(samples[1600:3200], 8000, (350, 700, 1400)) == 700
+    spoken = made("prompts", "update", str(prompt["id"]), "--text", "Hello.", "--language", "en")
+    assert spoken["kind"] == "text"
 
 
 def test_a_call_that_cannot_reach_anybody_ends_with_one_and_its_outcome(made, twoleg) -> None:

@@ -1,8 +1,13 @@
 """Files become what calls play, or a word that says why not."""
 
+import asyncio
 import math
+import os
 import random
 import struct
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from audio_files import FORMATS, tone_file
@@ -10,6 +15,7 @@ from audio_files import FORMATS, tone_file
 from twoleg.media import Codec, Decoder, tone_levels
 from twoleg.prompts import Converter, PromptSound, UnplayableSound, UnusableFile
 from twoleg.prompts.conversion import PEAK_DBFS, TARGET_DBFS
+from twoleg.prompts.converter import PROGRAM
 
 PLAYLISTS = {
     "a playlist": b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile:///etc/hostname\n",
@@ -101,6 +107,60 @@ async def test_a_file_that_was_cut_or_damaged_is_a_sound_or_refused(name):
         except UnusableFile:
             continue
         assert 0 < sound.seconds <= 300
+
+
+CONFINED = """
+import sys, runpy
+program = runpy.run_path(sys.argv[1])
+program["_confine"]()
+try:
+    open("/etc/hostname")
+except OSError as error:
+    print(error.strerror)
+try:
+    bytearray(2 * program["MEMORY_BYTES"])
+except MemoryError:
+    print("no memory")
+"""
+
+
+def test_the_program_opens_nothing_and_does_not_grow_once_it_has_the_file():
+    command = [sys.executable, "-c", CONFINED, PROGRAM]
+    ended = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert ended.stdout.splitlines() == ["Too many open files", "no memory"]
+
+
+async def test_a_conversion_that_nobody_waits_for_any_more_leaves_no_process():
+    long = tone_file("wav", "pcm_u8", 2000, "mono", seconds=290)
+    begun = asyncio.Event()
+
+    async def read():
+        begun.set()
+        return long
+
+    task = asyncio.create_task(Converter().convert(read))
+    await begun.wait()
+    children = set()
+    while not children:
+        await asyncio.sleep(0)
+        children = _children() - children
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert _children() == set()
+
+
+def _children():
+    """The processes of ours that convert."""
+    own = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
+    return {pid for pid in own if PROGRAM.encode() in _command_of(pid)}
+
+
+def _command_of(pid):
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 @pytest.mark.parametrize(

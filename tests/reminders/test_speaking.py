@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from twoleg.calls.spoken_texts import SpokenTexts
+from twoleg.prompts import PromptStudio, create_prompt
 from twoleg.reminders.reminder import load_reminders
 from twoleg.reminders.speaking import AT_ONCE, speak_ahead
 from twoleg.speech import Speaker, SpeechFailed
@@ -110,3 +111,34 @@ async def test_speech_that_nobody_played_for_days_is_forgotten(practice, texts, 
     await texts.keep("A new text.", "en")
     assert await forget_spoken_texts(database) == 1
     assert await kept(practice) == 1
+
+
+async def test_a_prompt_with_variables_is_spoken_ahead_in_its_own_language(
+    practice, speak, database, texts, monkeypatch
+):
+    async with PromptStudio.open() as studio, database.connection() as connection:
+        made = [await studio.of_text(each, "de") for each in ("Hallo {name}.", "Am {date}.")]
+        account_id = practice.account_id
+        prompt, left = [
+            await create_prompt(connection, account_id, each.fields["text"], each) for each in made
+        ]
+    message = {"voicemail": "message", "voicemail_prompt_id": left.id}
+    await practice.plan(text=None, prompt_id=prompt.id, **message)
+    await practice.appointment()
+    await practice.execute("UPDATE contacts SET name = 'Eva'")
+    await practice.tick()
+    spoken = []
+    keep = texts.keep
+
+    async def noted(text, language):
+        spoken.append((text, language))
+        await keep(text, language)
+
+    monkeypatch.setattr(texts, "keep", noted)
+    await speak()
+    [(_, choices), hello, day] = spoken
+    assert choices == "en"
+    assert hello == ("Hallo Eva.", "de")
+    assert day[0].startswith("Am ")
+    assert day[1] == "de"
+    assert await kept(practice) == 3

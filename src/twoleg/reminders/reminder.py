@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from twoleg.calls.phrases import language_for
+from twoleg.prompts import Wording
 from twoleg.reminders.answers import Answer
 from twoleg.reminders.plans.values import ChangeMeans, Voicemail
 from twoleg.reminders.wording import Sentence, menu
@@ -16,7 +18,10 @@ from twoleg.store.database import Connection
 _LOAD: Final = """
 SELECT r.id, a.id, p.text, p.voicemail, p.voicemail_text, p.change_means, p.ring_group_id,
   coalesce(p.language, c.language), l.country, c.name, a.wall_starts_at, a.place, a.staff,
-  p.prompt_id, p.voicemail_prompt_id
+  p.prompt_id, p.voicemail_prompt_id,
+  ARRAY(SELECT ARRAY[w.text, w.language] FROM prompts w
+    WHERE w.id IN (p.prompt_id, p.voicemail_prompt_id) AND w.seconds IS NULL
+      AND w.deleted_at IS NULL)
 FROM reminders r JOIN appointments a ON a.id = r.appointment_id
   JOIN contacts c ON c.id = a.contact_id JOIN reminder_plans p ON p.id = a.reminder_plan_id
   JOIN lines l ON l.id = r.line_id
@@ -42,6 +47,8 @@ class Reminder:
     staff: str | None
     prompt_id: int | None = None
     voicemail_prompt_id: int | None = None
+    wordings: Sequence[Wording] = ()
+    """Prompts of the plan that have variables."""
 
     @property
     def message(self) -> str | None:
@@ -62,6 +69,14 @@ class Reminder:
         """All that is spoken of this reminder alone, and its choices."""
         machine = self.machine_message if self.voicemail == Voicemail.MESSAGE else None
         return [text for text in (self.message, self.choices, machine) if text is not None]
+
+    @property
+    def prompt_texts(self) -> list[tuple[str, str]]:
+        """What is spoken of prompts with variables, and in which languages."""
+        return [
+            (each.template.filled(self.about(each.language)), each.language)
+            for each in self.wordings
+        ]
 
     @property
     def machine_message(self) -> str | None:
@@ -100,6 +115,10 @@ async def load_reminders(connection: Connection, ids: list[int]) -> list[Reminde
     """Return the reminders with these ids, as far as they are there."""
     cursor = await connection.execute(_LOAD, (ids,))
     return [
-        Reminder(*(*row[:7], language_for(row[7], row[8]), *row[9:]))
+        Reminder(*(*row[:7], language_for(row[7], row[8]), *row[9:-1], _wordings(row[-1])))
         for row in await cursor.fetchall()
     ]
+
+
+def _wordings(texts: list[list[str]]) -> tuple[Wording, ...]:
+    return tuple(Wording(Template(text), language) for text, language in texts)

@@ -157,7 +157,7 @@ class ReminderCall(Story):
         prompts, prompt_id = self._equipment.prompts, reminder.machine_prompt_id
         left = None
         if prompts is not None and prompt_id is not None:
-            left = await prompts.audio(self._plan.account_id, prompt_id)
+            left = await prompts.audio(self._plan.account_id, prompt_id, reminder.about)
         text = reminder.machine_message
         if left is None and text is not None:
             left = await self._desk.texts.audio(text, reminder.language)

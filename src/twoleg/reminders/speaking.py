@@ -50,5 +50,7 @@ async def _speak(reminder: Reminder, texts: SpokenTexts) -> None:
     try:
         for text in reminder.texts:
             await texts.keep(text, reminder.language)
+        for text, language in reminder.prompt_texts:
+            await texts.keep(text, language)
     except SpeechFailed as failed:
         log.warning("a reminder cannot be spoken", reminder_id=reminder.id, reason=failed.reason)
