@@ -146,6 +146,12 @@ class Settings(BaseSettings):
         description="Age at which a call expires that no engine was there to take; what the call "
         "may wait for an agent comes on top.",
     )
+    silent_seconds: float = Field(
+        default=60.0,
+        ge=0,
+        description="A phone from which no audio has come for so long is taken to be gone, and its "
+        "call ended; 0: never.",
+    )
     drain_seconds: float = Field(
         default=5.0, ge=0, description="How long running calls may go on once told to stop."
     )

@@ -94,6 +94,8 @@ class Parts:
             "TWOLEG_DATABASE_URL": self.server.url,
             "TWOLEG_LOG_LEVEL": "warning",
             "TWOLEG_DRAIN_SECONDS": "1",
+            # Nobody who is rung here sends audio.
+            "TWOLEG_SILENT_SECONDS": "0",
             "TWOLEG_WEBHOOKS_ALLOW_PRIVATE": "true",
         }
         log = self.directory / f"{name.replace(' ', '-')}.log"

@@ -1,8 +1,12 @@
-"""Losses that have a name: between claim and mark, and a database that is away for a while."""
+"""Losses that have a name: between claim and mark, and a database that is away for a while.
+
+`TWOLEG_AWAY_SECONDS` keeps it away for longer.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import os
 
 import psycopg
 import pytest
@@ -11,8 +15,8 @@ from chaos.conftest import AGENT, CONTACT
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(300)]
 
-TALK_SECONDS = 30.0
-AWAY_SECONDS = 8.0
+AWAY_SECONDS = float(os.environ.get("TWOLEG_AWAY_SECONDS", "8"))
+TALK_SECONDS = AWAY_SECONDS + 22.0
 
 
 async def test_an_engine_that_dies_between_claim_and_mark_leaves_a_call_to_be_placed_once(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from twoleg.calls.background import background
 from twoleg.calls.engine import Engine, EngineConfig
+from twoleg.calls.story import StorySettings
 from twoleg.cli.collector import look_when_quiet, spare_what_is_loaded
 from twoleg.cli.listening import AddressUnusable
 from twoleg.cli.stopping import stop_requested
@@ -40,4 +41,5 @@ def _config(settings: Settings) -> EngineConfig:
         max_queued_seconds=settings.max_queued_seconds,
         data_dir=settings.data_dir,
         objects=settings.objects,
+        story=StorySettings(silent_seconds=settings.silent_seconds or None),
     )
