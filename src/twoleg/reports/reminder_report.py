@@ -32,8 +32,6 @@ class ReminderGroup(StrEnum):
     """What was answered, else how the call ended, else that there was none."""
 
 
-# A reminder counts once for each time that its appointment had.
-_COUNTED: Final = "count(DISTINCT (f.reminder_id, f.starts_at))"
 _ANSWERS: Final = (
     "confirmed",
     "reschedule_requested",
@@ -51,6 +49,8 @@ _KEYS: Final[Mapping[ReminderGroup, str]] = {
     ReminderGroup.DAY: "to_jsonb(to_char(f.at AT TIME ZONE %(zone)s, 'YYYY-MM-DD'))",
     ReminderGroup.OUTCOME: "to_jsonb(f.outcome)",
 }
+# A reminder counts once for each time that its appointment had, however often it was tried:
+# numbered, which is a sort; distinct rows would be one for each figure.
 _REPORT: Final = f"""
 WITH facts AS (
   SELECT t.reminder_id, t.starts_at, t.placed_at AS at, t.time_zone, t.reminder_plan_id, t.moment,
@@ -67,13 +67,21 @@ WITH facts AS (
 ), keyed AS (
   SELECT f.*, {{key}} AS key FROM facts f
   WHERE %(plan)s::bigint IS NULL OR f.reminder_plan_id = %(plan)s
+), counted AS (
+  SELECT k.*, row_number() OVER (PARTITION BY reminder_id, starts_at) = 1 AS is_first,
+    row_number() OVER (PARTITION BY reminder_id, starts_at, key) = 1 AS is_first_of_key
+  FROM keyed k
 )
-SELECT grouping(f.key) = 1 AS is_total, f.key, {_COUNTED} AS planned,
-  {_COUNTED} FILTER (WHERE f.called) AS called, count(*) FILTER (WHERE f.called) AS calls,
+SELECT grouping(f.key) = 1 AS is_total, f.key,
+  CASE WHEN grouping(f.key) = 1 THEN count(*) FILTER (WHERE f.is_first)
+    ELSE count(*) FILTER (WHERE f.is_first_of_key) END AS planned,
+  CASE WHEN grouping(f.key) = 1 THEN count(*) FILTER (WHERE f.called AND f.is_first)
+    ELSE count(*) FILTER (WHERE f.called AND f.is_first_of_key) END AS called,
+  count(*) FILTER (WHERE f.called) AS calls,
   count(*) FILTER (WHERE f.answer <> 'message_left') AS reached,
   {", ".join(f"count(*) FILTER (WHERE f.answer = '{each}') AS {each}" for each in _ANSWERS)},
   count(*) FILTER (WHERE f.given_up) AS unreachable
-FROM keyed f GROUP BY GROUPING SETS ((f.key), ())
+FROM counted f GROUP BY GROUPING SETS ((f.key), ())
 """  # noqa: S608
 _NAMES: Final = "SELECT id, name FROM reminder_plans WHERE account_id = %s"
 
