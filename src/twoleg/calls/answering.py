@@ -19,13 +19,17 @@ MAX_WORD_SECONDS: Final = 6.0
 MACHINE: Final = Reason("Q.850", 16, "Answering machine")
 
 
-async def tell_who_answered(port: MediaPort, told: Callable[[Verdict], None]) -> None:
+async def tell_who_answered(
+    port: MediaPort, told: Callable[[Verdict], None], agent: MediaPort | None = None
+) -> None:
     """Listen to a far end that has just answered, and tell who that was.
+
+    The `agent`, if there is one yet, speaks to it meanwhile.
 
     A beep may correct that: then it is told once more. Ends when it can no more.
     """
     verdict: Verdict | None = None
-    with listening_to(port) as listener:
+    with listening_to(port, agent) as listener:
         while not listener.detector.is_final:
             await asyncio.sleep(LOOK_SECONDS)
             found = listener.catch_up().verdict

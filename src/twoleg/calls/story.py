@@ -266,7 +266,7 @@ class Story:
                 contact_on_the_line(
                     self._equipment, journal, self._plan.contact, agent, self._joint
                 ) as contact,
-                self._heard(contact),
+                self._heard(contact, agent),
             ):
                 await contact.acknowledge(journal.contact_connected(contact.record))
                 await self._talk(agent, contact)
@@ -352,11 +352,14 @@ class Story:
         finally:
             self._talking = None
 
-    def _heard(self, contact: CallLeg) -> contextlib.AbstractAsyncContextManager[None]:
+    def _heard(
+        self, contact: CallLeg, agent: CallLeg | None = None
+    ) -> contextlib.AbstractAsyncContextManager[None]:
         """Listen for who answered while the block lasts, if the call is to have that told."""
         if self._plan.on_machine is None:
             return contextlib.nullcontext()
-        return alongside(tell_who_answered(contact.media.port, self._told_who_answered))
+        other = None if agent is None else agent.media.port
+        return alongside(tell_who_answered(contact.media.port, self._told_who_answered, other))
 
     def _told_who_answered(self, heard: Heard) -> None:
         self._journal.contact_heard(heard)

@@ -11,6 +11,7 @@ from twoleg.media.plane import EmbeddedPlane
 from twoleg.media.playback import Playback
 from twoleg.media.port import MediaPort, NotConnected, PortClosed
 from twoleg.media.ports import NoPortsLeft
+from twoleg.media.pure_tone import SILENCE_DBFS, level_of
 from twoleg.media.quality import Quality
 from twoleg.media.raw_recording import RawHeader, UnreadableRecording, read_header
 from twoleg.media.recorder import RAW_SUFFIX, Recorder, Recording
@@ -21,6 +22,7 @@ from twoleg.media.wav import UnusableAudio, WavEncoding, WavWriter, wav_of
 
 __all__ = [
     "RAW_SUFFIX",
+    "SILENCE_DBFS",
     "AnsweredBy",
     "Audio",
     "AudioTrack",
@@ -50,6 +52,7 @@ __all__ = [
     "WavWriter",
     "dominant_tone",
     "dtmf",
+    "level_of",
     "read_header",
     "render_recording",
     "steady",

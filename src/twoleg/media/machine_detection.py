@@ -26,6 +26,8 @@ DECIDED_WITHIN_SECONDS: Final = 12.0
 BEEP_AFTER_SECONDS: Final = 4.0
 """A beep so soon after a short greeting, with no word between, makes a machine of the person."""
 
+NOTHING: Final = FrameSound(SILENCE_DBFS, None)
+
 _JUDGE_FRAMES: Final = 5
 """A verdict is looked for every 100 ms."""
 
@@ -39,6 +41,9 @@ _STEADY_FRAMES: Final = 15
 _STEADY_DECIBELS: Final = 3.0
 """Between the loud and the faint tenth of what is no speech: it swells and fades more than that,
 which dialling, ringing and fax tones do not."""
+
+ECHO_LOSS_DECIBELS: Final = 12.0
+"""What comes back of a voice is fainter than it by that at least (ITU-T G.168)."""
 
 _LOUDEST: Final = 6
 """The level of speech is that of its sixth loudest frame, of the noise that of the tenth part."""
@@ -107,7 +112,7 @@ class MachineDetector:
         self.beep: Beep | None = None
         self._beeps = BeepDetector()
         self._frames = 0
-        self._sounds: list[FrameSound] = []
+        self._sounds: list[FrameSound | None] = []
         self._rest = array("h")
         self._words: Words | None = None
 
@@ -135,25 +140,30 @@ class MachineDetector:
         since = self.seconds - verdict.seconds
         return since >= BEEP_AFTER_SECONDS or self.quiet_seconds < since
 
-    def take(self, samples: "array[int]") -> None:
-        """Take samples of 16 bits at 8000 Hz, however many. Takes 0.1 ms for 20 ms of them."""
+    def take(self, samples: "array[int]", said: float = SILENCE_DBFS) -> None:
+        """Take samples of 16 bits at 8000 Hz, however many. Takes 0.1 ms for 20 ms of them.
+
+        `said` is how loud, in dBFS, the far end has just been spoken to: so much of it may be echo.
+        """
         rest = self._rest
         rest.extend(samples)
         start = 0
         while len(rest) - start >= FRAME_SAMPLES:
-            self._hear(sound_of(rest[start : start + FRAME_SAMPLES]))
+            sound = sound_of(rest[start : start + FRAME_SAMPLES])
+            self._hear(sound, is_echo=sound.level < said - ECHO_LOSS_DECIBELS)
             start += FRAME_SAMPLES
         del rest[:start]
 
     def pass_silence(self, seconds: float) -> None:
         """Let time pass in which nothing came, as where silence is not sent."""
         for _ in range(round(seconds / FRAME_SECONDS)):
-            self._hear(_NOTHING)
+            self._hear(NOTHING)
 
-    def _hear(self, sound: FrameSound) -> None:
+    def _hear(self, sound: FrameSound, *, is_echo: bool = False) -> None:
         self._frames += 1
         beep = self._beeps.take(sound, after_voice=self._words is not None)
-        self._sounds.append(sound)
+        # Nobody is there for what is said to them: neither their voice nor the noise around it.
+        self._sounds.append(None if is_echo else sound)
         if len(self._sounds) > _MOST_KEPT:
             del self._sounds[:-_KEPT]
         if beep is not None:
@@ -192,18 +202,23 @@ def pause_after(span: float) -> float:
     return min(1.5, 0.8 + 0.25 * span)
 
 
-def words_in(sounds: Sequence[FrameSound]) -> Words | None:
-    """Find what was said in frames that follow one another; None: nothing."""
-    levels = [sound.level for sound in sounds]
-    ordered = sorted(levels)
+def words_in(sounds: Sequence[FrameSound | None]) -> Words | None:
+    """Find what was said in frames that follow one another; None: nothing.
+
+    Frames that are None may be echo: nothing is said in them.
+    """
+    ordered = sorted([sound.level for sound in sounds if sound is not None])
+    if not ordered:
+        return None
     noise = max(ordered[len(ordered) // 10], _FAINTEST_DBFS - _LEAST_CONTRAST)
     speech = ordered[-min(_LOUDEST, len(ordered))]
     if speech - noise < _LEAST_CONTRAST:
         return None
     border = max(_FAINTEST_DBFS, noise + _ABOVE_NOISE * (speech - noise))
     began_at = ended_at = voiced = 0
-    for start, end in _runs(levels, border):
-        if not _is_speech(sounds[start:end]):
+    heard = [sound or NOTHING for sound in sounds]
+    for start, end in _runs([sound.level for sound in heard], border):
+        if not _is_speech(heard[start:end]):
             continue
         began_at = began_at if voiced else start
         ended_at = end
@@ -237,4 +252,3 @@ def _is_speech(run: Sequence[FrameSound]) -> bool:
 
 _KEPT: Final = round(DECIDED_WITHIN_SECONDS / FRAME_SECONDS)
 _MOST_KEPT: Final = 2 * _KEPT
-_NOTHING: Final = FrameSound(SILENCE_DBFS, None)

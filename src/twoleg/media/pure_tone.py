@@ -33,13 +33,19 @@ class FrameSound(NamedTuple):
 
 def sound_of(frame: "array[int]") -> FrameSound:
     """Measure `FRAME_SAMPLES` samples of 16 bits at `RATE`. Takes about 0.05 ms."""
-    mean = sum(frame) / FRAME_SAMPLES
-    energy = sum(map(mul, frame, frame))
-    power = energy / FRAME_SAMPLES - mean * mean
-    if power <= 0:
-        return FrameSound(SILENCE_DBFS, None)
-    level = max(SILENCE_DBFS, 10 * math.log10(power / _FULL_SCALE_POWER))
+    level = level_of(frame)
     return FrameSound(level, _hertz(frame) if level >= _LEAST_DBFS else None)
+
+
+def level_of(samples: "array[int]") -> float:
+    """Measure samples of 16 bits: their level in dBFS, where a full-scale sine has 0."""
+    if not samples:
+        return SILENCE_DBFS
+    mean = sum(samples) / len(samples)
+    power = sum(map(mul, samples, samples)) / len(samples) - mean * mean
+    if power <= 0:
+        return SILENCE_DBFS
+    return max(SILENCE_DBFS, 10 * math.log10(power / _FULL_SCALE_POWER))
 
 
 def _hertz(frame: "array[int]") -> float | None:

@@ -125,6 +125,16 @@ def test_the_api_ends_it_while_the_agent_is_told(tell):
     assert told.ended_at == pytest.approx(9.6, abs=0.05)
 
 
+def test_a_person_who_sends_the_agents_voice_back_is_no_machine(tell):
+    hello = silence(0.3) + voice(0.5, level=-20.0)
+    echo = voice(9.0, level=-26.0)
+    agent = (Rings(), Answers(), Says(5.0, voice(9.0, level=-10.0)))
+    contact = (Rings(), Answers(2.0), Says(2.0, hello), Says(3.1, echo), HangsUp(20.0))
+    told = tell({"agent": agent, "contact": contact}, listened())
+    assert told.outcome == "connected"
+    assert [whom for whom, _, _ in heard(told)] == ["human"]
+
+
 class TestContactFirst:
     def test_a_machine_ends_the_call_before_an_agent_has_answered(self, tell):
         told = tell(
