@@ -95,6 +95,8 @@ def _lines(call: Json) -> Iterator[Text]:
         after = (datetime.fromisoformat(event["at"]) - placed_at).total_seconds()
         line = Text(f"{after:7.2f} s  ", style="dim")
         line.append(event["type"].removeprefix("call.").replace("_", " "), style="not dim")
+        if event.get("answered_by"):
+            line.append(f" {event['answered_by']}", style="not dim")
         yield line
     if call["status"] == "ended":
         style = "green" if call["outcome"] == "connected" else "red"

@@ -16,12 +16,15 @@ from calls.in_memory import (
     Refers,
     Refuses,
     Rings,
+    Says,
     call_plan,
     prepare,
     user,
 )
 from calls.virtual_time import run
+from media.machines.sounds import silence, tone
 
+from twoleg.calls.plan import OnMachine
 from twoleg.sip import Direction
 
 
@@ -71,6 +74,20 @@ CALLS = {
     "the contact first, then a whisper to the agent": (
         {"contact": (Rings(), Answers(1.0)), "agent": (Answers(1.0), HangsUp(9.0))},
         call_plan(contact_first=True, whisper_prompt_id=4),
+    ),
+    "a machine that is hung up on": (
+        {
+            "agent": ANSWERS,
+            "contact": (Answers(1.0), Says(1.0, silence(0.3) + tone(0.2, 1000) + silence(0.3))),
+        },
+        call_plan(on_machine=OnMachine.HANG_UP),
+    ),
+    "the contact first, and it is a machine": (
+        {
+            "contact": (Answers(1.0), Says(1.0, silence(0.3) + tone(0.2, 1000) + silence(0.3))),
+            "agent": (Rings(),),
+        },
+        call_plan(contact_first=True, on_machine=OnMachine.HANG_UP),
     ),
     "the contact first, and nobody for it": (
         {"contact": (Rings(), Answers(1.0)), "agent": (Rings(), Refuses(486))},
