@@ -26,6 +26,7 @@ import uvloop
 from _figures import figure, machine, percentile
 
 from twoleg.media import Audio, Codec, EmbeddedPlane, RemoteStream
+from twoleg.prompts import PromptSound
 
 LOOPBACK = "127.0.0.1"
 PORTS = range(10_000, 32_000)
@@ -171,8 +172,9 @@ async def _play(pipe: Connection) -> None:
     samples = array(
         "h", (index * 7919 % 8000 - 4000 for index in range(int(PROMPT_SECONDS * 16000)))
     )
-    audio = Audio.from_pcm(samples, 16000)
-    tuple(audio.frames(codec))
+    made = Audio.from_pcm(samples, 16000)
+    # As a prompt is stored: frames are cut when they are sent.
+    audio = PromptSound.of({each.name: b"".join(made.frames(each)) for each in Codec})
     async with (
         EmbeddedPlane.open(host=LOOPBACK, ports=PORTS) as plane,
         contextlib.AsyncExitStack() as stack,
