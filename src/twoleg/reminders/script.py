@@ -129,9 +129,9 @@ class ReminderCall(Story):
                 await contact.acknowledge(journal.contact_answered(contact.record))
                 with contact.media.port.listening():
                     await self._meet(contact, reminder, message, left)
-            self._decide(Outcome.CONNECTED, EndedBy.SYSTEM)
+            self._decision.decide(Outcome.CONNECTED, EndedBy.SYSTEM)
         except ContactNotReached as missed:
-            self._give_up_on_contact(missed.refusal)
+            self._decision.contact_missed(missed.refusal)
 
     async def _message(self, reminder: Reminder) -> Playable:
         """Return what the contact hears first: the plan's text or prompt, and what digits do."""
@@ -150,7 +150,7 @@ class ReminderCall(Story):
     async def _contact_may_hang_up(self, contact: CallLeg) -> None:
         await contact.ended()
         reached = Outcome.CONTACT_VOICEMAIL if self._at_machine else Outcome.CONNECTED
-        self._interrupt(reached, EndedBy.CONTACT)
+        self._decision.interrupt(reached, EndedBy.CONTACT)
 
     async def _left_on_machines(self, reminder: Reminder) -> Playable | None:
         """Return what a machine gets: the plan's recording, else its text; None: nothing."""
@@ -178,7 +178,7 @@ class ReminderCall(Story):
                     greeting.key_pressed()
             except MachineAnswered:
                 if not await self._leave(contact, greeting, left):
-                    self._decide(Outcome.CONTACT_VOICEMAIL, EndedBy.SYSTEM)
+                    self._decision.decide(Outcome.CONTACT_VOICEMAIL, EndedBy.SYSTEM)
                     return
                 digit = await self._ask(contact, message)
         await self._remind(contact, reminder, message, digit)
@@ -250,14 +250,14 @@ class ReminderCall(Story):
             async with (
                 alongside(self._comfort(contact)),
                 agent_on_the_line(self._equipment, journal, plan, self._agents, contact) as agent,
-                alongside(self._agent_may_hang_up(agent)),
+                alongside(self._talk.agent_may_hang_up(agent)),
             ):
                 with contextlib.ExitStack() as joined:
                     joined.callback(self._joint.part)
                     self._joint.join(agent, contact)
                     await agent.acknowledge(journal.agent_joined(agent.record))
                     await self._take(Answer.TALKED)
-                    await self._talk(agent, contact)
+                    await self._talk.go_on(agent, contact)
         except NoAgent:
             await self._take(Answer.CALLBACK_REQUESTED)
             await self._say(contact, Sentence.STAFF_NOT_FREE, reminder)

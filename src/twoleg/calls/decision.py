@@ -1,0 +1,80 @@
+"""How one call ends: who says it first is right, and whatever still goes on can be interrupted."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+from twoleg.calls.agents import NoAgent
+from twoleg.calls.journal import Journal, Verdict
+from twoleg.calls.outcomes import (
+    AGENT_OUTCOMES,
+    CONTACT_OUTCOMES,
+    ENDS_ITSELF,
+    FAILURES,
+    EndedBy,
+    Outcome,
+    Refusal,
+)
+from twoleg.calls.plan import CallPlan
+
+
+class Decision:
+    """The end of one call; `verdict` is None as long as nobody has decided."""
+
+    def __init__(self, plan: CallPlan, journal: Journal) -> None:
+        self._plan = plan
+        self._journal = journal
+        self._lasting: asyncio.Timeout | None = None
+        self.verdict: Verdict | None = None
+
+    def decide(self, outcome: Outcome, ended_by: EndedBy, failure: str | None = None) -> None:
+        """Say how the call ended; who speaks first is right."""
+        if self.verdict is None:
+            self.verdict = Verdict(outcome=outcome, ended_by=ended_by, failure=failure)
+            self._journal.decided()
+
+    def fail(self, failure: str) -> None:
+        """Say that it ended by our fault."""
+        self.decide(Outcome.FAILED, EndedBy.SYSTEM, failure)
+
+    def contact_missed(self, refusal: Refusal) -> None:
+        """Say that the contact was not reached."""
+        by = EndedBy.CONTACT if refusal in ENDS_ITSELF else EndedBy.SYSTEM
+        self.decide(CONTACT_OUTCOMES[refusal], by, FAILURES.get(refusal))
+
+    def agents_missed(self, nobody: NoAgent) -> None:
+        """Say that no agent took the call."""
+        refusal = nobody.refusal
+        if refusal is None and self._plan.ring_group_id is not None:
+            self.decide(Outcome.NO_AGENT_AVAILABLE, EndedBy.SYSTEM)
+        elif refusal is None:
+            # A user on another call is not rung at all.
+            busy = self._plan.agents_busy
+            outcome = Outcome.AGENT_BUSY if busy else Outcome.AGENT_UNREACHABLE
+            self.decide(outcome, EndedBy.SYSTEM)
+        else:
+            by = EndedBy.AGENT if refusal in ENDS_ITSELF else EndedBy.SYSTEM
+            self.decide(AGENT_OUTCOMES[refusal], by, FAILURES.get(refusal))
+
+    def interrupt(self, outcome: Outcome, ended_by: EndedBy) -> None:
+        """End the call wherever it is; `outcome` holds if the two have not been joined yet."""
+        self._decide_early(outcome, ended_by)
+        if self._lasting is not None and not self._lasting.expired():
+            self._lasting.reschedule(0)
+
+    async def unless_interrupted(self, telling: Coroutine[Any, Any, None]) -> None:
+        """Tell the call unless the API, the agent's hanging up, or the clock ends it."""
+        self._lasting = lasting = asyncio.timeout(self._plan.max_seconds)
+        try:
+            async with lasting:
+                await telling
+        except TimeoutError:
+            if not lasting.expired():
+                raise
+            # Whoever interrupted has decided; if nobody did, the time is up.
+            self._decide_early(Outcome.EXPIRED, EndedBy.SYSTEM)
+        finally:
+            self._lasting = None
+
+    def _decide_early(self, outcome: Outcome, ended_by: EndedBy) -> None:
+        self.decide(Outcome.CONNECTED if self._journal.bridged else outcome, ended_by)

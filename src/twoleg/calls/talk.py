@@ -1,0 +1,200 @@
+"""Two who are joined, from then on until one hangs up, falls silent, or hands over to another."""
+
+import asyncio
+import contextlib
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+from twoleg.calls.agents import AgentSource
+from twoleg.calls.answering import leave_machine
+from twoleg.calls.call_leg import CallLeg
+from twoleg.calls.call_recording import CallRecording
+from twoleg.calls.concurrency import alongside, first_of
+from twoleg.calls.decision import Decision
+from twoleg.calls.failure_tones import tell_why
+from twoleg.calls.holding import holding
+from twoleg.calls.joint import Joint
+from twoleg.calls.journal import Journal
+from twoleg.calls.outcomes import EndedBy, Outcome, Refusal
+from twoleg.calls.plan import CallPlan
+from twoleg.calls.ports import Equipment, Transfers
+from twoleg.calls.transfer import NotTransferred, Transfer
+from twoleg.sip import Refer
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Talk:
+    """The talk of one call; `decision` hears how it ends.
+
+    `silent_seconds` None: legs without audio are left alone.
+    """
+
+    plan: CallPlan
+    equipment: Equipment
+    journal: Journal
+    joint: Joint
+    decision: Decision
+    agents: AgentSource
+    transfers: Transfers | None
+    silent_seconds: float | None
+    tone_seconds: float
+    is_machine: bool = field(default=False, init=False)
+    """Whether the call ends because a machine answered."""
+
+    _agent: CallLeg | None = field(default=None, init=False)
+    """Whose hanging up ends the call; None while the call is handed over."""
+
+    _gone: set[CallLeg] = field(default_factory=set, init=False)
+    """Agents that have hung up."""
+
+    _refer: Refer | None = field(default=None, init=False)
+    _talking: asyncio.Timeout | None = field(default=None, init=False)
+
+    async def agent_may_hang_up(self, agent: CallLeg) -> None:
+        """Wait for the end of the agent's leg, which ends the call unless it was handed over."""
+        self._agent = agent
+        await agent.ended()
+        self._gone.add(agent)
+        if agent is self._agent:
+            self.decision.interrupt(Outcome.AGENT_HUNG_UP, EndedBy.AGENT)
+
+    async def go_on(self, agent: CallLeg, contact: CallLeg) -> None:
+        """Stay until the contact hangs up or a leg is dead; the agent may interrupt it.
+
+        An agent may also hand over to another, who is the agent from then on.
+        """
+        async with contextlib.AsyncExitStack() as line:
+            recording = None
+            if self.plan.record:
+                recording = CallRecording(self.equipment, self.journal, self.plan, contact)
+                recording.agent_is(agent)
+                await line.enter_async_context(alongside(recording.record()))
+            while True:
+                with holding(self.equipment.tones, self.journal, agent, contact):
+                    ended_by = await self._first_to_end(agent, contact)
+                if ended_by is not None:
+                    self.decision.decide(Outcome.CONNECTED, ended_by)
+                    return
+                if self.is_machine:
+                    self.decision.decide(Outcome.CONTACT_VOICEMAIL, EndedBy.SYSTEM)
+                    self.joint.part()
+                    await leave_machine(self.equipment, self.plan, agent, contact)
+                    return
+                if recording is not None:
+                    recording.agent_is(None)
+                target = await self._hand_over(line, agent, contact)
+                if recording is not None:
+                    recording.agent_is(target)
+                if target is None:
+                    return
+                agent = target
+
+    async def _first_to_end(self, agent: CallLeg, contact: CallLeg) -> EndedBy | None:
+        """Wait for the end, and say by whom; None: the agent hands over, or a machine answered."""
+        if agent.record.trunk_id is None:
+            # A trunk has no business with whom else we call.
+            agent.on_refer = self._wants_to_hand_over
+        try:
+            # Until then no leg can have been silent for so long: most calls need no further watch.
+            ended_by = await self._until(_hung_up(contact), self.silent_seconds)
+            if ended_by is None and self._refer is None and not self.is_machine:
+                ended_by = await self._until(self._first_to_vanish(agent, contact), None)
+        finally:
+            agent.on_refer = None
+        return ended_by
+
+    async def _first_to_vanish(self, agent: CallLeg, contact: CallLeg) -> EndedBy:
+        dead = self.silent_seconds
+        assert dead is not None
+        return await first_of(
+            _hung_up(contact), _fell_silent(agent, dead), _fell_silent(contact, dead)
+        )
+
+    async def _until(
+        self, end: Coroutine[Any, Any, EndedBy], seconds: float | None
+    ) -> EndedBy | None:
+        """Wait for an end; None: the time is up, or something else is to be done."""
+        self._talking = talking = asyncio.timeout(seconds)
+        try:
+            async with talking:
+                return await end
+        except TimeoutError:
+            if not talking.expired():
+                raise
+            return None
+        finally:
+            self._talking = None
+
+    def machine_answered(self) -> bool:
+        """Let a machine talk no more; False: nobody talks to it now."""
+        talking = self._talking
+        if talking is None or talking.expired():
+            return False
+        self.is_machine = True
+        talking.reschedule(0)
+        return True
+
+    def _wants_to_hand_over(self, refer: Refer) -> bool:
+        talking = self._talking
+        if talking is None or talking.expired() or self._refer is not None:
+            return False
+        self._refer = refer
+        talking.reschedule(0)
+        return True
+
+    async def _hand_over(
+        self, line: contextlib.AsyncExitStack, agent: CallLeg, contact: CallLeg
+    ) -> CallLeg | None:
+        """Hand the contact over; give who talks to it now. None: nobody does any more.
+
+        The leg of a new agent, and what is left of the old one, last as long as `line`.
+        """
+        refer, self._refer, self._agent = self._refer, None, None
+        assert refer is not None
+        transfer = Transfer(
+            self.equipment, self.journal, self.plan, self.transfers, agent, contact, refer
+        )
+        self.joint.part()
+        try:
+            async with alongside(self._contact_may_hang_up(contact)):
+                target = await line.enter_async_context(transfer.target())
+        except NotTransferred:
+            if agent in self._gone:
+                self.decision.decide(Outcome.CONNECTED, EndedBy.AGENT)
+                await self._tell_nobody_came(contact)
+                return None
+            self._agent = agent
+            self.joint.join(agent, contact)
+            return agent
+        self.joint.join(target, contact)
+        transfer.done()
+        await line.enter_async_context(alongside(self.agent_may_hang_up(target)))
+        await line.enter_async_context(alongside(self._dismiss(transfer)))
+        await target.acknowledge(self.journal.transferred(target.record))
+        return target
+
+    async def _contact_may_hang_up(self, contact: CallLeg) -> None:
+        await contact.ended()
+        self.decision.interrupt(Outcome.CANCELED, EndedBy.CONTACT)
+
+    async def _dismiss(self, transfer: Transfer) -> None:
+        """Let the agent go who has handed over: others may ring it then."""
+        await transfer.dismiss()
+        user_id = transfer.agent.record.user_id
+        if user_id is not None:
+            self.agents.release(user_id)
+
+    async def _tell_nobody_came(self, contact: CallLeg) -> None:
+        tones, country = self.equipment.tones, self.plan.contact.country
+        await tell_why(tones, country, contact, Refusal.NO_ANSWER, self.tone_seconds)
+
+
+async def _hung_up(contact: CallLeg) -> EndedBy:
+    await contact.ended()
+    return EndedBy.CONTACT
+
+
+async def _fell_silent(leg: CallLeg, seconds: float) -> EndedBy:
+    await leg.silent(seconds)
+    return EndedBy.SYSTEM
