@@ -112,7 +112,7 @@ class MachineDetector:
         self.beep: Beep | None = None
         self._beeps = BeepDetector()
         self._frames = 0
-        self._sounds: list[FrameSound | None] = []
+        self._sounds: list[FrameSound] = []
         self._rest = array("h")
         self._words: Words | None = None
 
@@ -150,7 +150,7 @@ class MachineDetector:
         start = 0
         while len(rest) - start >= FRAME_SAMPLES:
             sound = sound_of(rest[start : start + FRAME_SAMPLES])
-            self._hear(sound, is_echo=sound.level < said - ECHO_LOSS_DECIBELS)
+            self._hear(sound._replace(is_echo=sound.level < said - ECHO_LOSS_DECIBELS))
             start += FRAME_SAMPLES
         del rest[:start]
 
@@ -159,11 +159,10 @@ class MachineDetector:
         for _ in range(round(seconds / FRAME_SECONDS)):
             self._hear(NOTHING)
 
-    def _hear(self, sound: FrameSound, *, is_echo: bool = False) -> None:
+    def _hear(self, sound: FrameSound) -> None:
         self._frames += 1
         beep = self._beeps.take(sound, after_voice=self._words is not None)
-        # Nobody is there for what is said to them: neither their voice nor the noise around it.
-        self._sounds.append(None if is_echo else sound)
+        self._sounds.append(sound)
         if len(self._sounds) > _MOST_KEPT:
             del self._sounds[:-_KEPT]
         if beep is not None:
@@ -202,23 +201,18 @@ def pause_after(span: float) -> float:
     return min(1.5, 0.8 + 0.25 * span)
 
 
-def words_in(sounds: Sequence[FrameSound | None]) -> Words | None:
-    """Find what was said in frames that follow one another; None: nothing.
-
-    Frames that are None may be echo: nothing is said in them.
-    """
-    ordered = sorted([sound.level for sound in sounds if sound is not None])
-    if not ordered:
-        return None
-    noise = max(ordered[len(ordered) // 10], _FAINTEST_DBFS - _LEAST_CONTRAST)
-    speech = ordered[-min(_LOUDEST, len(ordered))]
-    if speech - noise < _LEAST_CONTRAST:
+def words_in(sounds: Sequence[FrameSound]) -> Words | None:
+    """Find what was said in frames that follow one another; None: nothing."""
+    levels = sorted([sound.level for sound in sounds])
+    # Where somebody else speaks, the echo is the noise.
+    noise = max(levels[len(levels) // 10], _FAINTEST_DBFS - _LEAST_CONTRAST)
+    voices = sorted([sound.level for sound in sounds if not sound.is_echo])
+    if not voices or (speech := voices[-min(_LOUDEST, len(voices))]) - noise < _LEAST_CONTRAST:
         return None
     border = max(_FAINTEST_DBFS, noise + _ABOVE_NOISE * (speech - noise))
     began_at = ended_at = voiced = 0
-    heard = [sound or NOTHING for sound in sounds]
-    for start, end in _runs([sound.level for sound in heard], border):
-        if not _is_speech(heard[start:end]):
+    for start, end in _runs(sounds, border):
+        if not _is_speech(sounds[start:end]):
             continue
         began_at = began_at if voiced else start
         ended_at = end
@@ -228,11 +222,11 @@ def words_in(sounds: Sequence[FrameSound | None]) -> Words | None:
     return Words(began_at * FRAME_SECONDS, ended_at * FRAME_SECONDS, voiced * FRAME_SECONDS)
 
 
-def _runs(levels: list[float], border: float) -> list[tuple[int, int]]:
+def _runs(sounds: Sequence[FrameSound], border: float) -> list[tuple[int, int]]:
     """Find the stretches above the border, with gaps of a breath filled."""
     runs: list[tuple[int, int]] = []
-    for index, level in enumerate(levels):
-        if level < border:
+    for index, sound in enumerate(sounds):
+        if sound.level < border or sound.is_echo:
             continue
         if runs and index - runs[-1][1] <= _BREATH_FRAMES:
             runs[-1] = (runs[-1][0], index + 1)

@@ -29,6 +29,8 @@ class FrameSound(NamedTuple):
 
     level: float
     hertz: float | None
+    is_echo: bool = False
+    """It may be what was said to the far end."""
 
 
 def sound_of(frame: "array[int]") -> FrameSound:

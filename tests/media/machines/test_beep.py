@@ -4,7 +4,7 @@ import pytest
 from media.machines.sounds import carried, packets, silence, tone, voice
 
 from twoleg.media.beep import BeepDetector
-from twoleg.media.pure_tone import SILENCE_DBFS, sound_of
+from twoleg.media.pure_tone import SILENCE_DBFS, FrameSound, sound_of
 
 
 def beeps(*parts, after_voice=True, **how):
@@ -30,7 +30,7 @@ class TestPureTone:
         assert sound_of(carried(silence(0.02), noise=-20.0)).hertz is None
 
     def test_nothing_at_all_is_silence(self):
-        assert sound_of(silence(0.02)) == (SILENCE_DBFS, None)
+        assert sound_of(silence(0.02)) == FrameSound(SILENCE_DBFS, None)
 
 
 @pytest.mark.parametrize("hertz", [400, 440, 800, 1000, 1100, 1400, 2000, 2500])

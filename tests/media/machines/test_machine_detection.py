@@ -95,6 +95,21 @@ class TestBeep:
         assert detector.quiet_seconds == pytest.approx(1.9, abs=0.15)
 
 
+@pytest.mark.parametrize("said", [-10.0, -20.0])
+def test_a_person_is_heard_while_somebody_else_speaks(said):
+    detector = MachineDetector()
+    for packet in packets(carried(silence(0.4), voice(0.7, level=-14.0), silence(2.0), noise=-60)):
+        detector.take(packet, said)
+    assert detector.verdict.answered_by is AnsweredBy.HUMAN
+
+
+def test_nobody_is_there_for_what_is_said_to_them():
+    detector = MachineDetector()
+    for packet in packets(carried(silence(0.4), voice(8.0, level=-30.0), noise=-60)):
+        detector.take(packet, -12.0)
+    assert detector.verdict.answered_by is AnsweredBy.UNKNOWN
+
+
 class TestFinal:
     def test_a_machine_is_one_at_once(self):
         assert listened(voice(6.0)).is_final
