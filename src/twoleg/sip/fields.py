@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from twoleg.sip.errors import InvalidValue
 from twoleg.sip.uri import (
@@ -41,6 +42,28 @@ _PLAIN_ADDRESS = re.compile(
     rf"<(sips?):(?:([A-Za-z0-9_.+*!~-]+)@)?{_PLAIN_HOST}{_PLAIN_PARAMETERS}>{_PLAIN_PARAMETERS}"
 ).fullmatch
 _MAX_PORT = 65535
+
+# The same, where all that is wanted of a value is one parameter: its first group.
+_SOUND_HOST = (
+    r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}))?"
+)
+_SOUND_PARAMETERS = r"(?:;[A-Za-z0-9-]+(?:=[A-Za-z0-9.*_+~-]+)?){0,32}"
+
+
+def _plain_value_with(parameter: str, before: str) -> Callable[[str], re.Match[str] | None]:
+    others = _SOUND_PARAMETERS.replace("(?:;", rf"(?:;(?!(?i:{parameter})(?:[=;]|$))")
+    return re.compile(f"{before}(?:{others};{parameter}=([A-Za-z0-9.*_+~-]+))?{others}").fullmatch
+
+
+PLAIN_BRANCH = _plain_value_with("branch", rf"SIP/2\.0/[A-Z]+ {_SOUND_HOST}")
+"""Matches a Via as nearly all are; its group is the branch."""
+
+PLAIN_TAG = _plain_value_with(
+    "tag",
+    r'(?:"[^"\\]*"[ \t]*|[A-Za-z0-9 .!*_+~-]*)'
+    rf"<sips?:(?:[A-Za-z0-9_.+*!~-]+@)?{_SOUND_HOST}{_SOUND_PARAMETERS}>",
+)
+"""Matches a From or To as nearly all are; its group is the tag."""
 
 
 @immutable()

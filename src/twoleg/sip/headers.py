@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar, cast
+from typing import Any, TypeVar
 
 from twoleg.sip.errors import InvalidValue, LocalProtocolError
 from twoleg.sip.fields import TOKEN, split_values
@@ -81,32 +81,33 @@ class Headers:
     came; the order among different names means nothing in SIP (RFC 3261 7.3.1).
     """
 
-    __slots__ = ("_lines", "_typed")
+    __slots__ = ("_typed", "by_name")
 
     def __init__(self, items: Iterable[tuple[str, str]] = ()) -> None:
         """Take `(name, value)` pairs.
 
         Raises LocalProtocolError if one cannot be written.
         """
-        self._lines: dict[str, list[str]] = {}
-        self._typed: dict[str, object] = {}
+        self.by_name: dict[str, list[str]] = {}
+        """The lines by canonical name, to be read only: no name without a line."""
+
+        self._typed: dict[str, Any] = {}
         for name, value in items:
             self.add(name, value)
 
     @classmethod
-    def of_lines(
-        cls, lines: dict[str, list[str]], typed: dict[str, object] | None = None
-    ) -> Headers:
-        """Headers of sound lines by canonical name, and what `typed` would make of some."""
-        headers = cls()
-        headers._lines = lines
-        if typed:
-            headers._typed = typed
+    def of_lines(cls, by_name: dict[str, list[str]]) -> Headers:
+        """Headers of sound lines by canonical name."""
+        headers = cls.__new__(cls)
+        headers.by_name = by_name
+        headers._typed = {}
         return headers
 
     def get(self, name: str) -> str | None:
         """The first line of the header, as it came."""
-        lines = self._lines.get(name) or self._lines.get(canonical_name(name))
+        lines = self.by_name.get(name)
+        if lines is None and KNOWN_NAMES.get(name) != name:
+            lines = self.by_name.get(canonical_name(name))
         return lines[0] if lines else None
 
     def single(self, name: str) -> str:
@@ -114,7 +115,7 @@ class Headers:
 
         Raises InvalidValue if it is missing, empty or there more than once.
         """
-        lines = self._lines.get(name)
+        lines = self.by_name.get(name)
         if not lines or not lines[0]:
             raise InvalidValue(name, "it is missing")
         if len(lines) > 1:
@@ -123,17 +124,17 @@ class Headers:
 
     def lines(self, name: str) -> tuple[str, ...]:
         """The lines of the header, as they came."""
-        return tuple(self._lines.get(name) or self._lines.get(canonical_name(name)) or ())
+        return tuple(self.by_name.get(name) or self.by_name.get(canonical_name(name)) or ())
 
     def get_all(self, name: str) -> list[str]:
         """All values of the header: lines split at commas if the header is one with lists.
 
         Raises InvalidValue if a quote is left open.
         """
-        lines = self._lines.get(name)
+        lines = self.by_name.get(name)
         if lines is None:
             name = canonical_name(name)
-            lines = self._lines.get(name, [])
+            lines = self.by_name.get(name, [])
         if name not in _LISTS:
             return list(lines)
         if len(lines) == 1:
@@ -151,7 +152,7 @@ class Headers:
         Raises LocalProtocolError if name or value cannot be written.
         """
         name = _checked(name, value)
-        self._lines.setdefault(name, []).append(value)
+        self.by_name.setdefault(name, []).append(value)
         self._typed.pop(name, None)
 
     def set(self, name: str, value: str) -> None:
@@ -160,62 +161,65 @@ class Headers:
         Raises LocalProtocolError if name or value cannot be written.
         """
         name = _checked(name, value)
-        self._lines[name] = [value]
+        self.by_name[name] = [value]
         self._typed.pop(name, None)
 
     def remove(self, name: str) -> None:
         """Take the header out, if it is there."""
         name = canonical_name(name)
-        self._lines.pop(name, None)
+        self.by_name.pop(name, None)
         self._typed.pop(name, None)
 
     def copy_from(self, other: Headers, name: str) -> None:
         """Take over all lines of one header from another message, as they are."""
-        lines = other._lines.get(name)
+        lines = other.by_name.get(name)
         if lines:
-            self._lines[name] = lines[:]
+            self.by_name[name] = lines[:]
             self._typed.pop(name, None)
             if name in other._typed:
                 self._typed[name] = other._typed[name]
 
     def typed(self, name: str, parse: Callable[[Headers], T]) -> T:
         """What `parse` makes of the header `name` (canonical), kept until the header changes."""
-        value = self._typed.get(name)
+        value: T | None = self._typed.get(name)
         if value is None:
             value = self._typed[name] = parse(self)
-        return cast("T", value)
+        return value
 
     def to_text(self, *, without: str = "") -> str:
         """All lines, each with its CRLF, but those of the header `without` (canonical)."""
         return "".join(
             [
                 f"{name}: {value}\r\n"
-                for name, lines in self._lines.items()
+                for name, lines in self.by_name.items()
                 if name != without
                 for value in lines
             ]
         )
 
     def copy(self) -> Headers:
-        return Headers.of_lines({name: lines[:] for name, lines in self._lines.items()})
+        return Headers.of_lines({name: lines[:] for name, lines in self.by_name.items()})
 
     def __contains__(self, name: str) -> bool:
-        return name in self._lines or canonical_name(name) in self._lines
+        by_name = self.by_name
+        if name in by_name:
+            return True
+        return KNOWN_NAMES.get(name) != name and canonical_name(name) in by_name
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
-        return ((name, value) for name, lines in self._lines.items() for value in lines)
+        return ((name, value) for name, lines in self.by_name.items() for value in lines)
 
     def __len__(self) -> int:
-        return sum(map(len, self._lines.values()))
+        return sum(map(len, self.by_name.values()))
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Headers) and self._lines == other._lines
+        return isinstance(other, Headers) and self.by_name == other.by_name
 
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
         # Values are left out: some are credentials.
-        return f"Headers({', '.join(self._lines)})"
+        return f"Headers({', '.join(self.by_name)})"
 
 
 def _checked(name: str, value: str) -> str:

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Final, TypeVar
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from twoleg.sip.errors import InvalidValue
-from twoleg.sip.fields import CSeq, NameAddr, Reason, Via, parse_integer
+from twoleg.sip.fields import (
+    PLAIN_BRANCH,
+    PLAIN_TAG,
+    CSeq,
+    NameAddr,
+    Reason,
+    Via,
+    parse_integer,
+)
 from twoleg.sip.headers import Headers
 from twoleg.sip.remembered import remembered
 from twoleg.sip.uri import Uri
@@ -87,14 +96,59 @@ class Message:
     """What requests and responses have in common.
 
     Typed headers are read on first use and kept; each raises InvalidValue where the header is
-    missing, unless it may be, or cannot be read.
+    missing, unless it may be, or cannot be read. What tells messages apart is read by `identify`,
+    or on first use, and is what it was then even if its header changes.
     """
 
-    __slots__ = ("body", "headers")
+    __slots__ = ("body", "branch", "call_id", "cseq", "from_tag", "headers", "to_tag")
+
+    branch: str | None
+    """Of the topmost Via."""
+
+    from_tag: str | None
+    to_tag: str | None
+    call_id: str
+    cseq: CSeq
 
     def __init__(self, headers: Headers, body: bytes = b"") -> None:
         self.headers = headers
         self.body = body
+
+    if not TYPE_CHECKING:  # to a type checker, all attributes are those above
+
+        def __getattr__(self, name: str) -> Any:
+            read = _IDENTITY.get(name)
+            if read is None:
+                raise AttributeError(name)
+            value = read(self)
+            setattr(self, name, value)
+            return value
+
+    def identify(self) -> None:
+        """Read what tells messages apart. Raises InvalidValue if a mandatory header is not sound.
+
+        All are read, but not taken apart where they look as usual.
+        """
+        if not self._identify_plain():
+            for name, read in _IDENTITY.items():
+                setattr(self, name, read(self))
+
+    def _identify_plain(self) -> bool:
+        lines = self.headers.by_name
+        try:
+            (from_,), (to,), (call_id,) = lines["From"], lines["To"], lines["Call-ID"]
+            (cseq_line,), (via, *further) = lines["CSeq"], lines["Via"]
+            cseq = _cseq(cseq_line)
+        except (KeyError, ValueError):
+            return False
+        branch, from_tag, to_tag = PLAIN_BRANCH(via), PLAIN_TAG(from_), PLAIN_TAG(to)
+        if branch is None or from_tag is None or to_tag is None or not call_id:
+            return False
+        if further and not all(map(PLAIN_BRANCH, further)):
+            return False
+        self.branch, self.from_tag, self.to_tag = branch[1], from_tag[1], to_tag[1]
+        self.call_id, self.cseq = call_id, cseq
+        return True
 
     @property
     def via(self) -> Via:
@@ -112,14 +166,6 @@ class Message:
     @property
     def to(self) -> NameAddr:
         return self.headers.typed("To", _parse_to)
-
-    @property
-    def cseq(self) -> CSeq:
-        return self.headers.typed("CSeq", _parse_cseq)
-
-    @property
-    def call_id(self) -> str:
-        return self.headers.single("Call-ID")
 
     @property
     def contacts(self) -> tuple[NameAddr, ...]:
@@ -271,23 +317,6 @@ def _has_tag(line: str) -> bool:
         return ";tag=" in line.lower()
 
 
-def read_mandatory(lines: dict[str, list[str]]) -> dict[str, object]:
-    """Read the headers that every message has, in one go; nothing if one of them is not sound.
-
-    The result is for `Headers.of_lines`. Reading each header on its own tells what is wrong.
-    """
-    try:
-        (from_,), (to,), (cseq,) = lines["From"], lines["To"], lines["CSeq"]
-        return {
-            "Via": tuple([Via.parse(value) for value in lines["Via"]]),
-            "From": _address(from_),
-            "To": _address(to),
-            "CSeq": _cseq(cseq),
-        }
-    except (KeyError, ValueError):
-        return {}
-
-
 def _parse_vias(headers: Headers) -> tuple[Via, ...]:
     values = headers.get_all("Via")
     if not values:
@@ -301,10 +330,6 @@ def _parse_from(headers: Headers) -> NameAddr:
 
 def _parse_to(headers: Headers) -> NameAddr:
     return _address(headers.single("To"))
-
-
-def _parse_cseq(headers: Headers) -> CSeq:
-    return _cseq(headers.single("CSeq"))
 
 
 def _addresses(headers: Headers, name: str) -> tuple[NameAddr, ...]:
@@ -336,3 +361,12 @@ def _parse_reasons(headers: Headers) -> tuple[Reason, ...]:
         except InvalidValue:
             continue
     return tuple(reasons)
+
+
+_IDENTITY: Final[Mapping[str, Callable[[Message], object]]] = {
+    "branch": lambda message: message.via.branch,
+    "from_tag": lambda message: message.from_.tag,
+    "to_tag": lambda message: message.to.tag,
+    "call_id": lambda message: message.headers.single("Call-ID"),
+    "cseq": lambda message: _cseq(message.headers.single("CSeq")),
+}

@@ -11,7 +11,7 @@ from typing import Final
 from twoleg.sip.errors import InvalidValue, RemoteProtocolError
 from twoleg.sip.fields import TOKEN, Via, end_of_quoted, parse_integer, split_values
 from twoleg.sip.headers import KNOWN_NAMES, Headers, canonical_name
-from twoleg.sip.message import SIP_VERSION, Request, Response, read_mandatory
+from twoleg.sip.message import SIP_VERSION, Request, Response
 from twoleg.sip.remembered import remembered
 from twoleg.sip.uri import OtherUri, Uri, parse_uri
 
@@ -21,8 +21,8 @@ MAX_HEAD: Final = 65_536
 
 MAX_LINES: Final = 512
 MAX_BODY: Final = 1_048_576
-MAX_STATUS: Final = 699
 
+_STATUS: Final = {str(status): status for status in range(100, 700)}
 END_OF_HEAD = b"\r\n\r\n"
 _BLANKS = " \t"
 _FOLDING = (" ", "\t")
@@ -44,11 +44,8 @@ def parse_message(data: bytes) -> Request | Response:
     message = parse_head(head)
     if not blank:
         raise refused(message, 400, "Missing Empty Line")
-    length = _content_length(message)
-    if length is not None:
-        if length > len(body):
-            raise refused(message, 400, "Body Shorter Than Content-Length")
-        body = body[:length]
+    if message.headers.by_name.get(_CONTENT_LENGTH) != [str(len(body))]:
+        body = _cut_to_length(message, body)
     message.body = body
     check(message)
     return message
@@ -87,7 +84,7 @@ def parse_head(head: bytes) -> Request | Response:
             last.append(value.strip())
         else:
             last = by_name[known] = [value.strip()]
-    headers = Headers.of_lines(by_name, read_mandatory(by_name))
+    headers = Headers.of_lines(by_name)
     if start_line.startswith("SIP/"):
         if fault:
             raise RemoteProtocolError(400, fault)
@@ -137,12 +134,11 @@ def _nulls_are_quoted(line: str) -> bool:
 
 def _response(start_line: str, headers: Headers) -> Response:
     version, _, rest = start_line.partition(" ")
-    status, _, reason = rest.partition(" ")
-    if version.upper() != SIP_VERSION or len(status) != 3 or not status.isascii():
+    digits, _, reason = rest.partition(" ")
+    status = _STATUS.get(digits)
+    if status is None or (version != SIP_VERSION and version.upper() != SIP_VERSION):
         raise RemoteProtocolError(400, "Malformed Status Line")
-    if not status.isdigit() or not 100 <= int(status) <= MAX_STATUS:
-        raise RemoteProtocolError(400, "Malformed Status Line")
-    return Response(int(status), reason, headers)
+    return Response(status, reason, headers)
 
 
 def _request(start_line: str, headers: Headers, fault: str) -> Request:
@@ -170,15 +166,20 @@ def _request(start_line: str, headers: Headers, fault: str) -> Request:
 def check(message: Request | Response) -> None:
     """Read the headers that every message has. Raises RemoteProtocolError."""
     try:
-        message.via  # noqa: B018  each is read, and kept, here
-        message.from_  # noqa: B018
-        message.to  # noqa: B018
-        message.call_id  # noqa: B018
-        cseq = message.cseq
+        message.identify()
     except InvalidValue as error:
         raise refused(message, 400, f"Malformed {error}") from error
-    if isinstance(message, Request) and cseq.method != message.method:
+    if isinstance(message, Request) and message.cseq.method != message.method:
         raise refused(message, 400, "CSeq Method Does Not Match")
+
+
+def _cut_to_length(message: Request | Response, body: bytes) -> bytes:
+    length = _content_length(message)
+    if length is None:
+        return body
+    if length > len(body):
+        raise refused(message, 400, "Body Shorter Than Content-Length")
+    return body[:length]
 
 
 def _content_length(message: Request | Response) -> int | None:
