@@ -8,18 +8,15 @@ from twoleg.sip.drafts import Draft
 from twoleg.sip.endpoint import Endpoint
 from twoleg.sip.events import RefusalCause
 from twoleg.sip.message import Response
-from twoleg.sip.timers import Deadline, Timer
-from twoleg.sip.transactions import (
-    INVITE_CLIENT,
-    NON_INVITE_CLIENT,
-    TIMER_INPUTS,
-    Action,
-    Input,
-    State,
-)
+from twoleg.sip.transaction import Transaction
+from twoleg.sip.transactions import INVITE_CLIENT, NON_INVITE_CLIENT, Action, Input, State
 
 _BUSY: Final = frozenset({State.CALLING, State.TRYING, State.PROCEEDING})
-_RETRANSMITS: Final = frozenset({Timer.A, Timer.E})
+_TERMINATED: Final = State.TERMINATED
+_PROVISIONAL: Final = Input.PROVISIONAL
+_SUCCESS: Final = Input.SUCCESS
+_DELIVER: Final = Action.DELIVER
+_NOTHING: Final = frozenset({Action.IGNORE, Action.FORGET})
 
 
 class ClientUser(Protocol):
@@ -32,22 +29,10 @@ class ClientUser(Protocol):
         """Take note that there will be no response: TIMEOUT or TRANSPORT."""
 
 
-class ClientTransaction:
+class ClientTransaction(Transaction):
     """One request on its way. `start` sends it; `give_up` forgets it."""
 
-    __slots__ = (
-        "_ack",
-        "_data",
-        "_deadlines",
-        "_endpoint",
-        "_interval",
-        "_key",
-        "_machine",
-        "_number",
-        "_user",
-        "draft",
-        "state",
-    )
+    __slots__ = ("_ack", "_data", "_key", "_number", "_user", "draft")
 
     def __init__(
         self,
@@ -61,74 +46,59 @@ class ClientTransaction:
 
         A CANCEL comes with the draft of its INVITE: it is told by `method`.
         """
-        self._endpoint = endpoint
         method = method or draft.method
+        machine = INVITE_CLIENT if method == "INVITE" else NON_INVITE_CLIENT
+        super().__init__(endpoint, machine, draft.destination.transport)
         self._data = data or draft.to_bytes()
         self._user: ClientUser | None = user
-        self._machine = INVITE_CLIENT if method == "INVITE" else NON_INVITE_CLIENT
         self._key = (draft.branch, method)
         self._number = endpoint.number()
-        self._deadlines: dict[Timer, Deadline] = {}
-        self._interval = endpoint.intervals.t1
         self._ack = b""
         self.draft = draft
-        self.state = self._machine.start
 
     def start(self) -> None:
         """Send the request."""
-        endpoint = self._endpoint
-        endpoint.clients[self._key] = self
-        endpoint.sending[self._number] = self
-        endpoint.busy += 1
+        self._register()
         self._send(self._data)
-        self._start_timers()
+        self.start_timers()
 
     def resume(self) -> None:
         """Wait for the final response of an INVITE that another process sent."""
-        endpoint = self._endpoint
-        endpoint.clients[self._key] = self
-        endpoint.sending[self._number] = self
-        endpoint.busy += 1
+        self._register()
         self.state = State.PROCEEDING
 
     def receive(self, response: Response) -> None:
         """Take a response that matches."""
         status = response.status
         if status < 200:
-            self._step(Input.PROVISIONAL, response)
+            self.step(_PROVISIONAL, response)
         elif status < 300:
-            self._step(Input.SUCCESS, response)
+            self.step(_SUCCESS, response)
         else:
-            self._step(Input.FAILURE, response)
+            self.step(Input.FAILURE, response)
 
     def transport_failed(self) -> None:
         """Take note that what was sent last could not be sent."""
-        self._step(Input.TRANSPORT_ERROR)
+        self.step(Input.TRANSPORT_ERROR)
 
     def give_up(self) -> None:
         """Forget a request whose response nobody waits for any more."""
-        self._step(Input.GIVE_UP)
+        self.step(Input.GIVE_UP)
 
-    def timer_fired(self, timer: Timer) -> None:
-        del self._deadlines[timer]
-        self._step(TIMER_INPUTS[timer])
-        if timer in _RETRANSMITS and self.state in _BUSY:
-            self._restart(timer)
-
-    def _step(self, happened: Input, response: Response | None = None) -> None:
+    def step(self, happened: Input, response: Response | None = None) -> None:
         before = self.state
         user = self._user
-        after, action = self._machine.table[before][happened]
+        after, action = self.machine.table[before][happened]
         if after is not before:
             self._enter(after)
-        if user is None or action is Action.IGNORE or action is Action.FORGET:
+        if user is None or action in _NOTHING:
             return
-        if action is Action.DELIVER:
+        if action is _DELIVER:
             assert response is not None
             user.on_response(self, response)
         elif action is Action.DELIVER_LATE:
             assert response is not None
-            self._enter(after)
+            self.start_timers()
             user.on_response(self, response)
         elif action is Action.ACK_AND_DELIVER:
             assert response is not None
@@ -138,48 +108,41 @@ class ClientTransaction:
             assert response is not None
             self._acknowledge(response)
         elif action is Action.RETRANSMIT or action is Action.RETRANSMIT_LATER:
-            self._endpoint.counters.retransmissions_sent += 1
+            self.endpoint.counters.retransmissions_sent += 1
             self._send(self._data)
             if action is Action.RETRANSMIT_LATER:
-                self._interval = self._endpoint.intervals.t2
+                self._interval = self.endpoint.intervals.t2
         elif action is Action.TIMEOUT:
             user.on_failure(self, RefusalCause.TIMEOUT)
         else:
             user.on_failure(self, RefusalCause.TRANSPORT)
 
+    def _register(self) -> None:
+        endpoint = self.endpoint
+        endpoint.clients[self._key] = self
+        endpoint.sending[self._number] = self
+        endpoint.busy += 1
+
     def _enter(self, state: State) -> None:
-        endpoint = self._endpoint
-        deadlines = self._deadlines
-        kept = self._machine.keeps.get(state)
-        for timer in tuple(deadlines):
-            if not kept or timer not in kept:
-                endpoint.deadlines.cancel(deadlines.pop(timer))
-        if self.state in _BUSY and state not in _BUSY:
+        if state in _BUSY:
+            # The one other than the first, PROCEEDING: what it does not keep stops.
+            self.state = state
+            if state not in self.machine.keeps:
+                self.stop_timers()
+            return
+        endpoint = self.endpoint
+        if self.state in _BUSY:
             endpoint.busy -= 1
         self.state = state
-        if state is State.TERMINATED:
+        self.start_timers()
+        if state is _TERMINATED:
             endpoint.clients.pop(self._key, None)
             endpoint.sending.pop(self._number, None)
             # Who sent it holds it too: together they would outlive the call.
             self._user = None
-        elif state not in _BUSY:
+        else:
             # What is sent from here on is a repeated ACK, whose loss nobody is told of.
             self._data = b""
-            self._start_timers()
-
-    def _start_timers(self) -> None:
-        durations = self._endpoint.durations[self.draft.destination.transport.reliable]
-        for timer in self._machine.starts.get(self.state, ()):
-            seconds = durations[timer]
-            if seconds is not None:
-                self._deadlines[timer] = self._endpoint.timer(seconds, self, timer)
-
-    def _restart(self, timer: Timer) -> None:
-        # RFC 3261 17.1.1.2: timer A doubles without bound; 17.1.2.2: timer E up to T2.
-        self._interval *= 2
-        if timer is Timer.E:
-            self._interval = min(self._interval, self._endpoint.intervals.t2)
-        self._deadlines[timer] = self._endpoint.timer(self._interval, self, timer)
 
     def _acknowledge(self, response: Response) -> None:
         if not self._ack:
@@ -188,4 +151,4 @@ class ClientTransaction:
 
     def _send(self, data: bytes) -> None:
         draft = self.draft
-        self._endpoint.send(data, draft.destination, draft.flow, self._number)
+        self.endpoint.send(data, draft.destination, draft.flow, self._number)

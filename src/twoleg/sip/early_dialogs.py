@@ -39,7 +39,7 @@ class EarlyDialogs:
         False for a reliable one that came before, or whose predecessor has not come: it is to be
         left alone (RFC 3262 4).
         """
-        tag = response.to.tag
+        tag = response.to_tag
         if not tag:
             return True
         number = reliable_number(response)
@@ -58,7 +58,7 @@ class EarlyDialogs:
     def acknowledge(self, response: Response, digest: DigestClient | None) -> None:
         """Send the PRACK of a reliable response (RFC 3262 4)."""
         number = reliable_number(response)
-        tag = response.to.tag
+        tag = response.to_tag
         dialog = None if number is None or not tag else self.find(tag)
         if dialog is not None:
             lines = f"RAck: {number} {response.cseq}\r\n"

@@ -154,7 +154,7 @@ class LostInvite:
 
     def _end(self, draft: Draft, response: Response) -> None:
         """Acknowledge an answer, however often it comes, and end its dialog (13.2.2.4)."""
-        tag = response.to.tag or ""
+        tag = response.to_tag or ""
         ack = self._answers.get(tag)
         if ack is None and len(self._answers) < MAX_FORKS:
             local_uri = str(NameAddr(self._local.uri, self._local.display_name))

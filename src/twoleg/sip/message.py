@@ -160,6 +160,12 @@ class Message:
         return self.headers.typed("Via", _parse_vias)
 
     @property
+    def has_one_via(self) -> bool:
+        """Whether nobody beside us is to have the response (RFC 3261 18.1.2)."""
+        lines = self.headers.by_name.get("Via", ())
+        return len(lines) == 1 and ("," not in lines[0] or len(self.vias) == 1)
+
+    @property
     def from_(self) -> NameAddr:
         return self.headers.typed("From", _parse_from)
 

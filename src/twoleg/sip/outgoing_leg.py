@@ -116,7 +116,7 @@ class OutgoingLeg(Leg):
         if self.dialog is not None:
             super().receive(transaction, request)
             return
-        early = self._early.find(request.from_.tag or "")
+        early = self._early.find(request.from_tag or "")
         if early is None or request.method == "BYE":
             self.legs.reply(transaction, 481)
             return
@@ -188,7 +188,7 @@ class OutgoingLeg(Leg):
             self.offers.last_body = self._invitation.body
             if self._session_seconds:
                 self.session.accepted(response)
-        elif (response.to.tag or "") != self.dialog.remote_tag:
+        elif (response.to_tag or "") != self.dialog.remote_tag:
             self._end_fork(draft, response)
             return
         self.stop_timers(Timer.GIVE_UP)
@@ -361,7 +361,7 @@ class OutgoingLeg(Leg):
 
     def _end_fork(self, draft: Draft, response: Response) -> None:
         """Acknowledge and end an answer beyond the first (RFC 3261 13.2.2.4)."""
-        tag = response.to.tag or ""
+        tag = response.to_tag or ""
         known = self._forks.get(tag)
         if known is not None:
             data, way = known

@@ -7,21 +7,15 @@ from typing import Final, Protocol
 from twoleg.sip.endpoint import MAGIC_COOKIE, Endpoint
 from twoleg.sip.fields import Via
 from twoleg.sip.message import Request
-from twoleg.sip.timers import Deadline, Timer
-from twoleg.sip.transactions import (
-    INVITE_SERVER,
-    NON_INVITE_SERVER,
-    TIMER_INPUTS,
-    Action,
-    Input,
-    State,
-)
+from twoleg.sip.transaction import Transaction
+from twoleg.sip.transactions import INVITE_SERVER, NON_INVITE_SERVER, Action, Input, State
 from twoleg.sip.transport import Address, Destination, Flow, Transport
 
 _BUSY: Final = {
     INVITE_SERVER.name: frozenset({State.PROCEEDING, State.COMPLETED}),
     NON_INVITE_SERVER.name: frozenset({State.TRYING, State.PROCEEDING}),
 }
+_SEND: Final = Action.SEND
 
 
 class ServerUser(Protocol):
@@ -31,39 +25,25 @@ class ServerUser(Protocol):
         """Take the ACK of a 2xx that came within the INVITE's own transaction."""
 
 
-class ServerTransaction:
+class ServerTransaction(Transaction):
     """One request that came, and the responses to it."""
 
-    __slots__ = (
-        "_data",
-        "_deadlines",
-        "_destination",
-        "_endpoint",
-        "_flow",
-        "_interval",
-        "_machine",
-        "keys",
-        "number",
-        "request",
-        "state",
-        "to_tag",
-        "user",
-    )
+    __slots__ = ("_data", "_destination", "_flow", "keys", "number", "request", "to_tag", "user")
 
-    def __init__(self, endpoint: Endpoint, request: Request, flow: Flow) -> None:
-        self._endpoint = endpoint
-        self._machine = INVITE_SERVER if request.method == "INVITE" else NON_INVITE_SERVER
+    def __init__(
+        self, endpoint: Endpoint, request: Request, flow: Flow, key: tuple[object, ...]
+    ) -> None:
+        """Take a request; `key` is its `transaction_key`."""
+        machine = INVITE_SERVER if request.method == "INVITE" else NON_INVITE_SERVER
         self._destination, self._flow = response_path(request.via, flow)
+        super().__init__(endpoint, machine, self._destination.transport)
         self._data = b""
-        self._deadlines: dict[Timer, Deadline] = {}
-        self._interval = endpoint.intervals.t1
         self.request = request
         self.number = endpoint.number()
-        self.state = self._machine.start
-        self.to_tag = request.to.tag or ""
+        self.to_tag = request.to_tag or ""
         self.user: ServerUser | None = None
-        self.keys = [transaction_key(request)]
-        endpoint.servers[self.keys[0]] = self
+        self.keys = [key]
+        endpoint.servers[key] = self
         endpoint.busy += 1
 
     @property
@@ -74,10 +54,10 @@ class ServerTransaction:
     def receive(self, request: Request) -> None:
         """Take the request again, or its ACK."""
         if request.method == "ACK":
-            self._step(Input.ACK, request)
+            self.step(Input.ACK, request)
         else:
-            self._endpoint.counters.retransmissions_received += 1
-            self._step(Input.REQUEST)
+            self.endpoint.counters.retransmissions_received += 1
+            self.step(Input.REQUEST)
 
     def respond(self, status: int, data: bytes) -> None:
         """Send a response, unless a final one was sent before."""
@@ -85,28 +65,21 @@ class ServerTransaction:
             happened = Input.PROVISIONAL
         else:
             happened = Input.SUCCESS if status < 300 else Input.FAILURE
-        if self._machine.table[self.state][happened][1] is Action.SEND:
+        if self.machine.table[self.state][happened][1] is _SEND:
             self._data = data
-        self._step(happened)
+        self.step(happened)
 
     def repeat(self) -> None:
         """Send the last response again: a 2xx to INVITE that has no ACK yet."""
-        self._endpoint.counters.retransmissions_sent += 1
+        self.endpoint.counters.retransmissions_sent += 1
         self._send()
 
-    def timer_fired(self, timer: Timer) -> None:
-        del self._deadlines[timer]
-        self._step(TIMER_INPUTS[timer])
-        if timer is Timer.G and self.state is State.COMPLETED:
-            self._interval = min(2 * self._interval, self._endpoint.intervals.t2)
-            self._deadlines[timer] = self._endpoint.timer(self._interval, self, timer)
-
-    def _step(self, happened: Input, request: Request | None = None) -> None:
+    def step(self, happened: Input, request: Request | None = None) -> None:
         before = self.state
-        after, action = self._machine.table[before][happened]
+        after, action = self.machine.table[before][happened]
         if after is not before:
             self._enter(after)
-        if action is Action.SEND:
+        if action is _SEND:
             self._send()
         elif action is Action.RETRANSMIT:
             if self._data:
@@ -116,43 +89,35 @@ class ServerTransaction:
             self.user.on_acknowledged(request)
 
     def _enter(self, state: State) -> None:
-        endpoint = self._endpoint
-        busy = _BUSY[self._machine.name]
-        for deadline in self._deadlines.values():
-            endpoint.deadlines.cancel(deadline)
-        self._deadlines.clear()
+        endpoint = self.endpoint
+        busy = _BUSY[self.machine.name]
         endpoint.busy += (state in busy) - (self.state in busy)
         self.state = state
+        self.start_timers()
         if state is State.TERMINATED:
             for key in self.keys:
                 endpoint.servers.pop(key, None)
             self.user = None
-            return
-        durations = endpoint.durations[self._destination.transport.reliable]
-        for timer in self._machine.starts.get(state, ()):
-            seconds = durations[timer]
-            if seconds is not None:
-                self._deadlines[timer] = endpoint.timer(seconds, self, timer)
 
     def _send(self) -> None:
-        self._endpoint.send(self._data, self._destination, self._flow)
+        self.endpoint.send(self._data, self._destination, self._flow)
 
 
 def transaction_key(request: Request) -> tuple[object, ...]:
     """Give what a request is matched by (RFC 3261 17.2.3); an ACK has the key of its INVITE."""
     via = request.via
     method = "INVITE" if request.method == "ACK" else request.method
-    branch = via.branch
+    branch = request.branch
     if branch is not None and branch.startswith(MAGIC_COOKIE) and len(branch) > len(MAGIC_COOKIE):
         return (branch, via.host, via.port, method)
     # An RFC 2543 peer: the ACK's To has a tag that the INVITE's had not.
     cseq = request.cseq.number
-    return (str(request.uri), request.from_.tag, request.call_id, cseq, str(via), method)
+    return (str(request.uri), request.from_tag, request.call_id, cseq, str(via), method)
 
 
 def merge_key(request: Request) -> tuple[object, ...]:
     """Give what is the same in a request that came by two ways (RFC 3261 8.2.2.2)."""
-    return ("merged", request.from_.tag, request.call_id, request.cseq.number, request.method)
+    return ("merged", request.from_tag, request.call_id, request.cseq.number, request.method)
 
 
 def mark_received(request: Request, flow: Flow) -> None:

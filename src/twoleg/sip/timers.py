@@ -96,22 +96,21 @@ class Deadline:
 
 
 class Deadlines:
-    """All deadlines, in queues: one for each usual duration, a heap for what is unusual.
+    """All deadlines, in queues: one for each usual duration, of one deadline for what is unusual.
 
     Time never goes back, so that of two deadlines with the same duration the later set is the
-    later due: setting, cancelling and asking are O(1), amortised, however many there are.
+    later due. A heap holds each queue that is not empty by its first deadline: whatever is done
+    costs the same, amortised, however many there are.
     """
 
-    __slots__ = ("_cancelled", "_earliest", "_heap", "_length", "_queues", "_sequence")
+    __slots__ = ("_cancelled", "_heap", "_length", "_queues", "_sequence")
 
     def __init__(self, usual: Iterable[float] = ()) -> None:
         self._queues: dict[float, deque[Deadline]] = {seconds: deque() for seconds in usual}
-        self._heap: list[tuple[float, int, Deadline]] = []
+        self._heap: list[tuple[float, int, deque[Deadline]]] = []
         self._sequence = 0
         self._length = 0
         self._cancelled = 0
-        self._earliest: float | None = None
-        """When the first one is due, as far as it is known; None: it must be looked for."""
 
     def __len__(self) -> int:
         return self._length - self._cancelled
@@ -120,15 +119,16 @@ class Deadlines:
         """Have `owner.timer_fired(timer)` called once `seconds` have passed."""
         when = now + seconds
         deadline = Deadline(when, owner, timer)
-        queue = self._queues.get(seconds)
-        if queue is None or (queue and queue[-1].when > when):
-            self._sequence = sequence = self._sequence + 1
-            heapq.heappush(self._heap, (when, sequence, deadline))
-        else:
-            queue.append(deadline)
         self._length += 1
-        if self._earliest is not None and when < self._earliest:
-            self._earliest = when
+        queue = self._queues.get(seconds)
+        if queue and queue[-1].when <= when:
+            queue.append(deadline)
+            return deadline
+        if queue is None or queue:
+            queue = deque()
+        queue.append(deadline)
+        self._sequence = sequence = self._sequence + 1
+        heapq.heappush(self._heap, (when, sequence, queue))
         return deadline
 
     def cancel(self, deadline: Deadline) -> None:
@@ -137,56 +137,54 @@ class Deadlines:
             return
         deadline.owner = None
         self._cancelled += 1
-        if deadline.when == self._earliest:
-            self._earliest = None
         if self._cancelled > COMPACT_ABOVE and self._cancelled * 2 > self._length:
             self._compact()
 
     def next(self) -> float | None:
         """Return the earliest deadline, None if there is none."""
-        if self._earliest is None:
-            first = self._first()
-            self._earliest = None if first is None else first[0]
-        return self._earliest
+        heap = self._heap
+        while heap:
+            when, _, queue = heap[0]
+            if queue[0].owner is not None:
+                return when
+            self._take_first()
+            self._cancelled -= 1
+        return None
 
     def due(self, now: float) -> Iterator[tuple[TimerOwner, Timer]]:
         """Take out, in order, what is due; what is set meanwhile and due is taken out too."""
-        while True:
-            first = self._first()
-            if first is None or first[0] > now:
-                self._earliest = None if first is None else first[0]
-                return
-            when, queue = first
-            deadline = heapq.heappop(self._heap)[2] if queue is None else queue.popleft()
-            self._length -= 1
-            self._earliest = when
-            owner = deadline.owner
-            assert owner is not None
-            deadline.owner = None
-            yield owner, deadline.timer
-
-    def _first(self) -> tuple[float, deque[Deadline] | None] | None:
-        """Find the earliest deadline and its queue, None for the heap; drop cancelled ones."""
         heap = self._heap
-        while heap and heap[0][2].owner is None:
-            heapq.heappop(heap)
-            self._length -= 1
-            self._cancelled -= 1
-        first: tuple[float, deque[Deadline] | None] | None = (heap[0][0], None) if heap else None
-        for queue in self._queues.values():
-            while queue and queue[0].owner is None:
-                queue.popleft()
-                self._length -= 1
+        while heap and heap[0][0] <= now:
+            deadline = self._take_first()
+            owner = deadline.owner
+            if owner is None:
                 self._cancelled -= 1
-            if queue and (first is None or queue[0].when < first[0]):
-                first = (queue[0].when, queue)
-        return first
+            else:
+                deadline.owner = None
+                yield owner, deadline.timer
+                heap = self._heap
+
+    def _take_first(self) -> Deadline:
+        """Take out the deadline that is due first, or was cancelled."""
+        _, sequence, queue = self._heap[0]
+        deadline = queue.popleft()
+        self._length -= 1
+        if queue:
+            heapq.heapreplace(self._heap, (queue[0].when, sequence, queue))
+        else:
+            heapq.heappop(self._heap)
+        return deadline
 
     def _compact(self) -> None:
         """Drop all that were cancelled."""
-        self._heap = [entry for entry in self._heap if entry[2].owner is not None]
-        heapq.heapify(self._heap)
-        for seconds, queue in self._queues.items():
-            self._queues[seconds] = deque([each for each in queue if each.owner is not None])
+        heap: list[tuple[float, int, deque[Deadline]]] = []
+        for _, sequence, queue in self._heap:
+            left = [each for each in queue if each.owner is not None]
+            queue.clear()
+            queue.extend(left)
+            if queue:
+                heap.append((queue[0].when, sequence, queue))
+        heapq.heapify(heap)
+        self._heap = heap
         self._length -= self._cancelled
         self._cancelled = 0

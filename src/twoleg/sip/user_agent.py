@@ -56,6 +56,9 @@ _KNOWN: Final = frozenset({
 })  # fmt: skip
 
 
+_REACHABLE: Final = (SipUri, TelUri)
+
+
 class UserAgent:
     """All legs, registrations and requests of one SIP endpoint.
 
@@ -282,9 +285,8 @@ class UserAgent:
 
     def _receive_response(self, response: Response) -> None:
         endpoint = self._endpoint
-        via = response.via
-        transaction = endpoint.clients.get((via.branch or "", response.cseq.method))
-        if transaction is None or len(response.vias) > 1:
+        transaction = endpoint.clients.get((response.branch or "", response.cseq.method))
+        if transaction is None or not response.has_one_via:
             endpoint.counters.stray_responses += 1
             return
         transaction.receive(response)
@@ -292,7 +294,8 @@ class UserAgent:
     def _receive_request(self, request: Request, flow: Flow) -> None:
         endpoint = self._endpoint
         mark_received(request, flow)
-        found = endpoint.servers.get(transaction_key(request))
+        key = transaction_key(request)
+        found = endpoint.servers.get(key)
         if found is not None and (request.method != "ACK" or not self._is_for_dialog(request)):
             found.receive(request)
         elif request.method == "ACK":
@@ -306,41 +309,40 @@ class UserAgent:
                 request, flow, 503, (("Retry-After", str(RETRY_AFTER_SECONDS)),)
             )
         elif request.method == "CANCEL":
-            self._receive_cancel(request, flow)
+            self._receive_cancel(request, flow, key)
         else:
-            self._receive_new(request, flow)
+            self._receive_new(request, flow, key)
 
     def _is_for_dialog(self, ack: Request) -> bool:
         """Tell whether an ACK is that of a 2xx, from a peer that repeats the INVITE's branch."""
-        leg = self._legs.of_dialog(ack.call_id, ack.to.tag or "")
+        leg = self._legs.of_dialog(ack.call_id, ack.to_tag or "")
         return leg is not None and leg.awaits_ack
 
     def _receive_ack(self, request: Request) -> None:
-        leg = self._legs.of_dialog(request.call_id, request.to.tag or "")
-        if leg is None or leg.dialog is None or leg.dialog.remote_tag != (request.from_.tag or ""):
+        leg = self._legs.of_dialog(request.call_id, request.to_tag or "")
+        if leg is None or leg.dialog is None or leg.dialog.remote_tag != (request.from_tag or ""):
             self._endpoint.counters.stray_acks += 1
             return
         leg.receive_ack(request)
 
-    def _receive_cancel(self, request: Request, flow: Flow) -> None:
-        key = transaction_key(request)
+    def _receive_cancel(self, request: Request, flow: Flow, key: tuple[object, ...]) -> None:
         invite = self._endpoint.servers.get((*key[:-1], "INVITE"))
-        cancel = ServerTransaction(self._endpoint, request, flow)
+        cancel = ServerTransaction(self._endpoint, request, flow, key)
         if invite is None:
             self._legs.reply(cancel, 481)
             return
         cancel.to_tag = invite.to_tag
         self._legs.reply(cancel, 200)
         user = invite.user
-        if isinstance(user, IncomingLeg) and not invite.request.to.tag:
+        if isinstance(user, IncomingLeg) and not invite.request.to_tag:
             user.cancel(request)
         elif isinstance(user, Leg):
             user.offers.cancel(invite)
 
-    def _receive_new(self, request: Request, flow: Flow) -> None:
-        tag = request.to.tag
+    def _receive_new(self, request: Request, flow: Flow, key: tuple[object, ...]) -> None:
+        tag = request.to_tag
         leg = None if tag is None else self._legs.of_dialog(request.call_id, tag)
-        transaction = ServerTransaction(self._endpoint, request, flow)
+        transaction = ServerTransaction(self._endpoint, request, flow, key)
         if tag is None:
             merged = merge_key(request)
             if self._endpoint.servers.setdefault(merged, transaction) is not transaction:
@@ -348,7 +350,7 @@ class UserAgent:
                 return
             transaction.keys.append(merged)
         missing = unsupported(request)
-        if not isinstance(request.uri, SipUri | TelUri):
+        if not isinstance(request.uri, _REACHABLE):
             self._legs.reply(transaction, 416)
         elif tag is not None and not self._is_peer(leg, request):
             self._legs.reply(transaction, 481)
@@ -367,7 +369,7 @@ class UserAgent:
     def _is_peer(self, leg: Leg | None, request: Request) -> bool:
         if leg is None:
             return False
-        return leg.dialog is None or leg.dialog.remote_tag == (request.from_.tag or "")
+        return leg.dialog is None or leg.dialog.remote_tag == (request.from_tag or "")
 
     def _receive_first(self, transaction: ServerTransaction, request: Request, flow: Flow) -> None:
         """Take a request outside any dialog, of a method that is the core's own."""

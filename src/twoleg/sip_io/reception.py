@@ -83,7 +83,7 @@ class Reception:
 
     def _may_pass(self, request: Request, flow: Flow) -> bool:
         """Have the gatekeeper judge what would open something new."""
-        if request.method in _NEVER_JUDGED or request.to.tag is not None:
+        if request.method in _NEVER_JUDGED or request.to_tag is not None:
             return True
         verdict = self._gatekeeper.judge(request, flow)
         if verdict is Verdict.ALLOW:

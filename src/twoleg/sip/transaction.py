@@ -1,0 +1,94 @@
+"""What client and server transactions have in common: a state, and the timers that it starts."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from twoleg.sip.endpoint import Endpoint
+from twoleg.sip.timers import Deadline, Timer
+from twoleg.sip.transactions import TIMER_INPUTS, Input, Machine, State
+from twoleg.sip.transport import Transport
+
+_RETRANSMITS: Final = frozenset({Timer.A, Timer.E, Timer.G})
+_A: Final = Timer.A
+
+
+class Transaction:
+    """A machine of `transactions.py` in one of its states.
+
+    A state has at most two timers: one that retransmits, and one that ends it. Only the one that
+    is due first has a deadline.
+    """
+
+    __slots__ = (
+        "_deadline",
+        "_ends_at",
+        "_interval",
+        "_last",
+        "_reliable",
+        "endpoint",
+        "machine",
+        "state",
+    )
+
+    def __init__(self, endpoint: Endpoint, machine: Machine, transport: Transport) -> None:
+        self.endpoint = endpoint
+        self.machine = machine
+        self.state = machine.start
+        self._reliable = transport.reliable
+        self._deadline: Deadline | None = None
+        self._ends_at = 0.0
+        self._last: Timer | None = None
+        """The timer that ends the state, while another has the deadline."""
+
+        self._interval = 0.0
+        """Seconds from the last transmission to the next."""
+
+    def step(self, happened: Input) -> None:
+        """Enter the next state, and do what the table says."""
+        raise NotImplementedError
+
+    def timer_fired(self, timer: Timer) -> None:
+        self._deadline = None
+        before = self.state
+        self.step(TIMER_INPUTS[timer])
+        if timer in _RETRANSMITS and self.state is before:
+            self._retransmit_later(timer)
+
+    def start_timers(self) -> None:
+        """Start the timers of the state that was entered, in the place of those that ran."""
+        self.stop_timers()
+        timers = self.machine.starts.get(self.state)
+        if timers is None:
+            return
+        endpoint = self.endpoint
+        durations = endpoint.durations[self._reliable]
+        last = timers[-1]
+        lasts = durations[last]
+        assert lasts is not None
+        first = durations[timers[0]]
+        if first is None or timers[0] is last:
+            self._deadline = endpoint.timer(lasts, self, last)
+        else:
+            self._ends_at, self._last = endpoint.now + lasts, last
+            self._interval = first
+            self._deadline = endpoint.timer(first, self, timers[0])
+
+    def stop_timers(self) -> None:
+        deadline = self._deadline
+        if deadline is not None:
+            self._deadline = None
+            self.endpoint.deadlines.cancel(deadline)
+
+    def _retransmit_later(self, timer: Timer) -> None:
+        # RFC 3261 17.1.1.2: timer A doubles without bound; 17.1.2.2, 17.2.1: E and G up to T2.
+        endpoint = self.endpoint
+        interval = 2 * self._interval
+        if timer is not _A:
+            interval = min(interval, endpoint.intervals.t2)
+        self._interval = interval
+        left = self._ends_at - endpoint.now
+        if interval < left or self._last is None:
+            self._deadline = endpoint.timer(interval, self, timer)
+        else:
+            self._deadline = endpoint.timer(max(left, 0.0), self, self._last)
