@@ -44,9 +44,7 @@ _PLAIN_ADDRESS = re.compile(
 _MAX_PORT = 65535
 
 # The same, where all that is wanted of a value is one parameter: its first group.
-_SOUND_HOST = (
-    r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}))?"
-)
+_SOUND_HOST = r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}))?"
 _SOUND_PARAMETERS = r"(?:;[A-Za-z0-9-]+(?:=[A-Za-z0-9.*_+~-]+)?){0,32}"
 
 
@@ -212,7 +210,8 @@ class NameAddr:
 
     def __str__(self) -> str:
         display_name = f"{quote(self.display_name)} " if self.display_name else ""
-        return f"{display_name}<{self.uri}>{format_parameters(self.parameters)}"
+        parameters = format_parameters(self.parameters) if self.parameters else ""
+        return f"{display_name}<{self.uri}>{parameters}"
 
     def parameter(self, name: str) -> str | None:
         """The value of the parameter `name` (lower case); "" if it is there without a value."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import field, replace
+from enum import Enum
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import ip_address
 
 from twoleg.sip.audio_formats import (
     DYNAMIC_PAYLOAD_TYPES,
@@ -22,6 +23,8 @@ from twoleg.sip.sdp import (
     Media,
     Origin,
     SessionDescription,
+    attribute_lines,
+    format_address,
     parse_number,
 )
 from twoleg.sip.values import immutable
@@ -36,6 +39,14 @@ _MAX_PORT = 65_535
 _PROTOCOLS = ("RTP/AVP", "RTP/AVPF")
 _REMEMBERED = 256
 """Offers and answers that are remembered by what they say of codecs."""
+
+
+class _Reach(Enum):
+    """Whom an IP address reaches."""
+
+    ONE = "one host"
+    MANY = "multicast"
+    NOWHERE = "unspecified"
 
 
 class SessionRejected(SipError):
@@ -106,9 +117,11 @@ class _Layout:
     def of(cls, media: tuple[Media, ...], audio: int) -> _Layout:
         return cls(tuple(Media(m.kind, 0, m.protocol, m.formats or ("0",)) for m in media), audio)
 
-    def with_audio(self, audio: Media) -> tuple[Media, ...]:
+    @property
+    def others(self) -> tuple[str, str]:
+        """The sections before our audio, and those after it, as they are written."""
         before, after = self.refused[: self.audio], self.refused[self.audio + 1 :]
-        return (*before, audio, *after)
+        return _written(before), _written(after)
 
     @property
     def protocol(self) -> str:
@@ -152,7 +165,9 @@ class AudioSession:
             raise LocalProtocolError("an offer of ours waits for its answer")
         self._direction_before = self._direction
         self._direction = direction
-        self._offered = tuple(self._with_session_payload_type(f) for f in self.local.formats)
+        self._offered = self.local.formats
+        if self._payload_types:
+            self._offered = tuple([self._with_session_payload_type(f) for f in self._offered])
         return self._describe(self._offered, direction)
 
     def accept_answer(self, body: bytes) -> AgreedAudio:
@@ -217,16 +232,16 @@ class AudioSession:
         """Write a description. Its version rises by one if it says something new."""
         local, layout = self.local, self._layout
         numbers, attributes = _audio_lines(formats, local.ptime, direction, mux)
-        audio = Media("audio", local.port, layout.protocol, numbers, attributes=attributes)
-        description = SessionDescription(address=local.address, media=layout.with_audio(audio))
-        described = str(description)
+        before, after = layout.others
+        described = (
+            f"s=-\r\nc={format_address(local.address)}\r\nt=0 0\r\n{before}"
+            f"m=audio {local.port} {layout.protocol} {numbers}\r\n{attributes}{after}"
+        )
         if described != self._described:
             self._described = described
             self._version += 1
         origin = Origin(str(self._session_id), str(self._version), local.address)
-        # The origin is the second line (RFC 8866 5).
-        version, _, rest = described.partition("\r\n")
-        return f"{version}\r\no={origin}\r\n{rest}".encode("utf-8", "surrogateescape")
+        return f"v=0\r\no={origin}\r\n{described}".encode("utf-8", "surrogateescape")
 
     def _choose_media(self, description: SessionDescription) -> tuple[int, _Match]:
         """Find the audio section to be answered: its place, and what it has in common with us.
@@ -311,19 +326,17 @@ class AudioSession:
         text = description.address_of(media)
         if text is None:
             raise SessionRejected("the audio stream has no address")
-        address = _ip_address(text)
-        if address is None:
+        reach = _reach(text)
+        if reach is None:
             raise SessionRejected("the address of the audio stream is no IP address")
-        if address.is_unspecified:
+        if reach is _Reach.NOWHERE:
             # Held the old way (RFC 3264 8.4): where the far end is has not changed.
             return self.agreed.address if self.agreed else text
-        if address.is_multicast or (":" in text) != (":" in self.local.address):
+        if reach is _Reach.MANY or (":" in text) != (":" in self.local.address):
             raise SessionRejected("the address of the audio stream cannot be reached from ours")
         return text
 
     def _with_session_payload_type(self, wanted: AudioFormat) -> AudioFormat:
-        if not self._payload_types:
-            return wanted
         taken = {number for kind, number in self._payload_types.items() if kind != wanted.kind}
         number = self._payload_types.get(wanted.kind, wanted.payload_type)
         if number in taken:
@@ -380,17 +393,22 @@ def _match(
     return _Match(ours[codec.kind], codec.payload_type, _number_of(events), received)
 
 
+def _written(sections: tuple[Media, ...]) -> str:
+    return "".join([f"{line}\r\n" for media in sections for line in media.lines()])
+
+
 @lru_cache(_REMEMBERED)
 def _audio_lines(
     formats: tuple[AudioFormat, ...], ptime: int, direction: Direction, mux: bool
-) -> tuple[tuple[str, ...], Attributes]:
-    """Give the payload types and attributes of our m= section."""
+) -> tuple[str, str]:
+    """Give the payload types and the block of attributes of our m= section."""
     attributes = [attribute for entry in formats for attribute in format_attributes(entry)]
     attributes.append(("ptime", str(ptime)))
     if mux:
         attributes.append(("rtcp-mux", None))
     attributes.append((direction.value, None))
-    return tuple([str(entry.payload_type) for entry in formats]), tuple(attributes)
+    numbers = " ".join([str(entry.payload_type) for entry in formats])
+    return numbers, "".join([f"{line}\r\n" for line in attribute_lines(tuple(attributes))])
 
 
 def _telephone_event_for(codec: AudioFormat, formats: Iterable[AudioFormat]) -> AudioFormat | None:
@@ -410,11 +428,15 @@ def _number_of(entry: AudioFormat | None) -> int | None:
 
 
 @remembered
-def _ip_address(text: str) -> IPv4Address | IPv6Address | None:
+def _reach(text: str) -> _Reach | None:
+    """Tell whom an IP address reaches; None for what is none."""
     try:
-        return ip_address(text)
+        address = ip_address(text)
     except ValueError:
         return None
+    if address.is_unspecified:
+        return _Reach.NOWHERE
+    return _Reach.MANY if address.is_multicast else _Reach.ONE
 
 
 def _rtcp(media: Media, address: str) -> tuple[str, int] | None:
@@ -427,8 +449,7 @@ def _rtcp(media: Media, address: str) -> tuple[str, int] | None:
         return (address, media.port + 1) if media.port < _MAX_PORT else None
     if len(words) < 4:
         return address, port
-    other = _ip_address(words[3])
-    if other is None or other.is_unspecified or other.is_multicast:
+    if _reach(words[3]) is not _Reach.ONE:
         return address, port
     if (":" in words[3]) != (":" in address):
         return address, port

@@ -12,15 +12,19 @@ REMEMBERED: Final = 4096
 MAX_REMEMBERED_LENGTH: Final = 256
 
 
-def remembered(parse: Callable[[str], T]) -> Callable[[str], T]:
-    """Give a `parse` that keeps the last REMEMBERED values, which must be immutable.
+def remembered(
+    parse: Callable[[str], T],
+    most: int = REMEMBERED,
+    max_length: int = MAX_REMEMBERED_LENGTH,
+) -> Callable[[str], T]:
+    """Give a `parse` that keeps the last `most` values, which must be immutable.
 
-    From, To and Contact are the same in every message of a dialog, CSeq and Request-URI in every
-    dialog. Texts longer than MAX_REMEMBERED_LENGTH are not worth their memory, nor are errors.
+    Contact and CSeq are the same in message after message, the Request-URI in every dialog. Texts
+    longer than `max_length` are not worth their memory, nor are errors.
     """
-    recall = lru_cache(REMEMBERED)(parse)
+    recall = lru_cache(most)(parse)
 
     def read(text: str) -> T:
-        return recall(text) if len(text) <= MAX_REMEMBERED_LENGTH else parse(text)
+        return recall(text) if len(text) <= max_length else parse(text)
 
     return read

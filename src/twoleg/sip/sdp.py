@@ -21,6 +21,7 @@ Attributes = tuple[tuple[str, str | None], ...]
 """a= lines: names in lower case with what follows the colon; None where there is no colon."""
 
 _MAX_PORT = 65_535
+_USUAL_START = "v=0\r\no="
 _CONNECTION_WORDS = 3
 
 
@@ -35,6 +36,8 @@ class MalformedDescription(SipError, ValueError):
 
 class Direction(Enum):
     """Which way a stream flows, seen from whose description it is (RFC 8866 6.7)."""
+
+    __hash__ = object.__hash__  # members are single; the hash of their name is slow
 
     SENDRECV = "sendrecv"
     SENDONLY = "sendonly"
@@ -58,16 +61,22 @@ class Direction(Enum):
     @property
     def mirrored(self) -> Direction:
         """The same stream seen from the other side."""
-        return Direction.of(sends=self.receives, receives=self.sends)
+        return _MIRRORED.get(self, self)
 
     def within(self, other: Direction) -> Direction:
         """Return what both allow."""
+        if self is other:
+            return self
         return Direction.of(
             sends=self.sends and other.sends, receives=self.receives and other.receives
         )
 
 
 _DIRECTIONS = {direction.value: direction for direction in Direction}
+_MIRRORED = {
+    Direction.SENDONLY: Direction.RECVONLY,
+    Direction.RECVONLY: Direction.SENDONLY,
+}
 
 
 @immutable()
@@ -109,7 +118,7 @@ class Media:
         if self.address is not None:
             lines.append(f"c={format_address(self.address)}")
         lines += [f"b={value}" for value in self.bandwidths]
-        lines += _attribute_lines(self.attributes)
+        lines += attribute_lines(self.attributes)
         return lines
 
 
@@ -141,7 +150,7 @@ class SessionDescription:
         if len(body) > MAX_BYTES:
             raise MalformedDescription(f"it is longer than {MAX_BYTES} bytes")
         text = body if isinstance(body, str) else body.decode("utf-8", "surrogateescape")
-        return _Reader().read(text)
+        return _parse_as_before(text) or _Reader().read(text)
 
     def __str__(self) -> str:
         lines = ["v=0"]
@@ -152,7 +161,7 @@ class SessionDescription:
             lines.append(f"c={format_address(self.address)}")
         lines += [f"b={value}" for value in self.bandwidths]
         lines.append("t=0 0")
-        lines += _attribute_lines(self.attributes)
+        lines += attribute_lines(self.attributes)
         for media in self.media:
             lines += media.lines()
         lines.append("")
@@ -284,6 +293,50 @@ class _Reader:
             )
 
 
+def _read(text: str) -> SessionDescription:
+    return _Reader().read(text)
+
+
+_read_again = remembered(_read, most=512, max_length=1024)
+
+
+def _parse_as_before(text: str) -> SessionDescription | None:
+    """Read a description that says what another did, but of its origin and its audio port.
+
+    A far end describes itself in the same words in call after call: only those two differ. None
+    for a text in which they are not found where they usually are. Raises MalformedDescription.
+    """
+    before, found, after = text.partition("\nm=audio ")
+    digits, _, rest = after.partition(" ")
+    port = parse_number(digits, _MAX_PORT)
+    if port is None or not text.startswith(_USUAL_START):
+        return None
+    origin, line_end, session = before[len(_USUAL_START) :].partition("\r\n")
+    if not line_end or "\n" in origin or before.count("\no=") > 1:
+        return None
+    known = _read_again(f"{_USUAL_START}{line_end}{session}{found}0 {rest}")
+    media = list(known.media)
+    place = before.count("\nm=")
+    audio = media[place]
+    media[place] = Media(
+        audio.kind,
+        port,
+        audio.protocol,
+        audio.formats,
+        audio.address,
+        audio.attributes,
+        audio.bandwidths,
+    )
+    return SessionDescription(
+        _parse_origin(origin.strip("\r \t\0")),
+        known.name,
+        known.address,
+        known.attributes,
+        tuple(media),
+        known.bandwidths,
+    )
+
+
 @remembered
 def _parse_attribute(line: str) -> tuple[str, str | None]:
     name, colon, rest = line[2:].strip(" \t").partition(":")
@@ -320,7 +373,8 @@ def _parse_origin(value: str) -> Origin | None:
     return Origin(session_id, version, address, username if len(username.split()) == 1 else "-")
 
 
-def _attribute_lines(attributes: Attributes) -> list[str]:
+def attribute_lines(attributes: Attributes) -> list[str]:
+    """Write attributes as lines without their ends."""
     return [f"a={name}" if value is None else f"a={name}:{value}" for name, value in attributes]
 
 

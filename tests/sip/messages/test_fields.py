@@ -7,7 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twoleg.sip import CSeq, InvalidValue, NameAddr, OtherUri, Reason, SipUri, TelUri, Via
-from twoleg.sip.fields import MAX_CSEQ, MAX_VALUES, quote, split_values
+from twoleg.sip.fields import (
+    MAX_CSEQ,
+    MAX_VALUES,
+    PLAIN_BRANCH,
+    PLAIN_TAG,
+    quote,
+    split_values,
+)
 from twoleg.sip.uri import MAX_PARAMETERS
 
 TEXT = st.text(st.characters(exclude_characters="\r\n\0"), max_size=20)
@@ -41,6 +48,47 @@ def test_an_address_that_is_written_reads_the_same(address):
 )
 def test_a_via_that_is_written_reads_the_same(via):
     assert Via.parse(str(via)) == via
+
+
+USUAL_PORTS = st.sampled_from(["", ":5060", ":59999", ":65535", ":99999", ":0", ":"])
+USUAL_PARAMETERS = st.lists(
+    st.sampled_from(
+        (
+            *(";tag=1", ";TAG=2", ";tag", ";tag=", ";tags=3", ";branch=z9hG4bK4", ";Branch=5"),
+            *(";branch", ";branchy=6", ";rport", ";lr", ";x=y", ';q="7;tag=8"', "; tag=9", ""),
+        )
+    ),
+    max_size=4,
+).map("".join)
+
+
+@given(
+    st.sampled_from(["", '"A;tag=0" ', "A B ", '"', "<"]),
+    st.sampled_from(["sip:a@b", "sips:b", "sip:a;tag=1@b", "tel:1", "sip:a@[::1]", "sip:-"]),
+    USUAL_PORTS,
+    USUAL_PARAMETERS,
+    USUAL_PARAMETERS,
+)
+def test_a_tag_that_is_seen_at_a_glance_is_that_of_the_whole_address(
+    name, uri, port, uri_parameters, parameters
+):
+    text = f"{name}<{uri}{port}{uri_parameters}>{parameters}"
+    seen = PLAIN_TAG(text)
+    assert seen is None or seen[1] == NameAddr.parse(text).tag
+
+
+@given(
+    st.sampled_from(["SIP/2.0/UDP", "SIP/2.0/udp", "SIP/3.0/UDP", "SIP / 2.0 / UDP"]),
+    st.sampled_from(["b", "10.0.0.1", "[::1]", "-b", ""]),
+    USUAL_PORTS,
+    USUAL_PARAMETERS,
+)
+def test_a_branch_that_is_seen_at_a_glance_is_that_of_the_whole_via(
+    protocol, host, port, parameters
+):
+    text = f"{protocol} {host}{port}{parameters}"
+    seen = PLAIN_BRANCH(text)
+    assert seen is None or seen[1] == Via.parse(text).branch
 
 
 @given(st.builds(Reason, TOKENS, st.none() | st.integers(0, 999), TEXT))

@@ -230,3 +230,27 @@ def test_any_bytes_are_a_description_or_an_error(body):
             assert error.problem  # noqa: PT017  # no bytes need be an error
         else:
             assert SessionDescription.parse(read.to_bytes()) == read
+
+
+def outcome(text):
+    try:
+        return SessionDescription.parse(text)
+    except MalformedDescription as error:
+        return str(error)
+
+
+@given(
+    st.text(max_size=20),
+    st.lists(lines, max_size=4),
+    st.integers(0, 70_000),
+    st.lists(lines, max_size=8),
+    st.sampled_from(["\r\n", "\n"]),
+)
+def test_a_description_says_the_same_whether_or_not_its_like_was_read_before(
+    origin, session, port, media, line_end
+):
+    for audio in (port, port // 2):
+        start = ["v=0", f"o={origin} {audio} 1 IN IP4 192.0.2.1", *session]
+        text = line_end.join([*start, f"m=audio {audio} RTP/AVP 0 101", *media])
+        # What begins with a blank line is read word for word.
+        assert outcome(text) == outcome("\n" + text)
