@@ -241,6 +241,8 @@ class Leg:
                 self._waiters.remove(waiter)
 
     def _wake(self) -> None:
+        if not self._waiters:
+            return
         waiters, self._waiters = self._waiters, []
         for waiter in waiters:
             if not waiter.done():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Self
@@ -45,6 +44,7 @@ from twoleg.sip_io.registrar import BindingStore, Registrar
 from twoleg.sip_io.requests import Requests
 from twoleg.sip_io.resolver import Resolver, UnresolvedHost
 from twoleg.sip_io.ringing import Ringing, RingRequest
+from twoleg.sip_io.tokens import Tokens
 from twoleg.sip_io.transports import Transports
 
 CALL_ID_BYTES = 16
@@ -61,6 +61,7 @@ class Phone:
         self._bound: list[tuple[Transport, Address]] = []
         self._closing = False
         self.counters = Counters()
+        self._tokens = Tokens()
         self._core = UserAgent(
             UserAgentConfig(
                 addresses=self._advertised,
@@ -71,7 +72,7 @@ class Phone:
                 handled_methods=config.dialog_methods
                 | (frozenset() if bindings is None else frozenset({"REGISTER"})),
             ),
-            secrets.token_hex,
+            self._tokens,
         )
         self._running = CoreLoop(self._core, self._tell, self.counters)
         self._reception = Reception(
@@ -163,7 +164,7 @@ class Phone:
             request.take_info,
             request.take_request,
         )
-        call_id = secrets.token_hex(CALL_ID_BYTES)
+        call_id = self._tokens(CALL_ID_BYTES)
         destinations = request.destinations
         if request.flow is None:
             try:

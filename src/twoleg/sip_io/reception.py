@@ -21,6 +21,8 @@ _NEVER_JUDGED: Final = frozenset({"ACK", "CANCEL"})
 _KEEP_ALIVES: Final = frozenset({b"", b"\0", b"\r\n", b"\r\n\r\n"})
 """Datagrams that phones send to keep their NAT's port open; nothing is to be done about them."""
 
+_MAX_KEEP_ALIVE: Final = max(map(len, _KEEP_ALIVES))
+
 _log = logging.getLogger(__name__)
 
 
@@ -41,11 +43,11 @@ class Reception:
         self._counters = counters
 
     def datagram(self, data: bytes, flow: Flow) -> None:
-        if not self.admits(flow.remote.host):
+        if self._shut_outs.any_shut and not self.admits(flow.remote.host):
             self._counters.dropped_sources += 1
             return
         self._counters.datagrams_received += 1
-        if data in _KEEP_ALIVES:
+        if len(data) <= _MAX_KEEP_ALIVE and data in _KEEP_ALIVES:
             return
         try:
             message: Request | Response | RemoteProtocolError = parse_message(data)

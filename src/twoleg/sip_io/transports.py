@@ -78,7 +78,7 @@ class Transports:
         flow = sent.flow
         if flow is not None:
             if flow.transport is Transport.UDP:
-                self._send_datagram(sent, flow.remote, flow.local)
+                self._send_datagram(sent, flow.remote.host, flow.remote.port, flow.local)
                 return
             if self._connections.send_by(flow, sent):
                 return
@@ -94,21 +94,22 @@ class Transports:
             port = destination.transport.default_port
             sent = replace(sent, destination=replace(destination, port=port))
         if destination.transport is Transport.UDP:
-            self._send_datagram(sent, Address(destination.host, port), None)
+            self._send_datagram(sent, destination.host, port, None)
         else:
             self._connections.send(sent)
 
-    def _send_datagram(self, sent: Outgoing, there: Address, local: Address | None) -> None:
-        endpoint = self._endpoint(there.host, local)
-        if endpoint is None or not endpoint.send(sent.data, there.host, there.port):
+    def _send_datagram(self, sent: Outgoing, host: str, port: int, local: Address | None) -> None:
+        endpoint = self._endpoint(host, local)
+        if endpoint is None or not endpoint.send(sent.data, host, port):
             self._counters.send_failures += 1
             self._inbox.send_failed(sent)
 
     def _endpoint(self, host: str, local: Address | None) -> UdpEndpoint | None:
         """Find the socket that a flow came by, else the first that can reach the host."""
-        for endpoint in self._udp:
-            if endpoint.local == local:
-                return endpoint
+        if local is not None:
+            for endpoint in self._udp:
+                if endpoint.local is local or endpoint.local == local:
+                    return endpoint
         for endpoint in self._udp:
             if (":" in host) == (":" in endpoint.local.host):
                 return endpoint
