@@ -327,6 +327,8 @@ def destination_of(uri: Uri, transport: Transport) -> Destination | None:
     """
     if not isinstance(uri, SipUri):
         return None
+    if not uri.parameters and uri.scheme == "sip":
+        return Destination(transport, uri.host, uri.port)
     host = uri.parameter("maddr") or uri.host
     asked = uri.transport
     if uri.scheme == "sips" or (asked is Transport.TCP and transport is Transport.TLS):
@@ -336,6 +338,8 @@ def destination_of(uri: Uri, transport: Transport) -> Destination | None:
 
 def contact_uri(message: Message) -> Uri | None:
     """Give the URI of the first Contact; None where there is none that can be used."""
+    if "Contact" not in message.headers:
+        return None
     try:
         contacts = message.contacts
     except InvalidValue:
@@ -347,6 +351,8 @@ def contact_uri(message: Message) -> Uri | None:
 
 def record_route(message: Message) -> tuple[str, ...]:
     """Give the Record-Route values as they came; none where they cannot be read."""
+    if "Record-Route" not in message.headers:
+        return ()
     try:
         routes = message.record_routes
     except InvalidValue:

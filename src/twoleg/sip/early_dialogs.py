@@ -33,15 +33,12 @@ class EarlyDialogs:
         self._dialogs: dict[str, Dialog] = {}
         self._numbers: dict[str, int] = {}
 
-    def take(self, response: Response, draft: Draft, target: Uri) -> bool:
-        """Take a provisional response above 100.
+    def take(self, response: Response, tag: str, draft: Draft, target: Uri) -> bool:
+        """Take a provisional response above 100; `tag` is the far end's.
 
         False for a reliable one that came before, or whose predecessor has not come: it is to be
         left alone (RFC 3262 4).
         """
-        tag = response.to_tag
-        if not tag:
-            return True
         number = reliable_number(response)
         if number is not None:
             before = self._numbers.get(tag)
@@ -55,11 +52,10 @@ class EarlyDialogs:
             self._numbers[tag] = number
         return True
 
-    def acknowledge(self, response: Response, digest: DigestClient | None) -> None:
+    def acknowledge(self, response: Response, tag: str, digest: DigestClient | None) -> None:
         """Send the PRACK of a reliable response (RFC 3262 4)."""
         number = reliable_number(response)
-        tag = response.to_tag
-        dialog = None if number is None or not tag else self.find(tag)
+        dialog = None if number is None else self.find(tag)
         if dialog is not None:
             lines = f"RAck: {number} {response.cseq}\r\n"
             DialogRequest(dialog, digest, "PRACK", lines).send()
@@ -70,28 +66,18 @@ class EarlyDialogs:
         if dialog is None:
             first = self._first.get(tag)
             if first is not None:
-                dialog = self._dialogs[tag] = self._dialog(*first)
+                response, draft, target = first
+                dialog = self._dialogs[tag] = Dialog.of_response(
+                    self._endpoint, draft, response, self._local_uri, self._local_tag, target
+                )
         return dialog
 
-    def confirmed(self, response: Response, draft: Draft, target: Uri) -> Dialog:
-        """Give the dialog that a 2xx makes, or makes of an early one (RFC 3261 13.2.2.4)."""
-        dialog = self._dialog(response, draft, target)
+    def confirm(self, dialog: Dialog) -> None:
+        """Have the dialog that a 2xx makes go on where its early one was (RFC 3261 13.2.2.4)."""
         early = self._dialogs.get(dialog.remote_tag)
         if early is not None:
             dialog.local_cseq = max(early.local_cseq, dialog.local_cseq)
             dialog.remote_cseq = early.remote_cseq
-        return dialog
-
-    def clear(self) -> None:
-        """Forget them: the INVITE is sent anew, or was answered."""
-        self._first.clear()
-        self._dialogs.clear()
-        self._numbers.clear()
-
-    def _dialog(self, response: Response, draft: Draft, target: Uri) -> Dialog:
-        return Dialog.of_response(
-            self._endpoint, draft, response, self._local_uri, self._local_tag, target
-        )
 
 
 def reliable_number(response: Response) -> int | None:

@@ -65,8 +65,8 @@ class Endpoint:
         self.capability_lines = f"Allow: {self.allow}\r\nSupported: {', '.join(SUPPORTED)}\r\n"
         if config.user_agent:
             self.capability_lines += f"User-Agent: {config.user_agent}\r\n"
-        self._contacts: dict[Transport, tuple[Address, str]] = {}
-        self._vias: dict[Transport, tuple[Address, str]] = {}
+        self._contacts: dict[Transport, str] = {}
+        self._vias: dict[Transport, str] = {}
         self._number = 0
 
     def number(self) -> int:
@@ -102,7 +102,10 @@ class Endpoint:
     def usable(self, destinations: tuple[Destination, ...]) -> tuple[Destination, ...]:
         """Give those that we have a transport for. Raises LocalProtocolError if none is left."""
         addresses = self.config.addresses
-        if all(there.transport in addresses for there in destinations):
+        for there in destinations:
+            if there.transport not in addresses:
+                break
+        else:
             return destinations
         usable = tuple([there for there in destinations if there.transport in addresses])
         if not usable:
@@ -111,18 +114,18 @@ class Endpoint:
 
     def contact(self, transport: Transport, parameters: str = "") -> str:
         """Give the value of our Contact."""
-        address = self.address(transport)
         known = self._contacts.get(transport)
-        if known is None or known[0] is not address:
+        if known is None:
+            address = self.address(transport)
             kind = "" if transport is Transport.UDP else f";transport={transport.value.lower()}"
-            contact = f"<sip:{self.config.contact_user}@{address}{kind}>"
-            known = self._contacts[transport] = (address, contact)
-        return known[1] + parameters if parameters else known[1]
+            known = f"<sip:{self.config.contact_user}@{address}{kind}>"
+            self._contacts[transport] = known
+        return known + parameters if parameters else known
 
     def via(self, transport: Transport) -> str:
         """Give our Via without its branch."""
-        address = self.address(transport)
         known = self._vias.get(transport)
-        if known is None or known[0] is not address:
-            known = self._vias[transport] = (address, f"SIP/2.0/{transport.value} {address}")
-        return known[1]
+        if known is None:
+            known = f"SIP/2.0/{transport.value} {self.address(transport)}"
+            self._vias[transport] = known
+        return known

@@ -29,6 +29,8 @@ def reason_line(reason: Reason | None) -> str:
 
 def told_causes(message: Message) -> tuple[int | None, int | None, str]:
     """Read the SIP and Q.850 causes and the text of a Reason header (RFC 3326)."""
+    if "Reason" not in message.headers:
+        return None, None, ""
     status = q850 = None
     text = ""
     for reason in message.cause:

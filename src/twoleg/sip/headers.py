@@ -98,9 +98,8 @@ class Headers:
     @classmethod
     def of_lines(cls, by_name: dict[str, list[str]]) -> Headers:
         """Headers of sound lines by canonical name."""
-        headers = cls.__new__(cls)
+        headers = cls()
         headers.by_name = by_name
-        headers._typed = {}
         return headers
 
     def get(self, name: str) -> str | None:
@@ -133,7 +132,8 @@ class Headers:
         """
         lines = self.by_name.get(name)
         if lines is None:
-            name = canonical_name(name)
+            if KNOWN_NAMES.get(name) != name:
+                name = canonical_name(name)
             lines = self.by_name.get(name, [])
         if name not in _LISTS:
             return list(lines)

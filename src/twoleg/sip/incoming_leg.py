@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import ClassVar, Final
 
 from twoleg.sip.dialogs import Dialog, DialogIdentity
 from twoleg.sip.digest import Credentials
@@ -11,7 +11,7 @@ from twoleg.sip.events import Established, RefusalCause, Refused
 from twoleg.sip.fields import Reason
 from twoleg.sip.header_lines import told_causes
 from twoleg.sip.interface import HeaderFields
-from twoleg.sip.leg import Leg, LegGone
+from twoleg.sip.leg import Actions, Leg, LegGone
 from twoleg.sip.leg_states import INCOMING_LEG, LegAction, LegInput, LegState
 from twoleg.sip.legs import Legs
 from twoleg.sip.message import Request, reason_phrase
@@ -97,26 +97,25 @@ class IncomingLeg(Leg):
         self._status, self._q850, self._reason = told_causes_of_cancel(request)
         self.step(LegInput.CANCEL)
 
-    def act(self, action: LegAction) -> None:
-        if action is LegAction.RING:
-            self._reply(self._status, self._body)
-        elif action is LegAction.ACCEPT:
-            transaction = self._reply(200, self._body)
-            self.await_ack(transaction)
-        elif action is LegAction.REJECT:
-            transaction = self._require_transaction()
-            self.legs.reply(transaction, self._status, self._headers, reason=self._reason)
-            self._tell_refusal(RefusalCause.RESPONSE)
-        elif action is LegAction.WITHDRAW:
-            self.legs.reply(self._require_transaction(), _REQUEST_TERMINATED)
-            self._status = _REQUEST_TERMINATED
-            self._tell_refusal(RefusalCause.CANCELED)
-        elif action is LegAction.ESTABLISH:
-            dialog = self.dialog
-            assert dialog is not None
-            self.endpoint.emit(Established(self.number, self.ack_body, dialog.identity()))
-        else:
-            super().act(action)
+    def _ring(self) -> None:
+        self._reply(self._status, self._body)
+
+    def _accept(self) -> None:
+        self.await_ack(self._reply(200, self._body))
+
+    def _reject(self) -> None:
+        transaction = self._require_transaction()
+        self.legs.reply(transaction, self._status, self._headers, reason=self._reason)
+        self._tell_refusal(RefusalCause.RESPONSE)
+
+    def _withdraw(self) -> None:
+        self.legs.reply(self._require_transaction(), _REQUEST_TERMINATED)
+        self._status = _REQUEST_TERMINATED
+        self._tell_refusal(RefusalCause.CANCELED)
+
+    def _establish(self) -> None:
+        identity = self.require_dialog().identity()
+        self.endpoint.emit(Established(self.number, self.ack_body, identity))
 
     def _reply(self, status: int, body: bytes) -> ServerTransaction:
         transaction = self._require_transaction()
@@ -124,7 +123,7 @@ class IncomingLeg(Leg):
             headers = self.legs.contact_header(transaction)
         else:
             headers = self.success_headers(transaction)
-            self.offers.last_body = body
+            self.last_body = body
         self.legs.reply(transaction, status, headers, body)
         return transaction
 
@@ -140,6 +139,16 @@ class IncomingLeg(Leg):
     def _must_be_unanswered(self) -> None:
         if self.state not in (LegState.CALLING, LegState.RINGING):
             raise LegGone(f"leg {self.number} is {self.state.value}")
+
+    ACTIONS: ClassVar[Actions] = {
+        LegAction.RING: _ring,
+        LegAction.ACCEPT: _accept,
+        LegAction.REJECT: _reject,
+        LegAction.WITHDRAW: _withdraw,
+        LegAction.ESTABLISH: _establish,
+        LegAction.BYE: Leg.send_bye,
+        LegAction.END: Leg.tell_end,
+    }
 
 
 def told_causes_of_cancel(request: Request) -> tuple[int, int | None, str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 
 from twoleg.sip.dialog_request import DialogRequest
 from twoleg.sip.dialogs import Dialog
@@ -25,8 +26,13 @@ if TYPE_CHECKING:
 _GONE: Final = frozenset({404, 408, 410, 416, 480, 481, 482, 483, 484, 485, 502, 604})
 """Answers to a request within a dialog after which there is none (RFC 5057 5.1, the safe side)."""
 
+_ENDED: Final = LegState.ENDED
+_IGNORE: Final = LegAction.IGNORE
 _LEAVING: Final = frozenset({LegState.LEAVING, LegState.ENDING})
 _UNANSWERED: Final = frozenset({LegState.CALLING, LegState.RINGING})
+
+
+Actions: TypeAlias = Mapping[LegAction, Callable[[Any], None]]
 
 
 class LegGone(LocalProtocolError):
@@ -36,26 +42,30 @@ class LegGone(LocalProtocolError):
 class Leg:
     """What outgoing and incoming legs have in common. `state` changes in `step` only."""
 
+    ACTIONS: ClassVar[Actions]
+    """What the actions of its machine do."""
+
     __slots__ = (
         "__weakref__",
         "_awaiting",
         "_deadlines",
         "_ending",
+        "_offers",
         "_repeat",
+        "_session",
         "ack_body",
         "call_id",
         "dialog",
         "digest",
         "endpoint",
         "hung_up",
+        "last_body",
         "legs",
         "local_tag",
         "machine",
         "made_call_id",
         "number",
-        "offers",
         "reason",
-        "session",
         "state",
     )
 
@@ -80,8 +90,11 @@ class Leg:
         self.made_call_id = made_call_id
         self.dialog: Dialog | None = None
         self.digest = None if credentials is None else DigestClient(credentials, endpoint.tokens)
-        self.offers = OfferExchange(self)
-        self.session = SessionTimer(self)
+        self.last_body = b""
+        """The last description of our side that we sent."""
+
+        self._offers: OfferExchange | None = None
+        self._session: SessionTimer | None = None
         self.reason: Reason | None = None
         """Why we hung up."""
 
@@ -95,6 +108,19 @@ class Leg:
         """The INVITE whose 2xx of ours has no ACK yet."""
 
         self._repeat = 0.0
+
+    @property
+    def offers(self) -> OfferExchange:
+        """Offers and answers after the first; most legs have none."""
+        if self._offers is None:
+            self._offers = OfferExchange(self)
+        return self._offers
+
+    @property
+    def session(self) -> SessionTimer:
+        if self._session is None:
+            self._session = SessionTimer(self)
+        return self._session
 
     # What the user asks for.
 
@@ -137,7 +163,7 @@ class Leg:
     def receive(self, transaction: ServerTransaction, request: Request) -> None:
         """Take a request of the dialog that was not there before."""
         dialog = self.dialog
-        if dialog is None or self.state is LegState.ENDED:
+        if dialog is None or self.state is _ENDED:
             self.legs.reply(transaction, 481)
             return
         if not dialog.accepts(request):
@@ -197,20 +223,14 @@ class Leg:
 
     def step(self, happened: LegInput) -> LegAction:
         """Enter the next state, and do what the table says."""
-        after, action = self.machine.table[self.state][happened]
-        entered_end = after is LegState.ENDED and self.state is not LegState.ENDED
+        before = self.state
+        after, action = self.machine.table[before][happened]
         self.state = after
-        self.act(action)
-        if entered_end:
+        if action is not _IGNORE:
+            self.ACTIONS[action](self)
+        if after is _ENDED and before is not _ENDED:
             self.close()
         return action
-
-    def act(self, action: LegAction) -> None:
-        """Do what both kinds of leg do alike; others override and call this."""
-        if action is LegAction.BYE:
-            self.send_bye()
-        elif action is LegAction.END:
-            self.tell_end()
 
     def tell_end(self) -> None:
         """Tell the user that the answered leg is over."""
@@ -239,9 +259,11 @@ class Leg:
 
     def close(self) -> None:
         """Leave nothing open, and keep nothing that what still may come does not need."""
-        self.stop_timers(*tuple(self._deadlines))
+        if self._deadlines:
+            self.stop_timers(*tuple(self._deadlines))
         self._awaiting = None
-        self.offers.close()
+        if self._offers is not None:
+            self._offers.close()
         self.legs.forget(self)
 
     # BYE.
@@ -259,8 +281,7 @@ class Leg:
     def _receive_bye(self, transaction: ServerTransaction, request: Request) -> None:
         self.legs.reply(transaction, 200)
         if self.state is not LegState.ENDING:
-            status, q850, text = told_causes(request)
-            self._ending = Ended(self.number, True, status, q850, text)
+            self._ending = Ended(self.number, True, *told_causes(request))
         self.step(LegInput.BYE)
 
     def check_gone(self, response: Response | None) -> None:

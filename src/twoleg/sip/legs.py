@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from twoleg.sip.endpoint import SUPPORTED, Endpoint
-from twoleg.sip.fields import NameAddr
 from twoleg.sip.header_lines import SDP, header_lines
 from twoleg.sip.interface import HeaderFields
 from twoleg.sip.leg import LegGone
@@ -15,7 +14,7 @@ from twoleg.sip.server_transaction import ServerTransaction
 if TYPE_CHECKING:
     from twoleg.sip.leg import Leg
 
-_WITH_ROUTES: Final = frozenset({"INVITE"})
+_MISSING: Final = ("",)
 
 
 class Legs:
@@ -79,16 +78,20 @@ class Legs:
         content_type: str = SDP,
     ) -> None:
         """Send a response (RFC 3261 8.2.6)."""
-        if status > 100 and not transaction.to_tag:
-            transaction.to_tag = self.endpoint.tag()
+        request = transaction.request
+        tag = ""
+        if status > 100 and request.to_tag is None:
+            if not transaction.to_tag:
+                transaction.to_tag = self.endpoint.tag()
+            tag = transaction.to_tag
         data = make_response(
-            transaction.request,
+            request,
             status,
             reason,
-            header_lines(headers),
+            header_lines(headers) if headers else "",
             body,
             content_type,
-            transaction.to_tag if status > 100 else "",
+            tag,
             self.endpoint.config.user_agent,
         )
         transaction.respond(status, data)
@@ -104,25 +107,25 @@ def make_response(
     to_tag: str,
     server: str,
 ) -> bytes:
-    """Write a response with what it takes over from the request (RFC 3261 8.2.6.2, 12.1.1)."""
-    lines = request.headers.lines
-    to = request.headers.get("To") or ""
-    if to_tag and not _has_tag(to):
-        to += f";tag={to_tag}"
+    """Write a response with what it takes over from the request (RFC 3261 8.2.6.2, 12.1.1).
+
+    `to_tag` is put behind To, which has no tag then; "": To stays as it is.
+    """
+    lines = request.headers.by_name.get
     text = f"SIP/2.0 {status} {reason or reason_phrase(status)}\r\n"
-    for via in lines("Via"):
+    for via in lines("Via", ()):
         text += f"Via: {via}\r\n"
-    if request.method in _WITH_ROUTES and 100 < status < 300:
-        for route in lines("Record-Route"):
+    if request.method == "INVITE" and 100 < status < 300:
+        for route in lines("Record-Route", ()):
             text += f"Record-Route: {route}\r\n"
     text += (
-        f"From: {request.headers.get('From') or ''}\r\n"
-        f"To: {to}\r\n"
-        f"Call-ID: {request.headers.get('Call-ID') or ''}\r\n"
-        f"CSeq: {request.headers.get('CSeq') or ''}\r\n"
+        f"From: {lines('From', _MISSING)[0]}\r\n"
+        f"To: {lines('To', _MISSING)[0]}{f';tag={to_tag}' if to_tag else ''}\r\n"
+        f"Call-ID: {lines('Call-ID', _MISSING)[0]}\r\n"
+        f"CSeq: {lines('CSeq', _MISSING)[0]}\r\n"
     )
     if status == 100:
-        for stamp in lines("Timestamp"):
+        for stamp in lines("Timestamp", ()):
             text += f"Timestamp: {stamp}\r\n"
     if server:
         text += f"Server: {server}\r\n"
@@ -130,13 +133,5 @@ def make_response(
     if body:
         text += f"Content-Type: {content_type}\r\n"
     text += f"Content-Length: {len(body)}\r\n\r\n"
-    return text.encode("utf-8", "surrogateescape") + body
-
-
-def _has_tag(to: str) -> bool:
-    if ";tag=" not in to.lower():
-        return False
-    try:
-        return NameAddr.parse(to).tag is not None
-    except ValueError:
-        return True
+    data = text.encode("utf-8", "surrogateescape")
+    return data + body if body else data

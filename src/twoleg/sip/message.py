@@ -110,9 +110,8 @@ class Message:
     call_id: str
     cseq: CSeq
 
-    def __init__(self, headers: Headers, body: bytes = b"") -> None:
-        self.headers = headers
-        self.body = body
+    headers: Headers
+    body: bytes
 
     if not TYPE_CHECKING:  # to a type checker, all attributes are those above
 
@@ -235,7 +234,8 @@ class Request(Message):
     def __init__(
         self, method: str, uri: Uri, headers: Headers | None = None, body: bytes = b""
     ) -> None:
-        super().__init__(Headers() if headers is None else headers, body)
+        self.headers = Headers() if headers is None else headers
+        self.body = body
         self.method = method
         self.uri = uri
 
@@ -266,7 +266,7 @@ class Request(Message):
             headers.copy_from(self.headers, "Timestamp")
         if to_tag is not None:
             line = headers.get("To")
-            if line is not None and not _has_tag(line):
+            if line is not None and not has_tag(line):
                 headers.set("To", f"{line};tag={to_tag}")
         return Response(status, reason or reason_phrase(status), headers, body)
 
@@ -291,7 +291,8 @@ class Response(Message):
     def __init__(
         self, status: int, reason: str = "", headers: Headers | None = None, body: bytes = b""
     ) -> None:
-        super().__init__(Headers() if headers is None else headers, body)
+        self.headers = Headers() if headers is None else headers
+        self.body = body
         self.status = status
         self.reason = reason
 
@@ -316,7 +317,8 @@ _address = remembered(NameAddr.parse)
 _cseq = remembered(CSeq.parse)
 
 
-def _has_tag(line: str) -> bool:
+def has_tag(line: str) -> bool:
+    """Tell whether a From or To has a tag, even if the rest of it cannot be read."""
     try:
         return _address(line).tag is not None
     except InvalidValue:

@@ -40,7 +40,6 @@ class OfferExchange:
         "_ours",
         "_request",
         "_wanted",
-        "last_body",
     )
 
     def __init__(self, leg: Leg) -> None:
@@ -58,8 +57,6 @@ class OfferExchange:
         """Our offer, while it is under way; None between attempts."""
 
         self._glares = 0
-        self.last_body = b""
-        """The last description of our side that we sent."""
 
     @property
     def _leg(self) -> Leg:
@@ -93,7 +90,7 @@ class OfferExchange:
         dialog = leg.require_dialog()
         assert self._ours is not None
         method, body = self._ours
-        self.last_body = body or self.last_body
+        leg.last_body = body or leg.last_body
         endpoint = leg.endpoint
         lines = (
             f"Contact: {endpoint.contact(dialog.transport)}\r\nAllow: {endpoint.allow}\r\n"
@@ -133,9 +130,9 @@ class OfferExchange:
         """Send a re-INVITE that changes nothing; False where another offer is open."""
         if self._request is not None or self._ours is not None or self._offered is not None:
             return False
-        if self._wanted or not self.last_body:
-            return False
         leg = self._leg
+        if self._wanted or not leg.last_body:
+            return False
         dialog = leg.require_dialog()
 
         def refreshed(response: Response | None, cause: RefusalCause) -> None:
@@ -148,9 +145,7 @@ class OfferExchange:
             f"Contact: {leg.endpoint.contact(dialog.transport)}\r\n"
             f"{leg.session.request_lines()}Content-Type: {SDP}\r\n"
         )
-        self._request = DialogRequest(
-            dialog, leg.digest, "INVITE", lines, self.last_body, refreshed
-        )
+        self._request = DialogRequest(dialog, leg.digest, "INVITE", lines, leg.last_body, refreshed)
         self._request.send()
         return True
 
@@ -192,7 +187,7 @@ class OfferExchange:
         """Answer the peer's offer; or make ours, where it asked for one."""
         offered = self._take_offered()
         leg = self._leg
-        self.last_body = body
+        leg.last_body = body
         leg.legs.reply(offered, 200, leg.success_headers(offered), body)
         if offered.request.method == "INVITE":
             leg.await_ack(offered)

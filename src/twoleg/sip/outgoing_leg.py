@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final
+from typing import ClassVar, Final
 
 from twoleg.sip.client_transaction import ClientTransaction
 from twoleg.sip.dialog_request import DialogRequest
-from twoleg.sip.dialogs import destination_of
+from twoleg.sip.dialogs import Dialog, destination_of
 from twoleg.sip.drafts import Draft
 from twoleg.sip.early_dialogs import MAX_FORKS, EarlyDialogs, reliable_number
 from twoleg.sip.endpoint import CALL_ID_BYTES, MAX_UDP_REQUEST
@@ -16,7 +16,7 @@ from twoleg.sip.events import Answered, DestinationFailed, Progress, RefusalCaus
 from twoleg.sip.header_lines import header_lines, reason_line, retry_after, told_causes
 from twoleg.sip.interface import Invitation
 from twoleg.sip.invite_identity import InviteIdentity
-from twoleg.sip.leg import Leg
+from twoleg.sip.leg import Actions, Leg
 from twoleg.sip.leg_states import OUTGOING_LEG, LegAction, LegInput, LegState
 from twoleg.sip.legs import Legs
 from twoleg.sip.message import Request, Response, reason_phrase
@@ -88,7 +88,7 @@ class OutgoingLeg(Leg):
         self._ack = b""
         self._ack_way: Draft | None = None
         self._from = str(invitation.from_)
-        self._early = EarlyDialogs(endpoint, self._from, local_tag)
+        self._early: EarlyDialogs | None = None
         self._stopped: tuple[str, ...] = ()
         self._forks: dict[str, tuple[bytes, Draft]] = {}
 
@@ -116,7 +116,7 @@ class OutgoingLeg(Leg):
         if self.dialog is not None:
             super().receive(transaction, request)
             return
-        early = self._early.find(request.from_tag or "")
+        early = None if self._early is None else self._early.find(request.from_tag or "")
         if early is None or request.method == "BYE":
             self.legs.reply(transaction, 481)
             return
@@ -129,7 +129,7 @@ class OutgoingLeg(Leg):
     def close(self) -> None:
         super().close()
         self._response = None
-        self._early.clear()
+        self._early = None
 
     # What comes back.
 
@@ -173,20 +173,24 @@ class OutgoingLeg(Leg):
     def _on_provisional(self, response: Response, draft: Draft) -> None:
         if response.status > 100:
             self._rang = True
-            if self.state in _RINGING:
-                if not self._early.take(response, draft, self._target):
+            if self.state in _RINGING and response.to_tag:
+                early = self._early
+                if early is None:
+                    early = EarlyDialogs(self.endpoint, self._from, self.local_tag)
+                    self._early = early
+                if not early.take(response, response.to_tag, draft, self._target):
                     return
-                self._early.acknowledge(response, self.digest)
+                early.acknowledge(response, response.to_tag, self.digest)
         self.step(LegInput.PROVISIONAL)
 
     def _on_success(self, response: Response, draft: Draft) -> None:
         if self.digest is not None:
             self.digest.accepted()
         if self.dialog is None:
-            self.dialog = self._early.confirmed(response, draft, self._target)
-            self._early.clear()
-            self.offers.last_body = self._invitation.body
-            if self._session_seconds:
+            self.dialog = self._confirmed(response, draft)
+            self._early = None
+            self.last_body = self._invitation.body
+            if self._session_seconds and "Session-Expires" in response.headers:
                 self.session.accepted(response)
         elif (response.to_tag or "") != self.dialog.remote_tag:
             self._end_fork(draft, response)
@@ -270,10 +274,19 @@ class OutgoingLeg(Leg):
         self._udp_only = self._destination().transport is Transport.UDP
         return self._udp_only
 
+    def _confirmed(self, response: Response, draft: Draft) -> Dialog:
+        """Give the dialog that a 2xx makes, or makes of an early one (RFC 3261 13.2.2.4)."""
+        dialog = Dialog.of_response(
+            self.endpoint, draft, response, self._from, self.local_tag, self._target
+        )
+        if self._early is not None:
+            self._early.confirm(dialog)
+        return dialog
+
     # What is sent.
 
     def _send_invite(self) -> None:
-        self._early.clear()
+        self._early = None
         draft = self._make_draft(self._destination())
         data = draft.to_bytes()
         if len(data) > MAX_UDP_REQUEST and self._may_upgrade(draft):
@@ -367,7 +380,7 @@ class OutgoingLeg(Leg):
             data, way = known
             self.endpoint.send(data, way.destination, way.flow)
         elif len(self._forks) < MAX_FORKS:
-            dialog = self._early.confirmed(response, draft, self._target)
+            dialog = self._confirmed(response, draft)
             way = dialog.draft("ACK", draft.cseq, self._authorization)
             data = way.to_bytes()
             self._forks[tag] = (data, way)
@@ -376,27 +389,13 @@ class OutgoingLeg(Leg):
 
     # The machine.
 
-    def act(self, action: LegAction) -> None:
-        if action is LegAction.PROGRESS:
-            self._tell_progress()
-        elif action is LegAction.ANSWER:
-            self._tell_answer()
-        elif action is LegAction.INVITE:
-            self._send_invite()
-        elif action is LegAction.REFUSE:
-            self._tell_refusal()
-        elif action is LegAction.CANCEL:
-            self._send_cancel()
-        elif action is LegAction.ACK:
-            self._send_ack()
-        elif action is LegAction.ACK_BYE:
-            self._send_ack()
-            self.send_bye()
-        elif action is LegAction.ACK_END:
-            self._send_ack()
-            self.tell_end()
-        else:
-            super().act(action)
+    def _acknowledge_and_end(self) -> None:
+        self._send_ack()
+        self.send_bye()
+
+    def _acknowledge_and_tell_end(self) -> None:
+        self._send_ack()
+        self.tell_end()
 
     def tell_end(self) -> None:
         if self._answered:
@@ -453,6 +452,19 @@ class OutgoingLeg(Leg):
                 response,
             )
         )
+
+    ACTIONS: ClassVar[Actions] = {
+        LegAction.PROGRESS: _tell_progress,
+        LegAction.ANSWER: _tell_answer,
+        LegAction.INVITE: _send_invite,
+        LegAction.REFUSE: _tell_refusal,
+        LegAction.CANCEL: _send_cancel,
+        LegAction.ACK: _send_ack,
+        LegAction.ACK_BYE: _acknowledge_and_end,
+        LegAction.ACK_END: _acknowledge_and_tell_end,
+        LegAction.BYE: Leg.send_bye,
+        LegAction.END: tell_end,
+    }
 
 
 class _Unheard:

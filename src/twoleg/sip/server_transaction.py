@@ -124,10 +124,10 @@ def mark_received(request: Request, flow: Flow) -> None:
     """Note the source in the topmost Via (RFC 3261 18.2.1, RFC 3581 4)."""
     via = request.via
     source = flow.remote
-    parameters = dict(via.parameters)
-    wants_port = "rport" in parameters
+    wants_port = via.parameter("rport") is not None
     if via.host == source.host and not wants_port:
         return
+    parameters = dict(via.parameters)
     parameters["received"] = source.host
     if wants_port:
         parameters["rport"] = str(source.port)

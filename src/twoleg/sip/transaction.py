@@ -6,7 +6,7 @@ from typing import Final
 
 from twoleg.sip.endpoint import Endpoint
 from twoleg.sip.timers import Deadline, Timer
-from twoleg.sip.transactions import TIMER_INPUTS, Input, Machine, State
+from twoleg.sip.transactions import TIMER_INPUTS, Input, Machine
 from twoleg.sip.transport import Transport
 
 _RETRANSMITS: Final = frozenset({Timer.A, Timer.E, Timer.G})

@@ -16,25 +16,20 @@ class Transport(Enum):
     TCP = "TCP"
     TLS = "TLS"
 
+    def __init__(self, name: str) -> None:
+        self.reliable = name != "UDP"
+        """Whether transactions need no retransmissions on it."""
+
+        self.secure = name == "TLS"
+        """Whether a `sips:` hop may use it."""
+
+        self.default_port = 5061 if self.secure else 5060
+        """The port where none is given (RFC 3261 19.1.2)."""
+
     @classmethod
     def from_name(cls, name: str) -> Transport | None:
         """The transport of a Via or a `transport` parameter in any case; None for one unknown."""
         return _BY_NAME.get(name) or _BY_NAME.get(name.upper())
-
-    @property
-    def reliable(self) -> bool:
-        """Whether transactions need no retransmissions on it."""
-        return self is not Transport.UDP
-
-    @property
-    def secure(self) -> bool:
-        """Whether a `sips:` hop may use it."""
-        return self is Transport.TLS
-
-    @property
-    def default_port(self) -> int:
-        """The port where none is given (RFC 3261 19.1.2)."""
-        return 5061 if self is Transport.TLS else 5060
 
 
 _BY_NAME = {member.value: member for member in Transport} | {

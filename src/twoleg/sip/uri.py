@@ -67,12 +67,15 @@ class SipUri:
 
     def __str__(self) -> str:
         text = f"{self.scheme}:"
-        if self.user is not None:
-            text += _escape(self.user, _USER_SAFE)
+        user = self.user
+        if user is not None:
+            text += user if _PLAIN(user) else _escape(user, _USER_SAFE)
             if self.password is not None:
                 text += f":{_escape(self.password, _PASSWORD_SAFE)}"
             text += "@"
-        text += format_host(self.host, self.port)
+        text += self.host if ":" not in self.host else f"[{self.host}]"
+        if self.port is not None:
+            text += f":{self.port}"
         for name, value in self.parameters:
             text += f";{_escape(name, _PARAMETER_SAFE)}"
             if value is not None:

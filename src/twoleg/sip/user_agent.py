@@ -27,7 +27,7 @@ from twoleg.sip.interface import (
 from twoleg.sip.invite_identity import InviteIdentity, LostInvite
 from twoleg.sip.leg import Leg, LegGone
 from twoleg.sip.legs import Legs, make_response
-from twoleg.sip.message import Request, Response
+from twoleg.sip.message import Request, Response, has_tag
 from twoleg.sip.out_of_dialog import PlainRequest
 from twoleg.sip.outgoing_leg import OutgoingLeg
 from twoleg.sip.parser import parse_message
@@ -436,7 +436,7 @@ class UserAgent:
             header_lines(headers),
             b"",
             SDP,
-            self._endpoint.tag(),
+            "" if has_tag(request.headers.get("To") or "") else self._endpoint.tag(),
             self._endpoint.config.user_agent,
         )
         destination, way = response_path(request.via, flow)

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from twoleg.sip.incoming_leg import IncomingLeg
 from twoleg.sip.leg_states import LEG_MACHINES, LegAction, LegInput, LegState
+from twoleg.sip.outgoing_leg import OutgoingLeg
 from twoleg.sip.timers import Deadlines, Intervals, Timer
 from twoleg.sip.transactions import MACHINES, TIMER_INPUTS, Action, Input, State, inputs_of
 
@@ -101,6 +103,12 @@ def test_an_answered_leg_ends_by_bye_or_because_the_far_end_is_gone():
         for state in (LegState.ANSWERED, LegState.CONFIRMED, LegState.ENDING):
             for happened, (after, _) in machine.table[state].items():
                 assert after is not LegState.ENDED or happened in gone
+
+
+def test_a_leg_knows_what_each_action_of_its_table_is():
+    for machine, kind in zip(LEG_MACHINES, (OutgoingLeg, IncomingLeg), strict=True):
+        actions = {action for row in machine.table.values() for _, action in row.values()}
+        assert actions - {LegAction.IGNORE} == set(kind.ACTIONS)
 
 
 def test_the_timers_are_those_of_rfc_3261_table_4():
