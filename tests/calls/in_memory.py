@@ -77,6 +77,13 @@ class HangsUp:
 
 
 @dataclass(frozen=True)
+class Vanishes:
+    """The session is not refreshed any more."""
+
+    after: float
+
+
+@dataclass(frozen=True)
 class Offers:
     """A re-INVITE: whatever `offer(session)` makes of the far end's session."""
 
@@ -240,6 +247,9 @@ class MemoryLeg:
                     self.hung_up = True
                     self._end = LegEnd(True, None, 16, "")
                     self._over("ended")
+            case Vanishes():
+                self._end = LegEnd(True, 408, None, "Session Expired", vanished=True)
+                self._over("ended")
             case Offers():
                 self._offers(act)
             case Sends():

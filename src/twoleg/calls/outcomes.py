@@ -4,7 +4,7 @@ from enum import Enum, StrEnum, auto
 from typing import Final
 
 from twoleg.sip import RefusalCause
-from twoleg.sip_io import LegRefused
+from twoleg.sip_io import LegEnd, LegRefused
 
 
 class Outcome(StrEnum):
@@ -41,6 +41,11 @@ class EndedBy(StrEnum):
     CONTACT = "contact"
     API = "api"
     SYSTEM = "system"
+
+
+def ended_by(end: LegEnd, who: EndedBy) -> EndedBy:
+    """Say who ended a call with `who`'s leg: who vanished has not hung up."""
+    return EndedBy.SYSTEM if end.vanished else who
 
 
 class Refusal(Enum):
@@ -105,15 +110,18 @@ def refusal_of(refused: LegRefused, *, rang: bool) -> Refusal:
     return _BY_STATUS.get(refused.status, Refusal.UNREACHABLE)
 
 
+def is_silent(refused: LegRefused) -> bool:
+    """Tell whether nothing at all came back: a timeout, or a transport error."""
+    return refused.cause in (RefusalCause.TIMEOUT, RefusalCause.TRANSPORT)
+
+
 def is_trunk_failure(refused: LegRefused) -> bool:
     """Tell whether the trunk, and not whom it was to reach, is why: another trunk may do better.
 
     That is a timeout, a transport error, or a 5xx (RFC 3261 21.5) with no Q.850 cause that speaks
     of the person.
     """
-    if refused.cause in (RefusalCause.TIMEOUT, RefusalCause.TRANSPORT):
-        return True
-    return 500 <= refused.status < 600 and refused.q850 not in _BY_CAUSE
+    return is_silent(refused) or (500 <= refused.status < 600 and refused.q850 not in _BY_CAUSE)
 
 
 def is_for_all_phones(refused: LegRefused) -> bool:

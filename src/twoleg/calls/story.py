@@ -21,7 +21,7 @@ from twoleg.calls.journal import (
     RecordWriter,
     SystemClock,
 )
-from twoleg.calls.outcomes import EndedBy, Outcome, Refusal
+from twoleg.calls.outcomes import EndedBy, Outcome, Refusal, ended_by
 from twoleg.calls.phrases import Phrase, language_for
 from twoleg.calls.plan import CallPlan, OnMachine
 from twoleg.calls.ports import DialCheck, Equipment, NotChecked, Transfers
@@ -209,9 +209,9 @@ class Story:
             port.play(self._equipment.tones.ringback(where.country), loop=True)
 
     async def _contact_may_hang_up(self, contact: CallLeg) -> None:
-        await contact.ended()
+        end = await contact.ended()
         if not self._talk.is_machine:
-            self._decision.interrupt(Outcome.CANCELED, EndedBy.CONTACT)
+            self._decision.interrupt(Outcome.CANCELED, ended_by(end, EndedBy.CONTACT))
 
     async def _connect(self, agent: CallLeg) -> None:
         journal = self._journal

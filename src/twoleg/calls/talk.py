@@ -16,7 +16,7 @@ from twoleg.calls.failure_tones import tell_why
 from twoleg.calls.holding import holding
 from twoleg.calls.joint import Joint
 from twoleg.calls.journal import Journal
-from twoleg.calls.outcomes import EndedBy, Outcome, Refusal
+from twoleg.calls.outcomes import EndedBy, Outcome, Refusal, ended_by
 from twoleg.calls.plan import CallPlan
 from twoleg.calls.ports import Equipment, Transfers
 from twoleg.calls.transfer import NotTransferred, Transfer
@@ -54,10 +54,10 @@ class Talk:
     async def agent_may_hang_up(self, agent: CallLeg) -> None:
         """Wait for the end of the agent's leg, which ends the call unless it was handed over."""
         self._agent = agent
-        await agent.ended()
+        end = await agent.ended()
         self._gone.add(agent)
         if agent is self._agent:
-            self.decision.interrupt(Outcome.AGENT_HUNG_UP, EndedBy.AGENT)
+            self.decision.interrupt(Outcome.AGENT_HUNG_UP, ended_by(end, EndedBy.AGENT))
 
     async def go_on(self, agent: CallLeg, contact: CallLeg) -> None:
         """Stay until the contact hangs up or a leg is dead; the agent may interrupt it.
@@ -72,9 +72,9 @@ class Talk:
                 await line.enter_async_context(alongside(recording.record()))
             while True:
                 with holding(self.equipment.tones, self.journal, agent, contact):
-                    ended_by = await self._first_to_end(agent, contact)
-                if ended_by is not None:
-                    self.decision.decide(Outcome.CONNECTED, ended_by)
+                    ender = await self._first_to_end(agent, contact)
+                if ender is not None:
+                    self.decision.decide(Outcome.CONNECTED, ender)
                     return
                 if self.is_machine:
                     self.decision.decide(Outcome.CONTACT_VOICEMAIL, EndedBy.SYSTEM)
@@ -97,12 +97,12 @@ class Talk:
             agent.on_refer = self._wants_to_hand_over
         try:
             # Until then no leg can have been silent for so long: most calls need no further watch.
-            ended_by = await self._until(_hung_up(contact), self.silent_seconds)
-            if ended_by is None and self._refer is None and not self.is_machine:
-                ended_by = await self._until(self._first_to_vanish(agent, contact), None)
+            ender = await self._until(_hung_up(contact), self.silent_seconds)
+            if ender is None and self._refer is None and not self.is_machine:
+                ender = await self._until(self._first_to_vanish(agent, contact), None)
         finally:
             agent.on_refer = None
-        return ended_by
+        return ender
 
     async def _first_to_vanish(self, agent: CallLeg, contact: CallLeg) -> EndedBy:
         dead = self.silent_seconds
@@ -175,8 +175,8 @@ class Talk:
         return target
 
     async def _contact_may_hang_up(self, contact: CallLeg) -> None:
-        await contact.ended()
-        self.decision.interrupt(Outcome.CANCELED, EndedBy.CONTACT)
+        end = await contact.ended()
+        self.decision.interrupt(Outcome.CANCELED, ended_by(end, EndedBy.CONTACT))
 
     async def _dismiss(self, transfer: Transfer) -> None:
         """Let the agent go who has handed over: others may ring it then."""
@@ -191,8 +191,7 @@ class Talk:
 
 
 async def _hung_up(contact: CallLeg) -> EndedBy:
-    await contact.ended()
-    return EndedBy.CONTACT
+    return ended_by(await contact.ended(), EndedBy.CONTACT)
 
 
 async def _fell_silent(leg: CallLeg, seconds: float) -> EndedBy:

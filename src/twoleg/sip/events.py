@@ -90,7 +90,7 @@ class Ended:
     """The leg, once answered, is over and its last exchange is complete.
 
     `by_remote`: the far end sent BYE, or is gone. `status` is the SIP cause of its Reason header,
-    or the response that ended the dialog (481, 408), else None.
+    or the response that ended the dialog (481, 408), else None. `vanished`: it sent no BYE.
     """
 
     leg: int
@@ -98,6 +98,7 @@ class Ended:
     status: int | None = None
     q850: int | None = None
     reason: str = ""
+    vanished: bool = False
 
 
 @immutable()

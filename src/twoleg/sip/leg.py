@@ -289,7 +289,7 @@ class Leg:
         status = 408 if response is None else response.status
         if status not in _GONE or self.state not in (LegState.ANSWERED, LegState.CONFIRMED):
             return
-        self._ending = Ended(self.number, True, status, None, reason_phrase(status))
+        self._ending = Ended(self.number, True, status, None, reason_phrase(status), vanished=True)
         self.step(LegInput.GONE if status == 481 else LegInput.HANG_UP)
 
     # Offers, and our 2xx.
@@ -325,13 +325,13 @@ class Leg:
         """Our 2xx had no ACK in 64*T1: the dialog is to be ended (RFC 3261 13.3.1.4, 14.2)."""
         self.stop_timers(Timer.SUCCESS_RETRANSMIT)
         self._awaiting = None
-        self._ending = self._ending or Ended(self.number, by_remote=True, status=408)
+        self._ending = self._ending or Ended(self.number, True, 408, vanished=True)
         self.step(LegInput.HANG_UP if self.state is LegState.CONFIRMED else LegInput.GIVE_UP)
 
     def _session_expired(self) -> None:
         """Nobody refreshed the session: the far end is gone (RFC 4028 10)."""
         if self.state in (LegState.ANSWERED, LegState.CONFIRMED):
-            self._ending = Ended(self.number, True, 408, None, "Session Expired")
+            self._ending = Ended(self.number, True, 408, None, "Session Expired", vanished=True)
             self.step(LegInput.HANG_UP)
 
     # Deadlines.

@@ -40,12 +40,13 @@ class Answer:
 
 @immutable()
 class LegEnd:
-    """How an answered leg ended."""
+    """How an answered leg ended. `vanished`: the far end sent no BYE, it is just gone."""
 
     by_remote: bool
     status: int | None
     q850: int | None
     reason: str | None
+    vanished: bool = False
 
 
 @immutable()
@@ -200,7 +201,9 @@ class Leg:
 
     def on_ended(self, event: Ended) -> None:
         if self._end is None:
-            self._end = LegEnd(event.by_remote, event.status, event.q850, event.reason)
+            self._end = LegEnd(
+                event.by_remote, event.status, event.q850, event.reason, event.vanished
+            )
         self._wake()
 
     def abandon(self) -> None:

@@ -11,6 +11,7 @@ from calls.in_memory import (
     PlaysEarly,
     Refuses,
     Rings,
+    Vanishes,
     call_plan,
     leg_plan,
 )
@@ -284,6 +285,15 @@ def test_a_leg_without_audio_is_ended_as_dead(tell, dead):
     told = tell(behaviours, settings=StorySettings(silent_seconds=30.0))
     assert (told.outcome, told.ended_by) == ("connected", "system")
     assert told.record(dead).reason == "no audio for 30 s"
+
+
+@pytest.mark.parametrize("gone", ["agent", "contact"])
+def test_who_vanishes_has_not_hung_up(tell, gone):
+    behaviours = {"agent": AGENT, "contact": ANSWERS}
+    behaviours[gone] = (*behaviours[gone], Vanishes(20.0))
+    told = tell(behaviours)
+    assert (told.outcome, told.ended_by) == ("connected", "system")
+    assert told.record(gone).reason == "Session Expired"
 
 
 def test_a_trunk_that_fails_before_ringing_gives_way_to_the_next(tell):

@@ -162,7 +162,7 @@ def test_a_re_invite_whose_answer_is_never_acknowledged_ends_the_call(network, c
     network.run_for(0.1)
     callee.do("answer_offer", leg, b"held")
     network.run()
-    assert callee.told[-1] == Ended(leg, by_remote=True, status=408)
+    assert callee.told[-1] == Ended(leg, by_remote=True, status=408, vanished=True)
     assert len(far.requests("BYE")) > 0
 
 

@@ -49,7 +49,7 @@ def test_a_session_is_refreshed_by_update_at_half_its_interval(network, caller, 
 def test_a_far_end_that_answers_no_refresh_is_gone(network, caller, far):
     leg = answered(network, caller, far, ("Session-Expires", "400;refresher=uac"))
     network.run_for(300)
-    assert caller.told == [Ended(leg, True, 408, None, "Request Timeout")]
+    assert caller.told == [Ended(leg, True, 408, None, "Request Timeout", vanished=True)]
     assert len(far.requests("BYE")) > 0
 
 
@@ -61,7 +61,7 @@ def test_a_far_end_that_should_refresh_and_does_not_is_gone(network, caller, far
     assert len(far.requests("BYE")) > 0
     assert far.requests("UPDATE") == []
     network.run_for(40)
-    assert caller.told == [Ended(leg, True, 408, None, "Session Expired")]
+    assert caller.told == [Ended(leg, True, 408, None, "Session Expired", vanished=True)]
 
 
 def test_where_update_is_unknown_a_re_invite_that_changes_nothing_refreshes(network, caller, far):
@@ -161,7 +161,7 @@ def test_the_callers_refresh_keeps_the_session(network, callee, far):
         assert far.responses(200)[-1].headers.get("Session-Expires") == "120;refresher=uac"
     assert callee.told_of(Offered) == []
     network.run_for(130)
-    assert callee.told[-1] == Ended(leg, True, 408, None, "Session Expired")
+    assert callee.told[-1] == Ended(leg, True, 408, None, "Session Expired", vanished=True)
 
 
 def test_two_of_us_keep_a_call_alive(network, caller, callee):
