@@ -46,6 +46,10 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     def interrupt(self, step, callback):
         self._interruptions[step] = callback
 
+    def hold_up(self, seconds):
+        """Run nothing for so long, as where the processor is somebody else's."""
+        self._virtual_now += seconds
+
     def timers(self):
         """What is still to fire."""
         return [handle for handle in self._scheduled if not handle.cancelled()]

@@ -14,6 +14,8 @@ LOOK_SECONDS: Final = 0.1
 _LATE_SECONDS: Final = 0.2
 """Packets that are missing for longer than that were never sent: it is silent there."""
 
+_IDLE_LOOKS: Final = 2
+
 _ECHO_SECONDS: Final = 0.5
 """How long after a word its echo may come, over packet networks on both ways."""
 
@@ -52,10 +54,11 @@ class Voice:
 class Listener:
     """Hears one port from its beginning on; what does not come is silence.
 
-    Made by `listening_to`.
+    What has come and is still to be read, since the event loop was held up, is none: that nothing
+    came is believed once two looks in turn have found so. Made by `listening_to`.
     """
 
-    __slots__ = ("_began_at", "_decoders", "_loop", "_other", "detector")
+    __slots__ = ("_began_at", "_decoders", "_idle_looks", "_loop", "_other", "detector")
 
     def __init__(self, other: Voice | None = None) -> None:
         self._other = other
@@ -63,6 +66,7 @@ class Listener:
         self._decoders: dict[Codec, Decoder] = {}
         self._loop = asyncio.get_running_loop()
         self._began_at = self._loop.time()
+        self._idle_looks = 0
 
     def take(self, codec: Codec, payload: bytes) -> None:
         """Take the audio of one packet; for `MediaPort.tap`. Never raises."""
@@ -74,14 +78,18 @@ class Listener:
             # Voices and beeps lie in the lower band, as digits do.
             samples = samples[::2]
         self._let_pass(len(samples) / _RATE)
+        self._idle_looks = 0
         self.detector.take(samples, SILENCE_DBFS if self._other is None else self._other.level)
 
     def catch_up(self) -> MachineDetector:
         """Let the time pass in which nothing came; give what is known by now."""
+        self._idle_looks += 1
         self._let_pass(0.0)
         return self.detector
 
     def _let_pass(self, seconds: float) -> None:
+        if self._idle_looks < _IDLE_LOOKS:
+            return
         missing = self._loop.time() - self._began_at - self.detector.seconds - seconds
         if missing > _LATE_SECONDS:
             self.detector.pass_silence(missing)

@@ -1,5 +1,7 @@
 """Who answers for the contact is told by ear, beside the call; a machine may end it."""
 
+import asyncio
+
 import pytest
 from calls.in_memory import (
     ANSWERS,
@@ -77,6 +79,24 @@ def test_the_beep_of_a_machine_of_few_words_corrects_the_first_verdict(tell):
         ("human", "short_greeting"),
         ("machine", "beep"),
     ]
+
+
+@pytest.mark.parametrize("at", [4.7, 5.0, 5.3, 6.0, 7.5])
+@pytest.mark.parametrize(
+    ("said", "outcome", "whom"),
+    [(PERSON, "connected", "human"), (MACHINE, "contact_voicemail", "machine")],
+    ids=["a person", "a machine"],
+)
+def test_an_engine_that_is_held_up_takes_what_it_has_not_read_for_no_silence(
+    tell, at, said, outcome, whom
+):
+    told = tell(
+        {"agent": ANSWERS, "contact": answering(said, HangsUp(20.0))},
+        listened(),
+        meanwhile=[(at, lambda _: asyncio.get_running_loop().hold_up(1.4))],
+    )
+    assert told.outcome == outcome
+    assert [heard_of for heard_of, _, _ in heard(told)] == [whom]
 
 
 def test_who_says_nothing_is_not_known_and_not_hung_up_on(tell):
