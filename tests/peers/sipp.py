@@ -19,6 +19,7 @@ from twoleg.sip import (
     NameAddr,
     SipUri,
     Transport,
+    parse_message,
 )
 from twoleg.sip_io import KnownAddresses, Listen, Phone, PhoneConfig, RingRequest
 
@@ -28,13 +29,35 @@ USUAL_T1 = 'retrans="500"'
 MODES = {Transport.UDP: "u1", Transport.TCP: "t1"}
 RUN_SECONDS = 40
 
+# What is put before and behind a scenario for a far end that is asked whether it is there.
+ASKED = '<recv request="OPTIONS" optional="true" next="1"/>'
+THERE = """
+  <nop next="2"/>
+  <label id="1"/>
+  <send>
+    <![CDATA[
+      SIP/2.0 200 OK
+      [last_Via:]
+      [last_From:]
+      [last_To:];tag=[call_number]-peer
+      [last_Call-ID:]
+      [last_CSeq:]
+      Content-Length: 0
+
+    ]]>
+  </send>
+  <label id="2"/>
+  <nop/>
+</scenario>"""
+
 
 class Sipp:
     """One SIPp process; it ends by itself once it has had its calls."""
 
-    def __init__(self, port, transport):
+    def __init__(self, port, transport, messages):
         self.transport = transport
         self.port = port
+        self._messages = messages
 
     @classmethod
     @asynccontextmanager
@@ -48,26 +71,32 @@ class Sipp:
         calls=1,
         keys=None,
         t1=None,
+        options=0,
     ):
         """Play a scenario; leaving waits until it is over, and asserts that it went well.
 
         `contact` is what SIPp's Contact names, if not itself: HOST:PORT and parameters. `t1` is
-        how soon, in seconds, it sends again what is not answered.
+        how soon, in seconds, it sends again what is not answered. `options` is how many OPTIONS
+        come beside the calls, and are answered.
         """
         port = free_port()
         folder = folder / f"{scenario}-{port}"
         folder.mkdir()
         text = (SCENARIOS / f"{scenario}.xml").read_text()
         file, log, statistics = folder / "scenario.xml", folder / "log", folder / "statistics"
+        messages = folder / "messages"
         text = text.replace(OWN_CONTACT, contact or OWN_CONTACT)
+        if options:
+            text = text.replace("<recv", f"{ASKED}<recv", 1).replace("</scenario>", THERE)
         if t1 is not None:
             text = text.replace(USUAL_T1, f'retrans="{round(1000 * t1)}"')
         file.write_text(text)
         os.mkfifo(statistics)
         arguments = [
-            "sipp", "-sf", file, "-i", LOOPBACK, "-p", port, "-t", MODES[transport], "-m", calls,
-            "-nostdin", "-timeout", f"{RUN_SECONDS}s", "-timeout_error",
+            "sipp", "-sf", file, "-i", LOOPBACK, "-p", port, "-t", MODES[transport], "-nostdin",
+            "-m", calls + options, "-timeout", f"{RUN_SECONDS}s", "-timeout_error",
             "-trace_err", "-error_file", folder / "errors", "-trace_stat", "-stf", statistics,
+            "-trace_msg", "-message_file", messages,
         ]  # fmt: skip
         for name, value in (keys or {}).items():
             arguments += ["-key", name, value]
@@ -86,13 +115,21 @@ class Sipp:
             try:
                 await asyncio.wait((ending, reporting), return_when=asyncio.FIRST_COMPLETED)
                 assert not ending.done(), log.read_text()
-                yield cls(port, transport)
+                yield cls(port, transport, messages)
                 assert await ending == 0, (folder / "errors").read_text() + log.read_text()
             finally:
                 reporting.cancel()
                 if process.returncode is None:
                     process.kill()
                 await ending
+
+    def received(self, method):
+        """Give the first request of that method that came, once SIPp is over."""
+        for chunk in self._messages.read_bytes().split(b"message received"):
+            start = chunk.find(f"{method} ".encode())
+            if b"\n\n" in chunk and 0 <= start < 100:
+                return parse_message(chunk[start:].split(b"\n-----")[0])
+        raise AssertionError(f"SIPp received no {method}")
 
     @property
     def uri(self):

@@ -9,7 +9,13 @@ from typing import Final, Protocol
 from twoleg.calls.call_leg import CallLeg, open_leg
 from twoleg.calls.journal import Journal, Role
 from twoleg.calls.leg_media import agent_codecs
-from twoleg.calls.outcomes import Refusal, is_for_all_phones, most_telling, refusal_of
+from twoleg.calls.outcomes import (
+    Refusal,
+    is_for_all_phones,
+    is_trunk_failure,
+    most_telling,
+    refusal_of,
+)
 from twoleg.calls.phrases import Phrase, language_for
 from twoleg.calls.plan import AgentPlan, AgentRound, CallPlan, LegPlan
 from twoleg.calls.ports import Equipment, TrunkFull
@@ -138,57 +144,69 @@ class _Round:
     async def _answered_leg(
         self, agent: AgentPlan, phone: LegPlan, attempt: AsyncExitStack
     ) -> CallLeg | None:
-        leg: CallLeg | None = None
+        """Wait until a phone is answered; None, and why is noted: it is not."""
+        tried: list[CallLeg] = []
         ringing = asyncio.timeout(self.agents.ring_seconds)
         try:
             async with ringing:
-                leg = await self._opened_leg(agent, phone, attempt)
-                self.journal.agent_ringing()
-                return leg if await self._answers(leg, agent) else None
+                return await self._ring_over_trunks(agent, phone, attempt, tried)
         except TrunkFull:
-            self.refusals.add(Refusal.BLOCKED)
-            return None
+            refusal = Refusal.BLOCKED
+        except SessionRejected:
+            refusal = Refusal.UNREACHABLE
+        except LegRefused as refused:
+            refusal = refusal_of(refused, rang=tried[-1].rang)
+            if is_for_all_phones(refused):
+                # Whoever has taken the call on one phone may well decline it on the others.
+                self._silence((agent,), but=self._asked)
         except TimeoutError:
             if not ringing.expired():
                 raise
-            rang = leg is not None and leg.rang
-            self.refusals.add(Refusal.NO_ANSWER if rang else Refusal.UNREACHABLE)
-            return None
+            rang = any(leg.rang for leg in tried)
+            refusal = Refusal.NO_ANSWER if rang else Refusal.UNREACHABLE
+        self.refusals.add(refusal)
+        return None
 
-    async def _opened_leg(
-        self, agent: AgentPlan, phone: LegPlan, attempt: AsyncExitStack
+    async def _ring_over_trunks(
+        self, agent: AgentPlan, way: LegPlan, attempt: AsyncExitStack, tried: list[CallLeg]
     ) -> CallLeg:
-        """Open the leg, over the next trunk where one is full. Raises TrunkFull."""
-        codecs = agent_codecs(phone.codecs, self._contact_codecs())
-        opened = open_leg(self.equipment, self.journal, Role.AGENT, phone, codecs, agent.user_id)
-        try:
-            return await attempt.enter_async_context(opened)
-        except TrunkFull:
-            if phone.otherwise is None:
-                raise
-        return await self._opened_leg(agent, phone.otherwise, attempt)
+        """Ring a phone, over the next trunk where one is full, or fails before it rings.
 
-    async def _answers(self, leg: CallLeg, agent: AgentPlan) -> bool:
-        """Wait for the agent's word."""
+        Raises TrunkFull, LegRefused, SessionRejected.
+        """
+        try:
+            leg = await self._opened_leg(agent, way, attempt)
+            tried.append(leg)
+            self.journal.agent_ringing()
+            await self._answers(leg)
+        except TrunkFull:
+            if way.otherwise is None:
+                raise
+        except LegRefused as refused:
+            if way.otherwise is None or tried[-1].rang or not is_trunk_failure(refused):
+                raise
+        else:
+            return leg
+        await attempt.aclose()
+        return await self._ring_over_trunks(agent, way.otherwise, attempt, tried)
+
+    async def _opened_leg(self, agent: AgentPlan, way: LegPlan, attempt: AsyncExitStack) -> CallLeg:
+        codecs = agent_codecs(way.codecs, self._contact_codecs())
+        return await attempt.enter_async_context(
+            open_leg(self.equipment, self.journal, Role.AGENT, way, codecs, agent.user_id)
+        )
+
+    async def _answers(self, leg: CallLeg) -> None:
+        """Wait for the agent's word. Raises LegRefused, SessionRejected."""
         try:
             while await leg.progress() is not None:
                 if leg.rang and self.rings is not None:
                     self.rings()
             await leg.answered()
-        except LegRefused as refused:
-            self.refusals.add(refusal_of(refused, rang=leg.rang))
-            if is_for_all_phones(refused):
-                # Whoever has taken the call on one phone may well decline it on the others.
-                self._silence((agent,), but=self._asked)
-            return False
-        except SessionRejected:
-            self.refusals.add(Refusal.UNREACHABLE)
-            return False
         except asyncio.CancelledError:
             if self._winner is not None:
                 leg.hang_up(COMPLETED_ELSEWHERE)
             raise
-        return True
 
     async def _confirms(self, leg: CallLeg) -> bool:
         """Ask whoever answered to press 1; the other phones ring on meanwhile."""

@@ -11,6 +11,7 @@ from twoleg.calls.journal import Journal, LegRecord, Role
 from twoleg.calls.leg_media import LegMedia, info_of
 from twoleg.calls.plan import LegPlan
 from twoleg.calls.ports import Equipment, Leg
+from twoleg.calls.trunk_health import TrunkHealth
 from twoleg.media import Codec, Quality
 from twoleg.sip import Progress, Reason, Refer, Request, SessionRejected, refer_of
 from twoleg.sip_io import LegEnd, LegRefused, RingRequest
@@ -40,6 +41,7 @@ class CallLeg:
     record: LegRecord
     media: LegMedia
     signalling: Leg
+    health: TrunkHealth
     rang: bool = False
     """Whether we were told that its phone rings."""
 
@@ -55,7 +57,12 @@ class CallLeg:
         self._note_invite()
         if progress is not None and progress.status >= RINGING:
             self.rang = True
+            self._trunk_works()
         return progress
+
+    def _trunk_works(self) -> None:
+        if self.record.trunk_id is not None:
+            self.health.works(self.record.trunk_id)
 
     def _note_invite(self) -> None:
         """Have the INVITE that rings now written: a challenge, say, makes a new one."""
@@ -74,11 +81,14 @@ class CallLeg:
         try:
             answer = await self.signalling.answered()
             record.sip_status = answer.status
+            self._trunk_works()
             self.media.accept_answer(answer.body)
         except LegRefused as refused:
             record.sip_status = refused.status
             record.q850_cause = refused.q850
             record.reason = refused.reason[:_MAX_REASON] or None
+            if record.trunk_id is not None:
+                self.health.refused(record.trunk_id, refused)
             raise
         except SessionRejected:
             self.hang_up(_NOT_ACCEPTABLE)
@@ -187,12 +197,13 @@ async def open_leg(
             headers=plan.headers,
             credentials=plan.credentials,
             max_redirects=plan.max_redirects,
+            response_seconds=plan.response_seconds,
         )
         async with equipment.phone.ring(request) as signalling:
             record = journal.open_leg(role, plan, user_id)
             invite = signalling.invite
             record.invite = None if invite is None else invite.to_json()
-            leg = CallLeg(journal, record, media, signalling)
+            leg = CallLeg(journal, record, media, signalling, equipment.health)
             port.carry_digit = leg.send_digit
             try:
                 yield leg

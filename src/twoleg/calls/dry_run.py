@@ -6,7 +6,7 @@ Everything happens in a transaction that can only read: nothing is stored, reser
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -18,7 +18,7 @@ from twoleg.calls.admission_rules import Candidate
 from twoleg.calls.agent_queries import Found, found_outside, look
 from twoleg.calls.agent_search import SETTLE_SECONDS, AgentSearch, Target
 from twoleg.calls.claims import CLAIMED, Claim, claim_of
-from twoleg.calls.plan import AgentPlan, AgentRound, CallPlan, LegPlan
+from twoleg.calls.plan import AgentPlan, AgentRound, CallPlan
 from twoleg.calls.planning import Surroundings, plan_of, round_of
 from twoleg.calls.requests import CallRequest
 from twoleg.calls.seeking import WOULD_RESERVE
@@ -117,13 +117,6 @@ async def dry_run(connection: Connection, token: str, request: CallRequest) -> D
     )
 
 
-def ways(leg: LegPlan | None) -> Iterator[LegPlan]:
-    """Give a leg, and what is tried where its trunk is full, in turn."""
-    while leg is not None:
-        yield leg
-        leg = leg.otherwise
-
-
 async def _claimed(connection: Connection, request: CallRequest, candidate: Candidate) -> Claim:
     """Load what an engine would that claims the call now."""
     row = {
@@ -202,7 +195,7 @@ def _users(steps: Iterable[Ring | Wait]) -> set[int]:
 
 def _trunks(plan: CallPlan, steps: Iterable[Ring | Wait]) -> set[int]:
     legs = [leg for step in steps for agent in _agents(step) for leg in agent.endpoints]
-    tried = [way for leg in (*plan.contact.trunks, *legs) for way in ways(leg)]
+    tried = [way for leg in (*plan.contact.trunks, *legs) for way in leg.ways()]
     return {way.trunk_id for way in tried if way.trunk_id is not None}
 
 

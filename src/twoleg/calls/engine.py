@@ -176,7 +176,7 @@ class Engine:
                 trunks=trunks,
                 recordings=recordings,
             )
-            here = Surroundings(engine_id, ours, random.random)
+            here = Surroundings(engine_id, ours, random.random, equipment.health)
 
             desk = await enter(AgentDesk.open(database, engine_id))
 
@@ -220,7 +220,7 @@ class Engine:
                 spare=spare,
             )
             dispatcher = await enter(dispatching)
-            watch = TrunkWatch(database, phone, peers)
+            watch = TrunkWatch(database, phone, peers, equipment.health)
             await enter(background(watch.run()))
             recovery.figures = Figures(dispatcher, writer, plane, phone, watch, recordings).collect
             yield cls(phone, recovery, dispatcher)

@@ -1,5 +1,6 @@
 """Everything that is decided about a call before it is placed, as plain data."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -11,6 +12,12 @@ from twoleg.sip import Credentials, Destination, Flow, NameAddr, SipUri
 AGENT_RING_SECONDS: Final = 30.0
 CONTACT_RING_SECONDS: Final = 60.0
 MAX_CALL_SECONDS: Final = 4 * 3600.0
+
+RESPONSE_SECONDS: Final = 8.0
+"""How long a trunk may say nothing before the next one is tried: by then it was asked five times.
+
+A trunk that is there says 100 within 200 ms (RFC 3261 17.2.1).
+"""
 
 DEFAULT_CODECS: Final = (Codec.PCMU, Codec.PCMA)
 
@@ -51,7 +58,17 @@ class LegPlan:
     """The trunk takes so many calls only."""
 
     otherwise: "LegPlan | None" = None
-    """The same over another trunk, for an agent whose trunk is full."""
+    """The same over another trunk, for an agent whose trunk is full or fails."""
+
+    response_seconds: float | None = None
+    """How long nothing at all may come back, where another trunk is tried then; None: 64*T1."""
+
+    def ways(self) -> "Iterator[LegPlan]":
+        """Give this, and what is tried behind it, in turn."""
+        way: LegPlan | None = self
+        while way is not None:
+            yield way
+            way = way.otherwise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

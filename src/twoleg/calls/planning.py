@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any, Final
@@ -18,6 +18,7 @@ from twoleg.calls.plan import (
     CONTACT_RING_SECONDS,
     DEFAULT_CODECS,
     MAX_CALL_SECONDS,
+    RESPONSE_SECONDS,
     AgentPlan,
     AgentRound,
     CallPlan,
@@ -26,6 +27,7 @@ from twoleg.calls.plan import (
     OnMachine,
 )
 from twoleg.calls.screening import policy_for
+from twoleg.calls.trunk_health import TrunkHealth
 from twoleg.directory.accounts import Announcement, Recording
 from twoleg.directory.trunks import CallerIdMode, NumberFormat
 from twoleg.media import Codec
@@ -58,21 +60,22 @@ class Surroundings:
     chance: Callable[[], float]
     """Gives numbers from 0 to below 1."""
 
+    health: TrunkHealth = field(default_factory=TrunkHealth)
+    """Tells of a trunk whether others are to be tried first."""
+
 
 def plan_of(claim: Claim, here: Surroundings) -> CallPlan:
     """Make the plan of a claimed call."""
     options = claim.options
     ring = options.get("ring_seconds") or {}
-    trunks = _in_turn(claim.trunks, here.chance)
+    trunks = _in_turn(claim.trunks, here)
     first = _round(claim, claim.found, trunks, here)
     return CallPlan(
         call_id=claim.call_id,
         account_id=claim.account_id,
         rounds=() if first is None else (first,),
         contact=ContactPlan(
-            trunks=tuple(
-                _trunk_leg(trunk, claim.contact_phone_number, claim, here) for trunk in trunks
-            ),
+            trunks=tuple(_trunk_legs(trunks, claim.contact_phone_number, claim, here)),
             ring_seconds=float(ring.get("contact") or CONTACT_RING_SECONDS),
             country=claim.country,
             language=claim.contact_language,
@@ -106,7 +109,7 @@ def _is_recorded(claim: Claim) -> bool:
 
 def round_of(claim: Claim, found: Found, here: Surroundings) -> AgentRound | None:
     """Plan how those that were found for a call are rung; None: none of them can be reached."""
-    return _round(claim, found, _in_turn(claim.trunks, here.chance), here)
+    return _round(claim, found, _in_turn(claim.trunks, here), here)
 
 
 def _round(
@@ -198,15 +201,29 @@ def _living_flow(binding: Mapping[str, Any], here: Surroundings) -> Flow | None:
 def _over_trunks(
     trunks: Sequence[Mapping[str, Any]], number: str, claim: Claim, here: Surroundings
 ) -> LegPlan:
-    leg = _trunk_leg(trunks[0], number, claim, here)
-    if not leg.is_limited or len(trunks) == 1:
+    first, *others = _trunk_legs(trunks, number, claim, here)
+    return _one_behind_the_other(first, others)
+
+
+def _one_behind_the_other(leg: LegPlan, others: Sequence[LegPlan]) -> LegPlan:
+    if not others:
         return leg
-    return replace(leg, otherwise=_over_trunks(trunks[1:], number, claim, here))
+    return replace(leg, otherwise=_one_behind_the_other(others[0], others[1:]))
+
+
+def _trunk_legs(
+    trunks: Sequence[Mapping[str, Any]], number: str, claim: Claim, here: Surroundings
+) -> list[LegPlan]:
+    """Plan a number over each trunk; of all but the last little patience is had."""
+    legs = [_trunk_leg(trunk, number, claim, here) for trunk in trunks]
+    return [replace(leg, response_seconds=RESPONSE_SECONDS) for leg in legs[:-1]] + legs[-1:]
 
 
 def _trunk_leg(trunk: Mapping[str, Any], number: str, claim: Claim, here: Surroundings) -> LegPlan:
     transport = Transport(trunk["transport"].upper())
-    dialled = _written(number, trunk["number_format"], claim.country)
+    dialled = (trunk["dial_prefix"] or "") + _written(
+        number, trunk["number_format"], claim.country
+    )
     host, port = trunk["host"], trunk["port"]
     if port is None and _is_ip(host):
         port = transport.default_port
@@ -260,17 +277,19 @@ def _written(number: str, number_format: str, country: str | None) -> str:
     return number.removeprefix("+")
 
 
-def _in_turn(
-    trunks: Sequence[Mapping[str, Any]], chance: Callable[[], float]
-) -> list[Mapping[str, Any]]:
-    """Order trunks by priority; among equals their weights share the calls (RFC 2782)."""
+def _in_turn(trunks: Sequence[Mapping[str, Any]], here: Surroundings) -> list[Mapping[str, Any]]:
+    """Order trunks by priority; among equals their weights share the calls (RFC 2782).
+
+    Those that fail at the moment come last: one of them may be all there is.
+    """
     if len(trunks) < 2:
         return list(trunks)
-    ranked = [
-        (trunk["priority"], chance() ** (1 / max(1, trunk["weight"])), trunk) for trunk in trunks
-    ]
-    ranked.sort(key=lambda rank: (rank[0], -rank[1]))
-    return [trunk for _, _, trunk in ranked]
+
+    def rank(trunk: Mapping[str, Any]) -> tuple[bool, int, float]:
+        share = here.chance() ** (1 / max(1, trunk["weight"]))
+        return here.health.is_failing(trunk["id"]), trunk["priority"], -share
+
+    return sorted(trunks, key=rank)
 
 
 @lru_cache(maxsize=4096)

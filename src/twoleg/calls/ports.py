@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from twoleg.calls.phrases import Phrase
 from twoleg.calls.plan import AgentRound
+from twoleg.calls.trunk_health import TrunkHealth
 from twoleg.media import AudioTrack, Codec, Quality, RemoteStream
 from twoleg.sip import HeaderFields, InviteIdentity, Progress, Reason
 from twoleg.sip_io import Answer, LegEnd, RingRequest
@@ -250,3 +251,6 @@ class Equipment:
 
     recordings: Recordings | None = None
     """None: nothing is recorded."""
+
+    health: TrunkHealth = field(default_factory=TrunkHealth)
+    """Told of what becomes of calls over trunks."""

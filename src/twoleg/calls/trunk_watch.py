@@ -15,6 +15,7 @@ import structlog
 
 from twoleg.calls.background import cancelled
 from twoleg.calls.known_peers import KnownPeers
+from twoleg.calls.trunk_health import TrunkHealth
 from twoleg.sip import (
     Credentials,
     Destination,
@@ -31,6 +32,9 @@ RELOAD_SECONDS: Final = 5.0
 """How soon a trunk that was made or changed is taken up."""
 
 PROBE_SECONDS: Final = 60.0
+FAILING_PROBE_SECONDS: Final = 10.0
+"""How often a trunk is asked that is not used meanwhile."""
+
 MAX_DETAIL: Final = 200
 
 _TRUNKS: Final = """
@@ -71,10 +75,13 @@ class WatchedTrunk:
 class TrunkWatch:
     """Watches all trunks from one engine. `run` it for as long as the engine."""
 
-    def __init__(self, database: Database, phone: Phone, peers: KnownPeers) -> None:
+    def __init__(
+        self, database: Database, phone: Phone, peers: KnownPeers, health: TrunkHealth
+    ) -> None:
         self._database = database
         self._phone = phone
         self._peers = peers
+        self._health = health
         self._watching: dict[WatchedTrunk, asyncio.Task[None]] = {}
         self._addresses: dict[int, frozenset[str]] = {}
         self._registered: set[int] = set()
@@ -110,6 +117,7 @@ class TrunkWatch:
         for trunk in trunks:
             self._addresses.pop(trunk.id, None)
             self._registered.discard(trunk.id)
+            self._health.forget(trunk.id)
 
     async def _keep_watching(self, trunk: WatchedTrunk) -> None:
         try:
@@ -125,7 +133,8 @@ class TrunkWatch:
         while True:
             await self._resolve(trunk)
             await self._probe(trunk)
-            await asyncio.sleep(PROBE_SECONDS)
+            failing = self._health.is_failing(trunk.id)
+            await asyncio.sleep(FAILING_PROBE_SECONDS if failing else PROBE_SECONDS)
 
     async def _stay_registered(self, trunk: WatchedTrunk) -> None:
         transport = Transport(trunk.transport.upper())
@@ -149,6 +158,8 @@ class TrunkWatch:
             while True:
                 await self._resolve(trunk)
                 state, detail = _in_words(registration)
+                if state in ("registered", "failed"):
+                    self._health.probed(trunk.id, is_there=state == "registered")
                 if state == "registered":
                     self._registered.add(trunk.id)
                 else:
@@ -161,15 +172,17 @@ class TrunkWatch:
         try:
             response = await self._phone.options(trunk.uri, (trunk.destination,))
         except UnresolvedHost as error:
-            await self._note(trunk, "unreachable", str(error))
+            state, detail = "unreachable", str(error)
         except RequestFailed as error:
-            await self._note(trunk, "unreachable", f"no answer ({error.cause.value})")
+            state, detail = "unreachable", f"no answer ({error.cause.value})"
         except PhoneClosed:
             return
         else:
             # Whatever it says, it is there: many refuse OPTIONS.
             state = "unavailable" if response.status in (408, 503) else "reachable"
-            await self._note(trunk, state, f"{response.status} {response.reason}")
+            detail = f"{response.status} {response.reason}"
+        self._health.probed(trunk.id, is_there=state == "reachable")
+        await self._note(trunk, state, detail)
 
     async def _resolve(self, trunk: WatchedTrunk) -> None:
         try:

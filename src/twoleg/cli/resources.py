@@ -145,7 +145,8 @@ trunks = commands(
         "trunk",
         ("id", "name", "host", "port", "transport", "state"),
         "name, host, port, transport, username, password, register, max_calls, "
-        "calls_per_second, caller_id_mode, number_format, priority, weight",
+        "calls_per_second, caller_id_mode, number_format, dial_prefix, priority, "
+        "weight",
     )
 )
 tokens = commands(

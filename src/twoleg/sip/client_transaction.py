@@ -56,11 +56,11 @@ class ClientTransaction(Transaction):
         self._ack = b""
         self.draft = draft
 
-    def start(self) -> None:
-        """Send the request."""
+    def start(self, patience: float | None = None) -> None:
+        """Send the request. `patience`: seconds until no response is its end; None: 64*T1."""
         self._register()
         self._send(self._data)
-        self.start_timers()
+        self.start_timers(patience)
 
     def resume(self) -> None:
         """Wait for the final response of an INVITE that another process sent."""

@@ -47,6 +47,8 @@ class Invitation:
     until one has begun to ring (RFC 3263 4.3). Empty: `flow`, else the first route or the target.
     `flow`: the registered connection to send by; in-dialog requests take it too.
     `body`: the offer; empty asks the far end for one.
+    `response_seconds`: how long a destination may say nothing before it has timed out, in place of
+    64*T1 (timer B). One that speaks later is cancelled, or acknowledged and ended.
     """
 
     target: SipUri
@@ -60,6 +62,7 @@ class Invitation:
     content_type: str = "application/sdp"
     credentials: Credentials | None = field(default=None, repr=False)
     follow_redirects: int = 0
+    response_seconds: float | None = None
     call_id: str | None = None
     contact_parameters: str = ""
 

@@ -294,7 +294,7 @@ class OutgoingLeg(Leg):
             data = draft.to_bytes()
         self._draft = draft
         self._transaction = ClientTransaction(self.endpoint, draft, self, "INVITE", data)
-        self._transaction.start()
+        self._transaction.start(self._invitation.response_seconds)
 
     def _destination(self) -> Destination:
         flow = self._flow

@@ -55,8 +55,11 @@ class Transaction:
         if timer in _RETRANSMITS and self.state is before:
             self._retransmit_later(timer)
 
-    def start_timers(self) -> None:
-        """Start the timers of the state that was entered, in the place of those that ran."""
+    def start_timers(self, lasts: float | None = None) -> None:
+        """Start the timers of the state that was entered, in the place of those that ran.
+
+        The state ends after `lasts` seconds; None: as its timer has it.
+        """
         self.stop_timers()
         timers = self.machine.starts.get(self.state)
         if timers is None:
@@ -64,7 +67,7 @@ class Transaction:
         endpoint = self.endpoint
         durations = endpoint.durations[self._reliable]
         last = timers[-1]
-        lasts = durations[last]
+        lasts = durations[last] if lasts is None else lasts
         assert lasts is not None
         first = durations[timers[0]]
         if first is None or timers[0] is last:

@@ -184,6 +184,7 @@ class Phone:
             body=request.offer,
             credentials=request.credentials,
             follow_redirects=request.max_redirects,
+            response_seconds=request.response_seconds,
             call_id=call_id,
         )
         return self._legs.invite(invitation, call_id, session)

@@ -22,6 +22,7 @@ class RingRequest:
     `PhoneConfig.dialog_methods`, to which it gives the status of our response.
 
     `destinations` empty means: find them from the first route, or the target (RFC 3263).
+    `response_seconds` is how long each of them may say nothing at all; None: 64*T1.
     """
 
     target: SipUri
@@ -39,6 +40,7 @@ class RingRequest:
     headers: tuple[tuple[str, str], ...] = ()
     credentials: Credentials | None = field(default=None, repr=False)
     max_redirects: int = 0
+    response_seconds: float | None = None
 
 
 class Ringing:

@@ -3,9 +3,12 @@
 import pytest
 from calls.engine.conftest import CONTACT_NUMBER, LINE_NUMBER
 
+from twoleg.calls.plan import RESPONSE_SECONDS
 from twoleg.calls.planning import Surroundings, plan_of
+from twoleg.calls.trunk_health import TrunkHealth
 from twoleg.media import Codec
-from twoleg.sip import Address, Flow, Transport, flow_to_json
+from twoleg.sip import Address, Flow, RefusalCause, Transport, flow_to_json
+from twoleg.sip_io import LegRefused
 
 OURS = Address("192.0.2.10", 5060)
 ALICE_FLOW = Flow(Transport.UDP, OURS, Address("192.0.2.7", 40000), None)
@@ -16,13 +19,14 @@ class Planner:
         self.office = office
         self.engine_id = None
 
-    async def plan(self, chance=lambda: 0.5, **columns):
+    async def plan(self, chance=lambda: 0.5, health=None, **columns):
         """Queue a call, claim it, and plan it."""
         await self.office.queue(**columns)
         if self.engine_id is None:
             self.engine_id = await self.office.join()
         [claim] = await self.office.claim(self.engine_id)
-        return plan_of(claim, Surroundings(self.engine_id, OURS, chance))
+        here = Surroundings(self.engine_id, OURS, chance, health or TrunkHealth())
+        return plan_of(claim, here)
 
 
 @pytest.fixture
@@ -278,19 +282,34 @@ class TestTheContact:
         plan = await planner.plan(chance=lambda: next(chances))
         assert [leg.trunk_id for leg in plan.contact.trunks] == [light, heavy]
 
-    async def test_an_agent_over_a_trunk_with_limits_has_the_next_one_behind(
-        self, office, planner, alice
-    ):
+    async def test_a_trunk_that_fails_at_the_moment_comes_last(self, office, planner):
+        first = await office.add_trunk(priority=1)
+        second = await office.add_trunk(priority=2)
+        health = TrunkHealth()
+        health.refused(first, LegRefused(408, "", RefusalCause.TIMEOUT))
+        plan = await planner.plan(health=health)
+        assert [leg.trunk_id for leg in plan.contact.trunks] == [second, first]
+
+    async def test_a_trunk_with_another_behind_it_is_not_waited_for_long(self, office, planner):
+        await office.add_trunk(priority=1)
+        await office.add_trunk(priority=2)
+        plan = await planner.plan()
+        assert [leg.response_seconds for leg in plan.contact.trunks] == [RESPONSE_SECONDS, None]
+
+    async def test_an_agent_over_a_trunk_has_the_next_one_behind(self, office, planner, alice):
         first = await office.add_trunk(max_calls=1)
         second = await office.add_trunk(priority=1, calls_per_second=1)
         third = await office.add_trunk(priority=2)
-        await office.add_trunk(priority=3)
+        fourth = await office.add_trunk(priority=3)
         plan = await planner.plan(user_id=alice)
-        leg, found = only_endpoint(plan), []
-        while leg is not None:
-            found.append((leg.trunk_id, leg.is_limited))
-            leg = leg.otherwise
-        assert found == [(first, True), (second, True), (third, False)]
+        ways = list(only_endpoint(plan).ways())
+        assert [(way.trunk_id, way.is_limited) for way in ways] == [
+            (first, True),
+            (second, True),
+            (third, False),
+            (fourth, False),
+        ]
+        assert [way.response_seconds for way in ways] == [RESPONSE_SECONDS] * 3 + [None]
         assert [leg.is_limited for leg in plan.contact.trunks] == [True, True, False, False]
 
     async def test_a_trunk_that_is_gone_is_not_used(self, office, planner, trunk_id):
@@ -312,6 +331,15 @@ class TestTheContact:
         await office.add_trunk(number_format=number_format)
         [leg] = (await planner.plan(contact_phone_number=number)).contact.trunks
         assert leg.target.user == dialled
+
+    async def test_what_is_dialled_first_goes_before_numbers_and_not_into_the_caller_id(
+        self, office, planner, alice
+    ):
+        await office.add_trunk(number_format="national", dial_prefix="0")
+        plan = await planner.plan(user_id=alice)
+        assert plan.contact.trunks[0].target.user == "00445550123"
+        assert only_endpoint(plan).target.user == "00445550177"
+        assert plan.contact.trunks[0].from_.uri.user == "0445550100"
 
     async def test_credentials_go_with_the_leg_and_not_into_its_text(self, office, planner):
         await office.add_trunk(username="line", password="secret")

@@ -1,8 +1,9 @@
-"""Trunks that take so many calls only: the next one carries the call, or nobody does."""
+"""Trunks that are full, or fail: the next one carries the call, or nobody does."""
 
 import pytest
 from calls.in_memory import (
     ANSWERS,
+    RINGS_FOR_EVER,
     Answers,
     HangsUp,
     MemoryPlaces,
@@ -14,6 +15,7 @@ from calls.in_memory import (
 )
 
 from twoleg.calls.plan import AgentPlan
+from twoleg.sip import RefusalCause
 
 CONTACT = (Rings(), Answers(), HangsUp(20.0))
 
@@ -77,6 +79,49 @@ def test_an_agent_is_rung_over_the_next_trunk(tell):
     )
     assert told.outcome == "connected"
     assert "mine" not in told.phone.legs
+
+
+def unscreened(phone):
+    return call_plan((AgentPlan(endpoints=(phone,), user_id=7, screening="never"),))
+
+
+@pytest.mark.parametrize(
+    "fails",
+    [
+        Refuses(503),
+        Refuses(0, cause=RefusalCause.TIMEOUT),
+        Refuses(0, cause=RefusalCause.TRANSPORT),
+    ],
+    ids=["503", "no answer", "unreachable"],
+)
+def test_an_agent_is_rung_over_the_next_trunk_where_one_fails(tell, fails):
+    agent = leg_plan("mine", trunk_id=1, otherwise=leg_plan("mine-too", trunk_id=2))
+    told = tell({"mine": (fails,), "mine-too": ANSWERS, "contact": CONTACT}, unscreened(agent))
+    assert told.outcome == "connected"
+    assert [leg.trunk_id for leg in told.writer.legs.values()] == [1, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("first", "outcome"),
+    [
+        ((Rings(), Refuses(503, after=5.0)), "agent_unreachable"),
+        ((Refuses(486),), "agent_busy"),
+        ((Refuses(500, q850=21),), "agent_declined"),
+    ],
+    ids=["rang", "busy", "declined behind a gateway"],
+)
+def test_an_agent_whose_phone_was_reached_is_not_rung_over_another_trunk(tell, first, outcome):
+    agent = leg_plan("mine", trunk_id=1, otherwise=leg_plan("mine-too", trunk_id=2))
+    told = tell({"mine": first, "mine-too": ANSWERS}, unscreened(agent))
+    assert told.outcome == outcome
+    assert "mine-too" not in told.phone.legs
+
+
+def test_an_agent_is_rung_no_longer_for_having_two_trunks(tell):
+    agent = leg_plan("mine", trunk_id=1, otherwise=leg_plan("mine-too", trunk_id=2))
+    told = tell({"mine": (Refuses(503, after=8.0),), "mine-too": RINGS_FOR_EVER}, unscreened(agent))
+    assert told.outcome == "agent_no_answer"
+    assert told.writer.ending.agent_ring_seconds == 30.0
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,29 @@ def test_a_destination_that_does_not_answer_makes_room_for_the_next(network, cal
     assert len(far.requests("INVITE")) > 0
 
 
+def test_of_a_destination_less_patience_may_be_had_and_what_rings_later_is_canceled(
+    network, caller, far
+):
+    leg = caller.invite(far, response_seconds=8.0)
+    network.run(until=7.9)
+    assert caller.told == []
+    network.run(until=8.1)
+    assert [type(event) for event in caller.told] == [DestinationFailed, Refused]
+    assert (caller.told[-1].leg, caller.told[-1].cause) == (leg, RefusalCause.TIMEOUT)
+    assert len(far.requests("INVITE")) == 5
+    far.reply(far.requests("INVITE")[0], 180)
+    network.run_for(0.1)
+    assert len(far.requests("CANCEL")) == 1
+
+
+def test_one_that_has_said_100_is_waited_for(network, caller, far):
+    caller.invite(far, response_seconds=8.0)
+    network.run(until=5.0)
+    far.reply(far.requests("INVITE")[0], 100)
+    network.run(until=60.0)
+    assert caller.told == []
+
+
 def test_a_503_makes_room_for_the_next_destination_with_a_new_branch(network, caller, far):
     other = network.far_end("10.0.0.8")
     other.script = lambda message: message.method == "INVITE" and other.reply(message, 503)

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from twoleg.api.values import Output
 from twoleg.calls import dry_run as rehearsal
-from twoleg.calls.dry_run import Ring, Wait, ways
+from twoleg.calls.dry_run import Ring, Wait
 from twoleg.calls.plan import AgentPlan, LegPlan
 from twoleg.calls.screening import is_screened
 
@@ -17,7 +17,7 @@ class PlannedLeg(Output):
     """One way to ring somebody: a registered phone, or a number over a trunk.
 
     `from` and `headers` are what the far end sees of the caller; `otherwise` are further trunks,
-    tried in turn where this one is full.
+    tried in turn where this one is full or fails.
     """
 
     to: str
@@ -129,7 +129,7 @@ def _agent(run: rehearsal.DryRun, agent: AgentPlan) -> PlannedAgent:
 
 
 def _leg(run: rehearsal.DryRun, leg: LegPlan, *, asked_to_confirm: bool = False) -> PlannedLeg:
-    shown, *others = [_way(run, way, asked_to_confirm=asked_to_confirm) for way in ways(leg)]
+    shown, *others = [_way(run, way, asked_to_confirm=asked_to_confirm) for way in leg.ways()]
     return shown.model_copy(update={"otherwise": others})
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import re
+from typing import Annotated, Final
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
@@ -18,6 +19,9 @@ from twoleg.directory.trunks import (
 MAX_PORT = 65535
 MAX_CALLS = 100_000
 MAX_PRIORITY = 65535
+MAX_PREFIX = 20
+
+_DIALLED: Final = re.compile(r"[0-9+*#]+")
 
 
 def _host(text: str) -> str:
@@ -25,6 +29,12 @@ def _host(text: str) -> str:
     if not is_host(bare):
         raise ValueError("must be a host name or an IP address, without sip: and port")
     return bare.lower()
+
+
+def _prefix(text: str) -> str:
+    if not _DIALLED.fullmatch(text):
+        raise ValueError("may hold digits, +, * and # only")
+    return text
 
 
 def _lower(value: object) -> object:
@@ -38,6 +48,7 @@ def _distinct(codecs: list[TrunkCodec]) -> list[TrunkCodec]:
 
 
 Host = Annotated[Text, AfterValidator(_host)]
+Prefix = Annotated[Text, Field(min_length=1, max_length=MAX_PREFIX), AfterValidator(_prefix)]
 Transport = Annotated[TrunkTransport, BeforeValidator(_lower)]
 Codecs = Annotated[list[TrunkCodec], Field(min_length=1), AfterValidator(_distinct)]
 
@@ -61,6 +72,7 @@ class TrunkChange(Input):
     calls_per_second: Annotated[Whole, Field(ge=0, le=MAX_CALLS)] | None = absent()
     caller_id_mode: CallerIdMode = absent()
     number_format: NumberFormat = absent()
+    dial_prefix: Prefix | None = absent()
     codecs: Codecs = absent()
     priority: Annotated[Whole, Field(ge=0, le=MAX_PRIORITY)] = absent()
     weight: Annotated[Whole, Field(ge=0, le=MAX_PRIORITY)] = absent()
@@ -103,6 +115,7 @@ class Trunk(Output):
     calls_per_second: int | None
     caller_id_mode: str
     number_format: str
+    dial_prefix: str | None
     codecs: list[str]
     priority: int
     weight: int

@@ -68,6 +68,7 @@ class Trunk:
     calls_per_second: int | None
     caller_id_mode: str
     number_format: str
+    dial_prefix: str | None
     codecs: Sequence[str]
     priority: int
     weight: int

@@ -223,6 +223,7 @@ trunks = Table(
     Column("calls_per_second", Integer),
     text_column("caller_id_mode", "from"),
     text_column("number_format", "e164"),
+    Column("dial_prefix", Text),
     Column(
         "codecs",
         ARRAY(Text),

@@ -163,6 +163,7 @@ CREATE TABLE trunks (
     calls_per_second integer,
     caller_id_mode text NOT NULL DEFAULT 'from',
     number_format text NOT NULL DEFAULT 'e164',
+    dial_prefix text,
     codecs text[] NOT NULL DEFAULT '{PCMU,PCMA}',
     priority integer NOT NULL DEFAULT 0,
     weight integer NOT NULL DEFAULT 1,
