@@ -49,7 +49,9 @@ class Fate:
     """What comes of an INVITE; None stands for ever."""
 
     ring_seconds: float | None
-    talk_seconds: float | None = None
+    talk_seconds: float | asyncio.Event | None = None
+    """Or what ends the talk."""
+
     is_busy: bool = False
 
 
@@ -82,7 +84,7 @@ class Answerers:
     async def _take_calls(self, phone: Phone) -> None:
         async with asyncio.TaskGroup() as calls:
             async for call in phone.incoming():
-                number = str(call.request.uri).removeprefix("sip:").partition("@")[0]
+                number = user_of(str(call.request.uri))
                 self.rung[number] += 1
                 leg = RungLeg(number, call.flow.remote.port, time.monotonic())
                 self.legs.append(leg)
@@ -126,6 +128,11 @@ class Answerers:
         call.accept(body, answer_offer=lambda offer: session.answer_offer(offer)[0])
 
 
+def user_of(uri: str) -> str:
+    """Give the user part of a URI, or of a name and address."""
+    return uri.partition("sip:")[2].partition("@")[0]
+
+
 def seeded(chance: random.Random) -> Callable[[str], Fate]:
     """Leave it to chance: most answer, and every other contact hangs up by itself."""
 
@@ -139,8 +146,10 @@ def seeded(chance: random.Random) -> Callable[[str], Fate]:
     return fate_of
 
 
-async def _lasts(seconds: float | None) -> None:
+async def _lasts(seconds: float | asyncio.Event | None) -> None:
     if seconds is None:
         await asyncio.Event().wait()
+    elif isinstance(seconds, asyncio.Event):
+        await seconds.wait()
     else:
         await asyncio.sleep(seconds)

@@ -18,6 +18,7 @@ from twoleg.store import EmbeddedServer, schema
 
 QUICK = {"fsync": "off", "full_page_writes": "off"}
 AGENT, CONTACT = "+41435550001", "+41445550001"
+SECOND_AGENT, SECOND_CONTACT = "+41435550002", "+41445550002"
 WAIT_SECONDS = 90
 
 
@@ -30,13 +31,13 @@ class Scene:
     http: httpx.AsyncClient
     users: list[int]
 
-    async def place(self) -> httpx.Response:
+    async def place(self, *, second: bool = False) -> httpx.Response:
         return await self.http.post(
             "/calls",
             json={
-                "user_id": self.users[0],
-                "user_phone_number": AGENT,
-                "contact_phone_number": CONTACT,
+                "user_id": self.users[second],
+                "user_phone_number": SECOND_AGENT if second else AGENT,
+                "contact_phone_number": SECOND_CONTACT if second else CONTACT,
                 "line_phone_number": LINE,
                 "screen": False,
             },
@@ -89,7 +90,7 @@ def scene(tmp_path):
                     base_url=f"http://{LOOPBACK}:{parts.http_port}/api/v1", timeout=20
                 ) as http,
             ):
-                token, users = await furnish(server.url, answerers.port, 1)
+                token, users = await furnish(server.url, answerers.port, 2)
                 http.headers["Authorization"] = f"Bearer {token}"
                 try:
                     await asyncio.gather(*[parts.parts[name].start() for name in started])

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import httpx
 import psycopg
-from chaos.answerers import AGENTS, CONTACTS, LOOPBACK, Answerers, RungLeg, seeded
+from chaos.answerers import AGENTS, CONTACTS, LOOPBACK, Answerers, seeded, user_of
 from chaos.service import Parts
 from chaos.verdict import faults_of
 from chaos.webhooks import Receiver
@@ -31,19 +31,23 @@ LINE = "+41425550100"
 HANG_UP_SECONDS = 15.0
 """Within so long after its engine was killed a leg that was up, or rang, is ended."""
 
-SETTLE_SECONDS = 0.5
-"""An INVITE is written with its leg's row soon after it left: what rings for less is not known."""
-
 END_SECONDS = 150.0
 SOON_BACK_SECONDS = 0.2
+DRAINED_SHARE = 0.25
+"""So many of the engines that are ended are told to stop, instead of being killed."""
 
 REQUEST_SECONDS = 10.0
+ASK_AGAIN_SECONDS = 0.5
+ASK_FOR_SECONDS = 120.0
 MAX_LOG = 3000
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How much happens in a run. `server_settings` are PostgreSQL's."""
+    """How much happens in a run: to each kill its share of the calls.
+
+    `server_settings` are PostgreSQL's.
+    """
 
     calls: int
     kills: int
@@ -66,7 +70,9 @@ class Tally:
     """What was done, and what came of it."""
 
     accepted: list[int] = field(default_factory=list)
-    refused: Counter[str] = field(default_factory=Counter)
+    asked_again: Counter[str] = field(default_factory=Counter)
+    """Why requests were sent again, each with the key of the first."""
+
     killed: Counter[str] = field(default_factory=Counter)
     late: list[str] = field(default_factory=list)
     """Legs of killed engines that were not ended in time."""
@@ -75,6 +81,9 @@ class Tally:
     """Seconds from an engine's death to the end of the last leg that it left."""
 
     left: int = 0
+    unknown: int = 0
+    """Legs that rang when their engine died, and were not in the database yet."""
+
     outcomes: Counter[str] = field(default_factory=Counter)
     deliveries: int = 0
     faults: list[str] = field(default_factory=list)
@@ -85,10 +94,11 @@ class Tally:
             [
                 *(f"fault: {fault}" for fault in self.faults),
                 f"accepted {len(self.accepted)} calls",
-                f"not_accepted {dict(self.refused)}",
+                f"asked_again {dict(self.asked_again)}",
                 f"killed {dict(self.killed)}",
                 f"outcomes {dict(self.outcomes)}",
                 f"left_by_killed_engines {self.left} legs",
+                f"not_yet_written {self.unknown} legs",
                 f"longest_until_hung_up {self.longest:.1f} s",
                 f"webhook_deliveries {self.deliveries} requests",
             ]
@@ -104,14 +114,25 @@ class Run:
     answerers: Answerers
     http: httpx.AsyncClient
     tally: Tally = field(default_factory=Tally)
+    kill_begins: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def place_all(self, users: Sequence[int]) -> None:
-        """Place the calls, each once; who is refused, or never hears, does not ask again."""
+        """Place the calls; who is refused, or never hears, asks again with the same key."""
+        plan = self.plan
         for number, user_id in enumerate(users):
+            async with self.kill_begins:
+                await self.kill_begins.wait_for(
+                    lambda number=number: number * plan.kills < (self._kills + 1) * plan.calls
+                )
             await self._place(number, user_id)
-            await asyncio.sleep(1 / self.plan.calls_per_second)
+            await asyncio.sleep(1 / plan.calls_per_second)
+
+    @property
+    def _kills(self) -> int:
+        return sum(self.tally.killed.values())
 
     async def _place(self, number: int, user_id: int) -> None:
+        key = {"Idempotency-Key": f"chaos-{number}"}
         body = {
             "user_id": user_id,
             "user_phone_number": f"{AGENTS}{5_550_000 + number}",
@@ -120,17 +141,24 @@ class Run:
             "screen": False,
             "max_seconds": 20,
         }
-        try:
-            reply = await self.http.post("/calls", json=body, timeout=REQUEST_SECONDS)
-        except httpx.TransportError as error:
-            self.tally.refused[type(error).__name__] += 1
-            return
-        if reply.status_code == httpx.codes.ACCEPTED:
-            self.tally.accepted.append(reply.json()["id"])
-            return
-        if reply.status_code == httpx.codes.SERVICE_UNAVAILABLE:
-            assert "Retry-After" in reply.headers
-        self.tally.refused[str(reply.status_code)] += 1
+        give_up = time.monotonic() + ASK_FOR_SECONDS
+        while time.monotonic() < give_up:
+            try:
+                reply = await self.http.post(
+                    "/calls", json=body, headers=key, timeout=REQUEST_SECONDS
+                )
+            except httpx.TransportError as error:
+                self.tally.asked_again[type(error).__name__] += 1
+            else:
+                if reply.status_code == httpx.codes.ACCEPTED:
+                    self.tally.accepted.append(reply.json()["id"])
+                    return
+                # Away, or the first request with the key is still being taken in.
+                assert reply.status_code in (409, 503), reply.text
+                assert reply.status_code == httpx.codes.CONFLICT or "Retry-After" in reply.headers
+                self.tally.asked_again[str(reply.status_code)] += 1
+            await asyncio.sleep(ASK_AGAIN_SECONDS)
+        self.tally.faults.append(f"request {number} was never accepted")
 
     async def kill_all(self, chance: random.Random) -> None:
         """Kill one after another; the next only once the one before is back, and caught up."""
@@ -140,7 +168,9 @@ class Run:
         chance.shuffle(order)
         for victim in order:
             await asyncio.sleep(chance.uniform(1.0, 4.0))
-            self.tally.killed[victim] += 1
+            async with self.kill_begins:
+                self.tally.killed[victim] += 1
+                self.kill_begins.notify_all()
             await self._kill(victim, chance)
 
     async def _kill(self, victim: str, chance: random.Random) -> None:
@@ -156,20 +186,27 @@ class Run:
             if victim.startswith("engine")
             else 1.0
         )
-        await part.kill()
         if victim.startswith("engine"):
+            await (part.stop() if chance.random() < DRAINED_SHARE else part.kill())
             port = self.parts.sip_ports[int(victim.split()[1]) - 1]
             watching = asyncio.create_task(self._watch(port, time.monotonic()))
             await asyncio.sleep(down)
             await part.start()
             await watching
         else:
+            await part.kill()
             await asyncio.sleep(down)
             await part.start()
 
     async def _watch(self, port: int, killed_at: float) -> None:
-        """See that what a killed engine left is ended in time."""
-        left = [leg for leg in self.answerers.legs if _is_left(leg, port, killed_at)]
+        """See that what a killed engine left is ended in time.
+
+        An INVITE is written soon after it left. What was not, nobody can take back.
+        """
+        written = await _written(self.parts.server.url)
+        legs = [leg for leg in self.answerers.legs if leg.engine_port == port and not leg.is_over]
+        left = [leg for leg in legs if leg.is_known and leg.number in written]
+        self.tally.unknown += sum(leg.number not in written for leg in legs)
         self.tally.left += len(left)
         ending = [asyncio.create_task(leg.over.wait()) for leg in left]
         if ending:
@@ -188,10 +225,15 @@ class Run:
         self.tally.longest = max([self.tally.longest, *ends])
 
 
-def _is_left(leg: RungLeg, port: int, killed_at: float) -> bool:
-    if leg.engine_port != port or leg.is_over:
-        return False
-    return leg.is_known and (leg.up_at is not None or leg.rang_at < killed_at - SETTLE_SECONDS)
+async def _written(url: str) -> set[str]:
+    """Give the numbers of the legs that an engine can end for another."""
+    known = (
+        "SELECT to_uri FROM legs WHERE invite IS NOT NULL OR dialog IS NOT NULL"
+        " UNION ALL SELECT coalesce(invite->>'uri', dialog->>'remote_uri') FROM lost_legs"
+    )
+    async with await psycopg.AsyncConnection.connect(url) as connection:
+        cursor = await connection.execute(known)
+        return {user_of(row[0]) for row in await cursor.fetchall()}
 
 
 async def run(plan: Plan, directory: Path) -> Tally:
@@ -228,7 +270,7 @@ async def _run_on(plan: Plan, directory: Path, server: EmbeddedServer) -> Tally:
                     group.create_task(running.kill_all(random.Random(plan.seed)))
                 tally = running.tally
                 await _all_ended(server.url, receiver)
-                tally.faults = [*tally.late, *parts.fallen()] + await faults_of(
+                tally.faults += [*tally.late, *parts.fallen()] + await faults_of(
                     server.url, tally.accepted, answerers, receiver
                 )
                 tally.outcomes = await _outcomes(server.url)

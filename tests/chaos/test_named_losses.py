@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+from datetime import UTC, datetime
 
 import psycopg
 import pytest
-from chaos.answerers import AGENTS, Fate
-from chaos.conftest import AGENT, CONTACT
+from chaos.answerers import Fate
+from chaos.conftest import AGENT, CONTACT, SECOND_CONTACT
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(300)]
 
@@ -53,20 +54,30 @@ async def test_an_engine_that_dies_between_claim_and_mark_leaves_a_call_to_be_pl
 
 
 async def test_calls_talk_on_while_the_database_is_away_and_are_written_afterwards(scene) -> None:
-    def fate_of(number: str) -> Fate:
-        return Fate(0.1, None if number.startswith(AGENTS) else TALK_SECONDS)
+    hang_up = asyncio.Event()
+    talk = {CONTACT: TALK_SECONDS, SECOND_CONTACT: hang_up}
 
-    async with scene(fate_of, "api", "engine 1", "engine 2") as it:
+    async with scene(
+        lambda number: Fate(0.1, talk.get(number)), "api", "engine 1", "engine 2"
+    ) as it:
         call = (await it.place()).json()["id"]
-        await it.when(lambda: it.up() == 2, "two legs that are up")
+        second = (await it.place(second=True)).json()["id"]
+        await it.when(lambda: it.up() == 4, "four legs that are up")
 
         await it.parts.kill_database()
         refused = await it.place()
         assert refused.status_code == 503
         assert int(refused.headers["Retry-After"]) > 0
+        hang_up.set()
+        await it.when(lambda: it.up() == 2, "the end of one of the calls")
         await asyncio.sleep(AWAY_SECONDS)
         assert it.up() == 2
         await it.parts.revive_database()
+        # It ended while nothing could be written, and not when that was.
+        record = await it.ended(second)
+        assert (record["outcome"], record["ended_by"]) == ("connected", "contact")
+        ended_at = datetime.fromisoformat(record["ended_at"])
+        assert (datetime.now(UTC) - ended_at).total_seconds() > AWAY_SECONDS
 
         # By the end each engine has had the time to take the other for dead.
         record = await it.ended(call)
@@ -80,4 +91,5 @@ async def test_calls_talk_on_while_the_database_is_away_and_are_written_afterwar
             "call.bridged",
             "call.ended",
         ]
-        assert it.answerers.rung == {AGENT: 1, CONTACT: 1}
+        assert set(it.answerers.rung.values()) == {1}
+        assert len(it.answerers.rung) == 4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import psycopg
@@ -41,6 +42,10 @@ async def faults_of(
         ids = [row[0] for row in await rows("SELECT id FROM calls")]
         missing = set(accepted) - set(ids)
         faults += [f"call {call} was accepted and is not there" for call in missing]
+        # Each request was sent until it was accepted, under one key.
+        faults += [f"call {call} is there for no request" for call in set(ids) - set(accepted)]
+        told = Counter(accepted).items()
+        faults += [f"call {call} is there for {n} requests" for call, n in told if n > 1]
         faults += [f"call {call} has not ended: {status}" for call, status in await rows(_OPEN)]
         faults += [f"events of call {row[0]} have a gap: {row[1:]}" for row in await rows(_GAPS)]
         faults += [f"call {call} ended {times} times" for call, times in await rows(_ENDS)]
