@@ -123,7 +123,7 @@ def test_an_answer_without_ack_is_repeated_for_64_t1_and_then_ended_by_bye(netwo
     network.run(until=33)
     far.reply(far.requests("BYE")[0], 200)
     network.run()
-    assert callee.told[-1] == Ended(leg, by_remote=True, status=408)
+    assert callee.told[-1] == Ended(leg, by_remote=True, status=408, vanished=True)
     assert callee.agent.is_idle
 
 
