@@ -15,6 +15,13 @@ from twoleg.reminders.appointments import create_appointment, find_appointment
 from twoleg.reminders.plans import create_plan
 from twoleg.reminders.serving import do_everything
 
+_TIMES = {
+    "appointments": ("starts_at", "wall_starts_at", "created_at"),
+    "reminders": ("starts_at", "due_at", "planned_for"),
+    "reminder_attempts": ("starts_at", "placed_at"),
+    "calls": ("created_at", "ended_at"),
+}
+
 
 class Practice:
     """An account whose reminders a test looks after by hand, one tick at a time."""
@@ -38,6 +45,7 @@ class Practice:
             "moments": [{"minutes_before": 120}],
             "text": "Hello",
             "is_default": True,
+            "quiet_hours": None,
         }
         async with self.database.connection() as connection:
             return await create_plan(connection, self.account_id, given | fields)
@@ -69,6 +77,24 @@ class Practice:
         ]
         return found["state"], found["attempts"], found["reason"]
 
+    async def due_in(self, appointment, moment=0):
+        """How long the next call of a reminder waits, after what was done last in the database."""
+        [(wait,)] = await self.execute(
+            """SELECT date_trunc('minute', due_at - (
+                 SELECT greatest(max(k.ended_at), max(t.placed_at)) FROM reminder_attempts t
+                   JOIN calls k ON k.id = t.call_id) + interval '10 seconds')
+               FROM reminders WHERE appointment_id = %s AND moment = %s""",
+            appointment.id,
+            moment,
+        )
+        return wait
+
+    async def line(self, phone_number):
+        """Make another line on the same trunk."""
+        fields = {"phone_number": phone_number, "country": "US", "trunk_ids": [self.trunk_id]}
+        async with self.database.connection() as connection:
+            return (await create_line(connection, self.account_id, fields)).id
+
     async def make_due(self, *appointments):
         """Let the time come for reminders that are planned: those of all appointments, or some."""
         ids = [each.id for each in appointments]
@@ -78,6 +104,16 @@ class Practice:
             not ids,
             ids,
         )
+
+    async def pass_time(self, **passed):
+        """Move the clock on: everything that has a time was, or is to be, so much earlier."""
+        passed = timedelta(**passed)
+        async with self.database.connection() as connection:
+            # Nothing was changed, and nothing is to be planned anew.
+            await connection.execute("SET LOCAL session_replication_role = replica")
+            for table, columns in _TIMES.items():
+                moved = ", ".join(f"{column} = {column} - %(passed)s" for column in columns)
+                await connection.execute(f"UPDATE {table} SET {moved}", {"passed": passed})
 
     async def tick(self):
         """Do what the worker does every second."""
@@ -102,10 +138,12 @@ class Practice:
         async with self.database.connection() as connection:
             await apply_answer(connection, call_id, answer)
 
-    async def end(self, call_id, outcome):
+    async def end(self, call_id, outcome, failure=None):
         await self.execute(
-            """UPDATE calls SET status = 'ended', ended_at = now(), outcome = %s WHERE id = %s""",
+            """UPDATE calls SET status = 'ended', ended_at = now(), outcome = %s, failure = %s
+               WHERE id = %s""",
             outcome,
+            failure,
             call_id,
         )
 

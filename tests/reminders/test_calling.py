@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from twoleg.calls.dial_check import StoredDialCheck
 from twoleg.calls.outcomes import Outcome
 from twoleg.reminders.answers import Answer
 from twoleg.reminders.serving import do_everything
@@ -66,6 +67,30 @@ class TestDue:
             assert len(await practice.calls()) == called
             await practice.let_a_second_pass()
 
+    async def test_the_trunks_rate_is_shared_too(self, practice):
+        await practice.plan()
+        await practice.execute("UPDATE trunks SET calls_per_second = 4")
+        for _ in range(6):
+            await practice.appointment()
+        await practice.make_due()
+        for called in (2, 4, 6):
+            for _ in range(2):
+                await practice.tick()
+            assert len(await practice.calls()) == called
+            await practice.let_a_second_pass()
+
+    async def test_lines_of_one_trunk_share_its_half(self, practice):
+        second = await practice.line("+18552562002")
+        plans = [await practice.plan(), await practice.plan(line_id=second)]
+        await practice.execute("UPDATE trunks SET max_calls = 4")
+        for hours in (3, 4, 5):
+            for plan in plans:
+                await practice.appointment(hours=hours, reminder_plan_id=plan.id)
+        await practice.make_due()
+        for _ in range(2):
+            await practice.tick()
+            assert len(await practice.calls()) == 2
+
     async def test_one_contact_has_one_reminder_call_at_a_time(self, practice):
         await practice.plan()
         contact_id = await practice.contact()
@@ -94,6 +119,26 @@ class TestDue:
         await practice.tick()
         assert await practice.calls() == []
         assert await practice.reminder(second) == ("dropped", 0, "too_many_calls")
+
+    async def test_a_day_that_is_full_is_over_a_day_after_its_first_call(self, practice):
+        await practice.plan(max_calls_per_day=2)
+        contact_id = await practice.contact()
+        for hours in (30, 31):
+            await practice.appointment(contact_id, hours=hours)
+            await practice.make_due()
+            await practice.tick()
+            [(call_id, _)] = await practice.calls()
+            await practice.answer(call_id, Answer.HEARD)
+            await practice.end(call_id, Outcome.CONNECTED)
+        await practice.execute(
+            """UPDATE reminder_attempts SET placed_at = placed_at - interval '20 hours'
+               WHERE call_id = (SELECT min(call_id) FROM reminder_attempts)"""
+        )
+        third = await practice.appointment(contact_id, hours=32)
+        await practice.make_due(third)
+        await practice.tick()
+        assert await practice.calls() == []
+        assert await practice.due_in(third) == timedelta(hours=4)
 
     async def test_nobody_is_called_once_the_appointment_begins(self, practice):
         await practice.plan()
@@ -127,6 +172,93 @@ class TestDue:
         await practice.tick()
         assert await practice.calls() == []
         assert await practice.reminder(visit) == ("dropped", 0, "opted_out")
+
+    async def test_nor_is_anybody_at_a_number_whose_other_contact_has_opted_out(self, practice):
+        await practice.plan()
+        visit = await practice.appointment()
+        await practice.execute(
+            """WITH k AS (INSERT INTO contacts (account_id, phone_number, opted_out)
+                 SELECT account_id, phone_number, true FROM contacts
+                 RETURNING id, account_id, phone_number)
+               INSERT INTO contact_phone_numbers (contact_id, account_id, phone_number)
+               SELECT id, account_id, phone_number FROM k"""
+        )
+        await practice.make_due()
+        await practice.tick()
+        assert await practice.calls() == []
+        assert await practice.reminder(visit) == ("dropped", 0, "opted_out")
+
+
+class TestPlannedAnew:
+    """What changes after a reminder's time has come neither loses nor repeats it."""
+
+    EDIT = "UPDATE appointments SET notes = 'bring the papers', to_be_planned = true"
+
+    @pytest.fixture
+    async def missed(self, practice):
+        """An appointment whose contact was busy when its time came."""
+        await practice.plan(retry_busy_minutes=10)
+        visit = await practice.appointment(hours=30)
+        await practice.pass_time(hours=28, seconds=1)
+        await practice.tick()
+        [(call_id, _)] = await practice.calls()
+        await practice.end(call_id, Outcome.CONTACT_BUSY)
+        await practice.tick()
+        return visit
+
+    async def test_the_next_try_stays_when_it_was(self, practice, missed):
+        await practice.execute(self.EDIT)
+        await practice.tick()
+        assert await practice.reminder(missed) == ("planned", 1, None)
+        assert await practice.due_in(missed) == timedelta(minutes=10)
+
+    async def test_the_next_try_waits_for_hours_that_are_quiet_by_now(self, practice, missed):
+        await practice.execute(
+            """UPDATE reminder_plans SET quiet_hours = jsonb_build_object(
+                 'start', to_char(now() AT TIME ZONE 'UTC' - interval '1 hour', 'HH24:MI'),
+                 'end', to_char(now() AT TIME ZONE 'UTC' + interval '1 hour', 'HH24:MI'))"""
+        )
+        await practice.tick()
+        assert await practice.reminder(missed) == ("planned", 1, None)
+        assert timedelta(minutes=50) < await practice.due_in(missed) < timedelta(minutes=70)
+
+    async def test_one_that_was_put_off_stays_so(self, practice):
+        await practice.plan()
+        contact_id = await practice.contact()
+        await practice.appointment(contact_id, hours=4)
+        later = await practice.appointment(contact_id, hours=4.01)
+        await practice.pass_time(hours=2.1)
+        await practice.tick()
+        assert len(await practice.calls()) == 1
+        await practice.execute(self.EDIT)
+        await practice.tick()
+        assert await practice.reminder(later) == ("planned", 0, None)
+        assert await practice.due_in(later) == timedelta(minutes=2)
+
+    async def test_a_time_that_the_plan_moves_into_the_past_is_none(self, practice, missed):
+        visit = await practice.appointment(hours=30)
+        await practice.execute("UPDATE reminder_plans SET moments = '[{\"minutes_before\": 2000}]'")
+        await practice.tick()
+        assert await practice.reminder(visit) == ("dropped", 0, "made_too_late")
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            "UPDATE reminder_plans SET active = false",
+            "UPDATE reminder_plans SET deleted_at = now()",
+            "UPDATE appointments SET reminder_plan_id = NULL, to_be_planned = true",
+        ],
+    )
+    async def test_without_its_plan_there_is_no_next_try(self, practice, change):
+        await practice.plan()
+        visit = await practice.appointment()
+        await practice.make_due()
+        await practice.tick()
+        [(call_id, _)] = await practice.calls()
+        await practice.execute(change)
+        await practice.end(call_id, Outcome.CONTACT_BUSY)
+        await practice.tick()
+        assert await practice.reminder(visit) == ("done", 1, "plan_changed")
 
 
 class TestAfterTheCall:
@@ -179,9 +311,17 @@ class TestAfterTheCall:
     async def test_an_opt_out_holds_for_the_contact(self, practice, called):
         visit, call_id = called
         other = await practice.appointment(visit.contact_id, hours=50)
+        [(queued,)] = await practice.execute(
+            """INSERT INTO calls (account_id, source, contact_id, line_id, contact_phone_number,
+                 line_phone_number, sequence)
+               SELECT account_id, 'api', contact_id, line_id, contact_phone_number,
+                 line_phone_number, 1 FROM calls RETURNING id"""
+        )
         await practice.answer(call_id, Answer.OPTED_OUT)
         [(opted_out,)] = await practice.execute("SELECT opted_out FROM contacts")
         assert opted_out
+        objection = await StoredDialCheck(queued, practice.database).objection(None)
+        assert objection.startswith("contact_opted_out: "), "an agent's call that waits, too"
         await practice.tick()
         assert await practice.reminder(other) == ("dropped", 0, "opted_out")
 
@@ -234,6 +374,67 @@ class TestAfterTheCall:
             await practice.tick()
             await practice.make_due()
         assert (await practice.read(visit)).status == "unreachable"
+
+    @pytest.mark.parametrize("outcome", [Outcome.BLOCKED, Outcome.EXPIRED])
+    async def test_a_call_that_rang_nobody_is_no_try_and_comes_again_soon(
+        self, practice, called, outcome
+    ):
+        visit, call_id = called
+        await practice.end(call_id, outcome)
+        await practice.tick()
+        assert await practice.reminder(visit) == ("planned", 0, None)
+        assert await practice.due_in(visit) == timedelta(minutes=10)
+        await practice.execute("UPDATE reminder_plans SET max_calls_per_day = 1")
+        await practice.make_due(visit)
+        await practice.tick()
+        assert await practice.reminder(visit) == ("calling", 1, None)
+
+    async def test_a_country_that_is_not_allowed_any_more_is_not_tried_again(
+        self, practice, called
+    ):
+        visit, call_id = called
+        await practice.end(call_id, Outcome.BLOCKED, "destination_not_allowed: not any more")
+        await practice.tick()
+        assert await practice.reminder(visit) == ("done", 0, "attempts_used_up")
+
+    async def test_who_may_not_be_called_any_more_after_tries_in_vain_is_unreachable(
+        self, practice, called
+    ):
+        visit, call_id = called
+        for _ in range(2):
+            [(call_id, _)] = await practice.calls()
+            await practice.end(call_id, Outcome.CONTACT_NO_ANSWER)
+            await practice.tick()
+            await practice.execute("UPDATE reminders SET due_at = now() WHERE attempts = 1")
+            await practice.tick()
+        await practice.execute("UPDATE reminder_plans SET max_calls_per_30_days = 2")
+        await practice.make_due()
+        await practice.tick()
+        assert await practice.reminder(visit, moment=1) == ("dropped", 0, "too_many_calls")
+        told = await practice.read(visit)
+        assert (told.status, told.status_call_id) == ("unreachable", call_id)
+
+    @pytest.mark.parametrize(
+        ("answer", "status"),
+        [
+            (Answer.CONFIRMED, "scheduled"),
+            (Answer.CANCELLED, "scheduled"),
+            (Answer.CALLBACK_REQUESTED, "callback_requested"),
+            (Answer.OPTED_OUT, "opted_out"),
+        ],
+    )
+    async def test_what_is_said_to_a_time_that_has_moved_meanwhile_is_not_said_to_the_new_one(
+        self, practice, called, answer, status
+    ):
+        visit, call_id = called
+        await practice.execute(
+            """UPDATE appointments SET starts_at = starts_at + interval '1 day',
+               wall_starts_at = wall_starts_at + interval '1 day', to_be_planned = true"""
+        )
+        await practice.answer(call_id, answer)
+        await practice.end(call_id, Outcome.CONNECTED)
+        await practice.tick()
+        assert (await practice.read(visit)).status == status
 
     async def test_one_that_moved_meanwhile_is_reminded_of_anew(self, practice, called):
         visit, call_id = called

@@ -40,7 +40,8 @@ STATUS_AFTER: Final = {
     Answer.MESSAGE_LEFT: AppointmentStatus.REMINDED,
 }
 
-# An answer is not undone by a weaker one, nor by hearing another reminder afterwards.
+# An answer is not undone by a weaker one, nor by hearing another reminder afterwards. Of an
+# appointment that was moved during the call only what holds at any time is taken.
 _APPLY: Final = """
 WITH attempt AS (
   UPDATE reminder_attempts SET answer = %(answer)s WHERE call_id = %(call)s
@@ -51,6 +52,7 @@ WITH attempt AS (
   FROM attempt t JOIN reminders r ON r.id = t.reminder_id
   WHERE a.id = r.appointment_id AND a.status <> %(status)s
     AND (%(status)s <> 'reminded' OR a.status IN ('scheduled', 'unreachable'))
+    AND (a.starts_at = r.starts_at OR %(status)s IN ('callback_requested', 'opted_out'))
 ), consent AS (
   UPDATE contacts c SET opted_out = true FROM attempt t
   WHERE c.id = t.contact_id AND %(answer)s = 'opted_out'

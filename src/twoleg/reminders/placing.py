@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 from twoleg.calls.admission_queries import CALLS_CHANNEL
 from twoleg.directory.contact_zone import contact_zone
 from twoleg.reminders.contact_hours import hours_of
+from twoleg.reminders.retries import RANG_NOBODY
 from twoleg.reminders.timing import LEAD, Dropped
 from twoleg.store.database import Connection
 
@@ -34,7 +35,8 @@ _ONE_DAY: Final = timedelta(days=1)
 _LOCK: Final = "SELECT pg_try_advisory_xact_lock(hashtext('twoleg.reminders.placing'))"
 
 # How much room is left, by account and by line; a line with a trunk that has no limit has none.
-# Of each line only as many are looked at as could be called: ten thousand may be due.
+# Lines that share trunks share their room: those with the same first trunk take turns in it. Of
+# each line only as many are looked at as could be called: ten thousand may be due.
 _DUE: Final = """
 WITH live AS MATERIALIZED (
   SELECT account_id, line_id, count(*) AS calls FROM calls
@@ -52,34 +54,55 @@ WITH live AS MATERIALIZED (
     ceil(%(share)s * a.max_calls)
       - coalesce((SELECT sum(l.calls) FROM live l WHERE l.account_id = a.id), 0)) AS room
   FROM accounts a WHERE a.id IN (SELECT account_id FROM due_lines)
+), recent AS MATERIALIZED (
+  SELECT c.line_id, count(*) AS calls
+  FROM reminder_attempts t JOIN calls c ON c.id = t.call_id
+  WHERE t.account_id IN (SELECT account_id FROM due_lines)
+    AND t.placed_at > now() - make_interval(secs => %(rate_seconds)s) GROUP BY c.line_id
 ), line_room AS MATERIALIZED (
-  SELECT d.line_id, (
-    SELECT CASE WHEN count(*) = count(t.max_calls) THEN ceil(%(share)s * sum(t.max_calls)) END
+  SELECT d.line_id, x.first_trunk_id, least(
+    x.calls - coalesce((SELECT sum(l.calls) FROM live l WHERE l.line_id = ANY(x.lines)), 0),
+    x.rate - coalesce((SELECT sum(l.calls) FROM recent l WHERE l.line_id = ANY(x.lines)), 0)
+  ) AS room
+  FROM due_lines d, LATERAL (
+    SELECT min(t.id) AS first_trunk_id,
+      CASE WHEN count(*) = count(t.max_calls) THEN ceil(%(share)s * sum(t.max_calls)) END AS calls,
+      CASE WHEN count(*) = count(t.calls_per_second)
+        THEN ceil(%(share)s * sum(t.calls_per_second)) END AS rate,
+      ARRAY(SELECT DISTINCT s.line_id FROM line_trunks m JOIN line_trunks s USING (trunk_id)
+        WHERE m.line_id = d.line_id) AS lines
     FROM line_trunks lt JOIN trunks t ON t.id = lt.trunk_id
-    WHERE lt.line_id = d.line_id AND t.deleted_at IS NULL)
-    - coalesce((SELECT sum(l.calls) FROM live l WHERE l.line_id = d.line_id), 0) AS room
-  FROM due_lines d
+    WHERE lt.line_id = d.line_id AND t.deleted_at IS NULL
+  ) x
 ), nearest AS (
-  SELECT r.id, r.starts_at, a.room,
-    row_number() OVER (PARTITION BY d.account_id ORDER BY r.starts_at, r.id) AS turn
+  SELECT r.id, r.starts_at, a.room, l.room AS line_room,
+    row_number() OVER (PARTITION BY d.account_id ORDER BY r.starts_at, r.id) AS turn,
+    row_number() OVER (PARTITION BY l.first_trunk_id ORDER BY r.starts_at, r.id) AS line_turn
   FROM due_lines d JOIN account_room a USING (account_id) JOIN line_room l USING (line_id),
     LATERAL (
       SELECT id, starts_at FROM reminders
       WHERE line_id = d.line_id AND state = 'planned' AND due_at <= now()
-      ORDER BY starts_at, id LIMIT greatest(0, least(a.room, coalesce(l.room, a.room)))::bigint
+      ORDER BY starts_at, id LIMIT greatest(0, least(a.room, l.room))::bigint
     ) r
 ), chosen AS MATERIALIZED (
-  SELECT id FROM nearest WHERE turn <= room ORDER BY starts_at, id LIMIT %(limit)s
+  SELECT id FROM nearest WHERE turn <= room AND line_turn <= coalesce(line_room, line_turn)
+  ORDER BY starts_at, id LIMIT %(limit)s
 )
 SELECT r.id, r.account_id, r.attempts, r.starts_at, r.line_id, p.id,
-  coalesce(p.moments -> r.moment::int, '{}'), c.id, c.phone_number, c.opted_out,
+  coalesce(p.moments -> r.moment::int, '{}'), c.id, c.phone_number,
+  c.opted_out OR EXISTS (
+    SELECT FROM contact_phone_numbers s JOIN contacts k ON k.id = s.contact_id
+    WHERE s.account_id = c.account_id AND s.phone_number = c.phone_number
+      AND k.deleted_at IS NULL AND k.opted_out),
   c.time_zone, a.time_zone, coalesce(p.quiet_hours, o.quiet_hours), p.weekdays, p.skip_holidays,
-  p.max_calls_per_day, p.max_calls_per_30_days, p.ring_group_id, p.ring_seconds, n.phone_number,
-  now(),
-  (SELECT count(*) FROM reminder_attempts t WHERE t.contact_id = c.id
-     AND t.placed_at > now() - interval '1 day'),
-  (SELECT count(*) FROM reminder_attempts t WHERE t.contact_id = c.id
-     AND t.placed_at > now() - interval '30 days'),
+  p.max_calls_per_30_days, p.ring_group_id, p.ring_seconds, n.phone_number, now(),
+  (SELECT t.placed_at FROM reminder_attempts t JOIN calls k ON k.id = t.call_id
+   WHERE t.contact_id = c.id AND t.placed_at > now() - interval '1 day'
+     AND k.outcome = ANY(%(rang_nobody)s) IS NOT TRUE
+   ORDER BY t.placed_at DESC OFFSET p.max_calls_per_day - 1 LIMIT 1),
+  (SELECT count(*) FROM reminder_attempts t JOIN calls k ON k.id = t.call_id
+   WHERE t.contact_id = c.id AND t.placed_at > now() - interval '30 days'
+     AND k.outcome = ANY(%(rang_nobody)s) IS NOT TRUE),
   EXISTS (SELECT FROM reminder_attempts t JOIN calls k ON k.id = t.call_id
      WHERE t.contact_id = c.id AND k.ended_at IS NULL)
 FROM chosen JOIN reminders r USING (id) JOIN appointments a ON a.id = r.appointment_id
@@ -89,10 +112,23 @@ WHERE NOT a.to_be_planned
 ORDER BY r.starts_at, r.id FOR NO KEY UPDATE OF r SKIP LOCKED
 """
 
+# The last reminder of an appointment whose others were called in vain: nobody will be told of it.
 _PUT_OFF: Final = """
-UPDATE reminders r SET due_at = x.due_at, state = coalesce(x.state, r.state), reason = x.reason
-FROM jsonb_to_recordset(%s::jsonb) AS x(id bigint, due_at timestamptz, state text, reason text)
-WHERE r.id = x.id
+WITH put_off AS (
+  UPDATE reminders r SET due_at = x.due_at, state = coalesce(x.state, r.state), reason = x.reason
+  FROM jsonb_to_recordset(%s::jsonb) AS x(id bigint, due_at timestamptz, state text, reason text)
+  WHERE r.id = x.id RETURNING r.id, r.appointment_id, r.state
+)
+UPDATE appointments a SET status = 'unreachable', status_at = now(), status_call_id = (
+  SELECT max(t.call_id) FROM reminder_attempts t JOIN reminders r ON r.id = t.reminder_id
+  WHERE r.appointment_id = a.id AND r.starts_at = a.starts_at)
+WHERE a.status = 'scheduled' AND a.id IN (
+    SELECT appointment_id FROM put_off WHERE state = 'dropped')
+  AND NOT EXISTS (SELECT FROM reminders r WHERE r.appointment_id = a.id
+    AND r.state IN ('planned', 'calling') AND r.id NOT IN (
+      SELECT id FROM put_off WHERE state = 'dropped'))
+  AND EXISTS (SELECT FROM reminders r WHERE r.appointment_id = a.id
+    AND r.starts_at = a.starts_at AND r.attempts > 0)
 """
 
 # Everything in one statement: a reminder is called if, and only if, its call is there.
@@ -145,13 +181,14 @@ class _Due(NamedTuple):
     quiet_hours: dict[str, str] | None
     weekdays: list[int]
     skip_holidays: bool
-    max_calls_per_day: int
     max_calls_per_30_days: int
     ring_group_id: int | None
     ring_seconds: int
     line_phone_number: str
     now: datetime
-    calls_of_a_day: int
+    day_full_since: datetime | None
+    """The first of as many calls within a day as there may be."""
+
     calls_of_30_days: int
     is_called: bool
 
@@ -164,7 +201,12 @@ async def place_due(connection: Connection) -> int:
     cursor = await connection.execute(_LOCK)
     if await cursor.fetchone() != (True,):
         return 0
-    parameters = {"share": SHARE, "rate_seconds": RATE_SECONDS, "limit": AT_ONCE}
+    parameters = {
+        "share": SHARE,
+        "rate_seconds": RATE_SECONDS,
+        "limit": AT_ONCE,
+        "rang_nobody": list(RANG_NOBODY),
+    }
     cursor = await connection.execute(_DUE, parameters)
     due = [_Due(*row) for row in await cursor.fetchall()]
     now: list[_Due] = []
@@ -194,8 +236,8 @@ def _when(reminder: _Due, *, also_now: bool) -> datetime | Dropped | None:
     if reminder.calls_of_30_days >= reminder.max_calls_per_30_days:
         return Dropped.TOO_MANY_CALLS
     wanted = now
-    if reminder.calls_of_a_day >= reminder.max_calls_per_day:
-        wanted = now + _ONE_DAY
+    if reminder.day_full_since is not None:
+        wanted = reminder.day_full_since + _ONE_DAY
     elif reminder.is_called or also_now:
         wanted = now + CONTACT_BUSY
     hours = hours_of(

@@ -14,7 +14,7 @@ from twoleg.directory.wall_clock import zone_of
 from twoleg.reminders.calling_hours import CallingHours
 from twoleg.reminders.contact_hours import hours_of
 from twoleg.reminders.plans.values import moment_from_json
-from twoleg.reminders.timing import Dropped, Moment, due_at
+from twoleg.reminders.timing import LEAD, Dropped, Moment, due_at
 from twoleg.store.database import Connection
 
 BATCH: Final = 500
@@ -28,8 +28,10 @@ SELECT a.id, a.account_id, a.starts_at, a.time_zone, a.created_at, a.status,
   c.time_zone, c.phone_number, p.line_id,
   CASE WHEN p.active AND p.deleted_at IS NULL THEN p.moments ELSE '[]' END,
   coalesce(p.quiet_hours, o.quiet_hours), p.weekdays, p.skip_holidays, now(),
-  (SELECT coalesce(jsonb_object_agg(r.moment, r.due_at), '{}') FROM reminders r
-   WHERE r.appointment_id = a.id AND r.state = 'planned')
+  (SELECT coalesce(jsonb_object_agg(r.moment,
+     jsonb_build_array(r.due_at, r.planned_for, r.attempts > 0)), '{}')
+   FROM reminders r
+   WHERE r.appointment_id = a.id AND r.state = 'planned' AND r.starts_at = a.starts_at)
 FROM appointments a JOIN contacts c ON c.id = a.contact_id JOIN accounts o ON o.id = a.account_id
   LEFT JOIN reminder_plans p ON p.id = a.reminder_plan_id
 WHERE a.id = ANY(%s)
@@ -40,14 +42,17 @@ _STORE: Final = """
 WITH wanted AS MATERIALIZED (
   SELECT * FROM jsonb_to_recordset(%(reminders)s::jsonb) AS x(
     account_id bigint, appointment_id bigint, moment smallint, line_id bigint, state text,
-    due_at timestamptz, starts_at timestamptz, reason text, time_zone text)
+    due_at timestamptz, planned_for timestamptz, starts_at timestamptz, reason text,
+    time_zone text)
 ), planned AS (
   INSERT INTO reminders AS r (account_id, appointment_id, moment, line_id, state, due_at,
-    starts_at, reason, time_zone)
-  SELECT account_id, appointment_id, moment, line_id, state, due_at, starts_at, reason, time_zone
+    planned_for, starts_at, reason, time_zone)
+  SELECT account_id, appointment_id, moment, line_id, state, due_at, planned_for, starts_at,
+    reason, time_zone
   FROM wanted
   ON CONFLICT (appointment_id, moment) DO UPDATE SET line_id = excluded.line_id,
-    state = excluded.state, due_at = excluded.due_at, starts_at = excluded.starts_at,
+    state = excluded.state, due_at = excluded.due_at, planned_for = excluded.planned_for,
+    starts_at = excluded.starts_at,
     reason = excluded.reason, spoken = false, time_zone = excluded.time_zone,
     attempts = CASE WHEN r.starts_at = excluded.starts_at THEN r.attempts ELSE 0 END
   WHERE r.state = 'planned' OR (r.state = 'dropped' AND r.attempts = 0)
@@ -86,13 +91,33 @@ class _Loaded(NamedTuple):
     weekdays: list[int] | None
     skip_holidays: bool | None
     now: datetime
-    planned: dict[str, str]
+    planned: dict[str, tuple[str, str | None, bool]]
+
+    def standing(self, moment: int) -> _Standing | None:
+        """Return how the reminder of a moment is planned now; None: it is not."""
+        found = self.planned.get(str(moment))
+        if found is None:
+            return None
+        due, planned_for, was_called = found
+        return _Standing(
+            due=datetime.fromisoformat(due),
+            planned_for=None if planned_for is None else datetime.fromisoformat(planned_for),
+            was_called=was_called,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    due: datetime
+    planned_for: datetime | None
+    was_called: bool
 
 
 @dataclass(frozen=True, slots=True)
 class _Planned:
     moment: int
     due: datetime | Dropped
+    planned_for: datetime | None = None
 
 
 async def plan_appointments(connection: Connection, ids: Sequence[int]) -> None:
@@ -122,10 +147,7 @@ def _plan(appointment: _Loaded) -> list[_Planned]:
     if dropped is not None:
         return [_Planned(index, dropped) for index in range(len(moments))]
     hours = _hours(appointment)
-    return [
-        _Planned(index, _due(appointment, moment, hours, appointment.planned.get(str(index))))
-        for index, moment in enumerate(moments)
-    ]
+    return [_due(appointment, index, moment, hours) for index, moment in enumerate(moments)]
 
 
 def _dropped(appointment: _Loaded) -> Dropped | None:
@@ -136,10 +158,12 @@ def _dropped(appointment: _Loaded) -> Dropped | None:
     return Dropped.ANSWERED if appointment.answered else None
 
 
-def _due(
-    appointment: _Loaded, moment: Moment, hours: CallingHours, planned: str | None
-) -> datetime | Dropped:
-    """Say when a reminder is due; one that is due already, and as it was, stays so."""
+def _due(appointment: _Loaded, index: int, moment: Moment, hours: CallingHours) -> _Planned:
+    """Say when a reminder is due.
+
+    One whose time has come, and is as it was, stays due, or put off to when it was; and so does the
+    next try of one that was called already.
+    """
     zone = zone_of(appointment.time_zone)
     starts_at = appointment.starts_at
 
@@ -147,11 +171,16 @@ def _due(
         return due_at(moment, starts_at=starts_at, zone=zone, hours=hours, known_since=known_since)
 
     at = due(appointment.created_at)
-    if isinstance(at, Dropped) or at >= appointment.now:
-        return at
-    if planned is not None and datetime.fromisoformat(planned) == at:
-        return at
-    return due(appointment.now)
+    if not isinstance(at, Dropped) and at >= appointment.now:
+        return _Planned(index, at, at)
+    standing = appointment.standing(index)
+    if standing is not None and (standing.was_called or standing.planned_for == at):
+        later = hours.next_allowed(standing.due)
+        if later is None or later > starts_at - LEAD:
+            return _Planned(index, Dropped.NO_TIME_ALLOWED)
+        return _Planned(index, later, standing.planned_for)
+    at = at if isinstance(at, Dropped) else due(appointment.now)
+    return _Planned(index, at, None if isinstance(at, Dropped) else at)
 
 
 def _hours(appointment: _Loaded) -> CallingHours:
@@ -174,6 +203,7 @@ def _row(appointment: _Loaded, planned: _Planned) -> dict[str, Any]:
         "line_id": appointment.line_id,
         "state": "dropped" if dropped else "planned",
         "due_at": None if dropped else planned.due,
+        "planned_for": planned.planned_for,
         "starts_at": appointment.starts_at,
         "reason": planned.due if dropped else None,
         "time_zone": None if dropped else _zone(appointment).key,

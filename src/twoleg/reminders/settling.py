@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from twoleg.calls.outcomes import Outcome
 from twoleg.reminders.answers import Answer, apply_answer
 from twoleg.reminders.contact_hours import hours_of
-from twoleg.reminders.retries import RetryRules, next_attempt
+from twoleg.reminders.retries import RANG_NOBODY, RetryRules, next_attempt
 from twoleg.reminders.timing import Dropped
 from twoleg.store.database import Connection
 
@@ -22,15 +22,16 @@ SELECT t.call_id, t.answer, (
     SELECT e.data->>'answer' FROM call_events e
     WHERE e.call_id = t.call_id AND e.type = 'call.reminder_answered'
     ORDER BY e.sequence DESC LIMIT 1
-  ), k.outcome, k.ended_at, r.id, r.attempts, r.starts_at,
+  ), k.outcome, k.failure, k.ended_at, r.id, r.attempts, r.starts_at,
   c.opted_out, c.phone_number, c.time_zone, a.time_zone, a.deleted_at IS NOT NULL
     OR a.status NOT IN ('scheduled', 'reminded', 'unreachable'), a.starts_at <> r.starts_at,
-  coalesce(p.quiet_hours, o.quiet_hours), p.weekdays, p.skip_holidays,
+  p.id IS NULL, coalesce(p.quiet_hours, o.quiet_hours), p.weekdays, p.skip_holidays,
   p.max_attempts, p.retry_busy_minutes, p.retry_no_answer_minutes
 FROM reminder_attempts t JOIN calls k ON k.id = t.call_id
   JOIN reminders r ON r.id = t.reminder_id JOIN appointments a ON a.id = r.appointment_id
   JOIN contacts c ON c.id = t.contact_id JOIN accounts o ON o.id = t.account_id
-  JOIN reminder_plans p ON p.id = a.reminder_plan_id
+  LEFT JOIN reminder_plans p ON p.id = a.reminder_plan_id AND p.id = t.reminder_plan_id
+    AND p.active AND p.deleted_at IS NULL
 WHERE NOT t.settled AND k.ended_at IS NOT NULL
 ORDER BY t.call_id LIMIT %s FOR NO KEY UPDATE OF t SKIP LOCKED
 """
@@ -43,13 +44,14 @@ GIVEN_UP: Final = frozenset({Dropped.ATTEMPTS_USED_UP, Dropped.APPOINTMENT_BEGIN
 _SETTLE: Final = """
 WITH settled AS MATERIALIZED (
   SELECT * FROM jsonb_to_recordset(%s::jsonb) AS x(
-    call_id bigint, id bigint, state text, due_at timestamptz, reason text, missed bool,
-    given_up bool, moved bool)
+    call_id bigint, id bigint, state text, due_at timestamptz, reason text, attempts smallint,
+    missed bool, given_up bool, moved bool)
 ), attempts AS (
   UPDATE reminder_attempts t SET settled = true, given_up = s.given_up
   FROM settled s WHERE t.call_id = s.call_id
 ), done AS (
-  UPDATE reminders r SET state = s.state, due_at = s.due_at, reason = s.reason
+  UPDATE reminders r SET state = s.state, due_at = s.due_at, reason = s.reason,
+    attempts = s.attempts
   FROM settled s WHERE r.id = s.id AND r.state = 'calling'
   RETURNING r.id, r.appointment_id, s.call_id, s.missed, s.moved
 ), moved AS (
@@ -68,6 +70,7 @@ class _Ended(NamedTuple):
     stored_answer: str | None
     told_answer: str | None
     outcome: str
+    failure: str | None
     ended_at: datetime
     reminder_id: int
     attempts: int
@@ -78,6 +81,7 @@ class _Ended(NamedTuple):
     time_zone: str
     is_answered: bool
     has_moved: bool
+    plan_has_changed: bool
     quiet_hours: dict[str, str] | None
     weekdays: list[int]
     skip_holidays: bool
@@ -88,6 +92,11 @@ class _Ended(NamedTuple):
     @property
     def answer(self) -> str | None:
         return self.told_answer or self.stored_answer
+
+    @property
+    def tries(self) -> int:
+        """How often the contact was tried to be reached: a call that rang nobody is none."""
+        return self.attempts - (self.outcome in RANG_NOBODY)
 
 
 async def settle_ended(connection: Connection, minute: timedelta = MINUTE) -> int:
@@ -116,6 +125,7 @@ def _settled(ended: _Ended, minute: timedelta) -> dict[str, Any]:
         "state": "planned" if again else "done",
         "due_at": after if again else None,
         "reason": None if again else after,
+        "attempts": ended.tries,
         "missed": after is not None and not again,
         "given_up": after in GIVEN_UP,
         "moved": ended.has_moved,
@@ -130,10 +140,13 @@ def _after(ended: _Ended, minute: timedelta) -> datetime | Dropped | None:
         return Dropped.OPTED_OUT
     if ended.is_answered:
         return Dropped.ANSWERED
+    if ended.plan_has_changed:
+        return Dropped.PLAN_CHANGED
     return next_attempt(
         Outcome(ended.outcome),
+        failure=ended.failure,
         ended_at=ended.ended_at,
-        attempts=ended.attempts,
+        attempts=ended.tries,
         rules=RetryRules(
             max_attempts=ended.max_attempts,
             busy=ended.retry_busy_minutes * minute,

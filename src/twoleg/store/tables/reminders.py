@@ -212,6 +212,8 @@ reminders = Table(
     Column("line_id", BigInteger, nullable=False),
     text_column("state", "planned"),
     time_column("due_at"),
+    # When it was to be called at first; `due_at` is later where it was put off, or is tried again.
+    time_column("planned_for"),
     Column("starts_at", DateTime(timezone=True), nullable=False),
     Column("attempts", SmallInteger, nullable=False, server_default=text("0")),
     # Why it was dropped.
