@@ -110,7 +110,7 @@ class Story:
             elif self._plan.expired:
                 self._decision.decide(Outcome.EXPIRED, EndedBy.SYSTEM)
             if self._decision.verdict is None:
-                await self._decision.unless_interrupted(self.tell())
+                await self._decision.unless_interrupted(self._tell_if_allowed())
         except asyncio.CancelledError:
             self._decision.fail("the engine was stopped")
             raise
@@ -132,13 +132,16 @@ class Story:
         """Tell what people say that the call came to. Returns at once; idempotent."""
         self._journal.disposed(disposition, notes)
 
-    async def tell(self) -> None:
-        """Bring the two together, in the order that the plan has; `run` looks after the rest."""
+    async def _tell_if_allowed(self) -> None:
         try:
             await self._check_again()
         except Blocked as blocked:
             self._decision.decide(Outcome.BLOCKED, EndedBy.SYSTEM, blocked.rule)
-            return
+        else:
+            await self.tell()
+
+    async def tell(self) -> None:
+        """Bring the two together, in the order that the plan has; `run` looks after the rest."""
         first = self._tell_contact_first if self._plan.contact_first else self._tell_agent_first
         if self._plan.whisper_prompt_id is None:
             await first()

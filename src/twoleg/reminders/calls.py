@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from twoleg.calls.agent_search import AgentSearch, Target
 from twoleg.calls.claims import Claim
+from twoleg.calls.dial_check import StoredDialCheck
 from twoleg.calls.dispatch import RunningCall
 from twoleg.calls.engine import AgentsOf, Workplace
 from twoleg.calls.plan import CallPlan
+from twoleg.reminders.dial_check import ReminderDialCheck
 from twoleg.reminders.script import ReminderCall, ReminderDesk
 
 
@@ -29,4 +31,9 @@ def reminder_call(
         workplace.writer,
         settings=workplace.settings,
         agents=staff,
+        check=ReminderDialCheck(
+            reminder_id,
+            workplace.database,
+            StoredDialCheck(claim.call_id, workplace.database),
+        ),
     )

@@ -18,7 +18,7 @@ from twoleg.calls.journal import Clock, RecordWriter
 from twoleg.calls.listening import listening_to
 from twoleg.calls.outcomes import EndedBy, Outcome
 from twoleg.calls.plan import CallPlan
-from twoleg.calls.ports import Equipment, Playable, Playing, Transfers
+from twoleg.calls.ports import DialCheck, Equipment, Playable, Playing, Transfers
 from twoleg.calls.spoken_texts import SpokenTexts
 from twoleg.calls.story import Story, StorySettings
 from twoleg.reminders.answers import Answer, apply_answer
@@ -93,6 +93,7 @@ class ReminderCall(Story):
         settings: StorySettings | None = None,
         agents: AgentSource | None = None,
         transfers: Transfers | None = None,
+        check: DialCheck | None = None,
     ) -> None:
         super().__init__(
             plan,
@@ -102,6 +103,7 @@ class ReminderCall(Story):
             settings=settings,
             agents=agents,
             transfers=transfers,
+            check=check,
         )
         self._reminder_id = reminder_id
         self._desk = desk
