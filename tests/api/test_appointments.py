@@ -217,6 +217,23 @@ class TestPlans:
         await ask("POST", "/reminder-plans", **PLAN)
         assert not (await ask("GET", f"/reminder-plans/{first['id']}"))["is_default"]
 
+    async def test_leave_people_alone_as_the_rules_of_the_united_states_do_unless_told(self, ask):
+        made = await ask("POST", "/reminder-plans", **PLAN)
+        assert made["quiet_hours"] == {"start": "21:00", "end": "08:00"}
+        assert (made["max_calls_per_day"], made["max_calls_per_30_days"]) == (3, 10)
+        never = {"start": "00:00", "end": "00:00"}
+        for wanted in (never, None):
+            told = await ask("POST", "/reminder-plans", **PLAN | {"quiet_hours": wanted})
+            assert told["quiet_hours"] == wanted
+        await ask("PATCH", "/account", quiet_hours={"start": "20:00", "end": "09:00"})
+        assert (await ask("POST", "/reminder-plans", **PLAN))["quiet_hours"] is None
+
+    async def test_hours_that_end_when_they_begin_are_none(self, ask, make):
+        never = {"start": "00:00", "end": "00:00"}
+        plan = PLAN | {"moments": [{"minutes_before": 120}], "quiet_hours": never}
+        await ask("POST", "/reminder-plans", **plan)
+        assert due(await make(starts_at=in_days(5, "05:00"))) == [in_days(5, "03:00")]
+
     @pytest.mark.parametrize(
         ("fields", "field"),
         [

@@ -82,7 +82,11 @@ class ReminderPlanChange(Input):
 
 
 class NewReminderPlan(ReminderPlanChange):
-    """A plan to be made."""
+    """A plan to be made.
+
+    One that is given no `quiet_hours` has the account's, or else 21:00 to 08:00 of the contact's
+    clock, as the rules of the United States have it; hours that end when they begin are none.
+    """
 
     model_config = ConfigDict(
         json_schema_extra={

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from twoleg.directory import owned_rows
 from twoleg.directory.errors import Invalid
 from twoleg.directory.owned_rows import Fields
-from twoleg.reminders.plans.values import ReminderPlan, Voicemail
+from twoleg.reminders.plans.values import US_QUIET_HOURS, ReminderPlan, Voicemail
 from twoleg.speech import Template, TemplateError
 from twoleg.store import tables
 from twoleg.store.database import Connection
-from twoleg.store.statements import Row, run
+from twoleg.store.statements import Row, fetch_one, run
 
 _PLANS: Final = tables.reminder_plans
 _REFERENCES: Final = {
@@ -47,11 +47,17 @@ async def find_plan(connection: Connection, account_id: int, plan_id: int) -> Re
 
 
 async def create_plan(connection: Connection, account_id: int, fields: Fields) -> ReminderPlan:
-    """Make a plan; raises Invalid for what does not fit together, or is not the account's."""
+    """Make a plan; raises Invalid for what does not fit together, or is not the account's.
+
+    One that is given no quiet hours has the account's, or else `US_QUIET_HOURS`.
+    """
     await _check(connection, account_id, fields)
     _check_speech(fields)
     await _be_the_only_default(connection, account_id, fields)
-    return _plan(await owned_rows.insert_row(connection, _PLANS, account_id, fields))
+    columns = dict(fields)
+    if "quiet_hours" not in columns and not await _has_quiet_hours(connection, account_id):
+        columns["quiet_hours"] = dict(US_QUIET_HOURS)
+    return _plan(await owned_rows.insert_row(connection, _PLANS, account_id, columns))
 
 
 async def change_plan(
@@ -103,6 +109,12 @@ async def _be_the_only_default(connection: Connection, account_id: int, fields: 
     if fields.get("is_default"):
         others = (_PLANS.c.account_id == account_id) & _PLANS.c.is_default
         await run(connection, update(_PLANS).where(others).values(is_default=False))
+
+
+async def _has_quiet_hours(connection: Connection, account_id: int) -> bool:
+    accounts = tables.accounts.c
+    row = await fetch_one(connection, select(accounts.quiet_hours).where(accounts.id == account_id))
+    return row is not None and row["quiet_hours"] is not None
 
 
 def _plan(row: Row) -> ReminderPlan:

@@ -6,11 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any, Final
 
 from twoleg.reminders.timing import Moment
 
 MAX_MOMENTS: Final = 10
+
+US_QUIET_HOURS: Final[Mapping[str, str]] = MappingProxyType({"start": "21:00", "end": "08:00"})
+"""When people in the United States are not to be called, by their own clock (47 CFR 64.1200(c)(1)).
+
+Of a plan that says nothing else, in an account that says nothing else.
+"""
 
 
 class ChangeMeans(StrEnum):
@@ -29,7 +36,10 @@ class Voicemail(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReminderPlan:
-    """A plan as it is stored; null quiet hours and language are the account's and the contact's."""
+    """A plan as it is stored; null quiet hours and language are the account's and the contact's.
+
+    Quiet hours that end when they begin are none.
+    """
 
     id: int
     account_id: int

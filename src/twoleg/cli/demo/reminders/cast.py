@@ -13,6 +13,9 @@ FRONT_DESK: Final = "+12025550107"
 MINUTES_BEFORE: Final = 120
 ZONE: Final = "America/New_York"
 
+NO_QUIET_HOURS: Final = {"start": "00:00", "end": "00:00"}
+"""It is morning at the clinic at any time."""
+
 RING_SECONDS: Final = 5
 RETRY_BUSY_MINUTES: Final = 1
 RETRY_NO_ANSWER_MINUTES: Final = 2
