@@ -16,7 +16,7 @@ from functools import cache
 from operator import mul
 
 from twoleg.media.g711 import decode_alaw, decode_ulaw, encode_alaw, encode_ulaw
-from twoleg.speech.espeak import Voice
+from twoleg.speech.program import Espeak
 
 RATE = 8000
 SECONDS = 26.0
@@ -223,8 +223,8 @@ def _spoken(chance: random.Random, texts: dict[str, tuple[str, ...]]) -> tuple[a
 
 
 @cache
-def _voice() -> Voice:
-    return Voice()
+def _voice() -> Espeak:
+    return Espeak()
 
 
 @cache

@@ -83,6 +83,20 @@ class PortRange:
         return f"{self.low}-{self.high}"
 
 
+def _voice_files(value: object) -> object:
+    """Read `LANGUAGE=FILE` as often as it stands there; a table of the file is one already."""
+    if isinstance(value, Mapping):
+        return {str(tag).lower(): file for tag, file in value.items()}
+    files = {}
+    for each in filter(None, map(str.strip, str(value).split(","))):
+        tag, equals, file = each.partition("=")
+        if not (tag.strip() and equals and file.strip()):
+            raise ValueError("give LANGUAGE=FILE, such as en=/voices/en_US-amy-medium.onnx")
+        files[tag.strip().lower()] = file.strip()
+    return files
+
+
+VoiceFiles = Annotated[dict[str, Path], NoDecode, BeforeValidator(_voice_files)]
 Listen = Annotated[ListenAddress, NoDecode, BeforeValidator(ListenAddress.parse)]
 Ports = Annotated[PortRange, NoDecode, BeforeValidator(PortRange.parse)]
 
@@ -162,6 +176,11 @@ class Settings(BaseSettings):
         description=(
             "Seconds of each minute between the tries of a reminder; fewer only to try plans out."
         ),
+    )
+    piper_voices: VoiceFiles | None = Field(
+        default=None,
+        description="LANGUAGE=FILE, parted by commas: Piper's voices (.onnx, .onnx.json beside it) "
+        "for languages in place of espeak-ng's.",
     )
     record_days: int | None = Field(
         default=None, ge=1, description="Days after which call records are removed; never if unset."

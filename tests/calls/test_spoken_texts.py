@@ -1,11 +1,13 @@
 """Phrases in a voice: spoken once, kept for every engine, and never waited for by a call."""
 
+from pathlib import Path
+
 import pytest
 
 from twoleg.calls.phrases import Phrase
 from twoleg.calls.spoken_texts import SpokenPhrases, SpokenTexts
 from twoleg.media import Codec, ToneBook
-from twoleg.speech import Speaker, SpeechFailed
+from twoleg.speech import Speaker, SpeechFailed, Voices
 
 
 @pytest.fixture
@@ -41,6 +43,39 @@ async def test_another_engine_has_from_the_database_what_one_has_spoken(
         assert sound(await other.audio("Good morning.", "en")) == sound(spoken)
         with pytest.raises(SpeechFailed):
             await other.audio("Good evening.", "en")
+
+
+async def test_where_piper_fails_espeak_speaks_until_it_is_mended(database, monkeypatch):
+    texts_spoken, speak = [], Speaker.speak
+
+    async def fails(self, text, language, *, plain=False):
+        texts_spoken.append("plain" if plain else "piper")
+        if not plain:
+            raise SpeechFailed("the voice is damaged")
+        return await speak(self, text, language, plain=True)
+
+    monkeypatch.setattr(Speaker, "speak", fails)
+    voices = Voices({"en": Path("amy.onnx")})
+    for _ in range(2):
+        async with SpokenTexts.open(database, voices) as texts:
+            await texts.keep("Good morning.", "en")
+            assert (await texts.audio("Good morning.", "en")).seconds > 0
+    assert texts_spoken == ["piper", "plain"] * 4, "what another voice said is not kept"
+
+
+async def test_another_voice_says_anew_what_was_spoken_before(texts, database, monkeypatch):
+    await texts.audio("Good morning.", "en")
+    spoken_by, speak = [], Speaker.speak
+
+    async def notes(self, text, language, *, plain=False):
+        spoken_by.append(self.voices.best(language).name)
+        return await speak(self, text, language, plain=True)
+
+    monkeypatch.setattr(Speaker, "speak", notes)
+    for voices in (None, Voices({"en": Path("amy.onnx")}), Voices({"en": Path("amy.onnx")})):
+        async with SpokenTexts.open(database, voices) as other:
+            await other.audio("Good morning.", "en")
+    assert spoken_by == ["piper/amy"]
 
 
 async def test_a_language_without_a_voice_is_said(texts):

@@ -87,6 +87,21 @@ def test_a_certificate_without_its_key_is_refused(twoleg) -> None:
     assert "tls_certificate and tls_key go together" in ended.err
 
 
+def test_piper_voices_are_files_by_language(monkeypatch) -> None:
+    monkeypatch.setenv("TWOLEG_PIPER_VOICES", "en=/voices/amy.onnx, DE-at=/voices/thorsten.onnx")
+    assert Settings().piper_voices == {
+        "en": Path("/voices/amy.onnx"),
+        "de-at": Path("/voices/thorsten.onnx"),
+    }
+
+
+def test_a_piper_voice_without_its_language_is_refused(twoleg) -> None:
+    ended = twoleg("serve", "--piper-voices", "/voices/amy.onnx")
+
+    assert ended.exit_code == CONFIG
+    assert "piper_voices: give LANGUAGE=FILE" in ended.err
+
+
 def test_every_setting_of_serve_is_named_in_its_help(twoleg) -> None:
     ended = twoleg("serve", "--help")
 

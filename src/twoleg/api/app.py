@@ -46,6 +46,7 @@ from twoleg.events.addresses import AddressPolicy
 from twoleg.prompts import PromptStudio
 from twoleg.reminders.importing.imports import MAX_BYTES as MAX_IMPORT_BYTES
 from twoleg.settings import Settings
+from twoleg.speech import Voices
 from twoleg.store import Database
 from twoleg.store.objects import Objects
 
@@ -78,15 +79,19 @@ class App(FastAPI):
 
 
 def create_app(settings: Settings, database: Database) -> FastAPI:
-    """Return the app; it takes calls in while its lifespan runs. `database` stays the caller's."""
+    """Return the app; it takes calls in while its lifespan runs. `database` stays the caller's.
+
+    Raises UnusableVoice.
+    """
     measurements = Measurements()
+    voices = Voices.checked(settings.piper_voices)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with (
             Admission.open(database) as admission,
             EventStream.open(database) as event_stream,
-            PromptStudio.open() as prompt_studio,
+            PromptStudio.open(voices) as prompt_studio,
         ):
             app.state.admission = admission
             app.state.objects = Objects.open(settings.objects)

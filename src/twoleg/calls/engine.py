@@ -40,6 +40,7 @@ from twoleg.calls.writer import Writer
 from twoleg.media import EmbeddedPlane, ToneBook
 from twoleg.sip import Credentials, DialogIdentity, InviteIdentity, Reason, Transport
 from twoleg.sip_io import Listen, Phone, PhoneConfig, TlsConfig
+from twoleg.speech import Voices
 from twoleg.store import Database
 from twoleg.store.objects import Objects, ObjectSettings
 
@@ -79,6 +80,9 @@ class EngineConfig:
 
     objects: ObjectSettings | None = None
     """Where they are kept; None: in the data directory."""
+
+    voices: Voices = field(default_factory=Voices)
+    """Who speaks."""
 
     @property
     def phone(self) -> PhoneConfig:
@@ -159,7 +163,7 @@ class Engine:
             plane = await enter(media)
             tones = ToneBook()
             trunks = await enter(TrunkPlaces.open(database, engine_id))
-            texts = await enter(SpokenTexts.open(database))
+            texts = await enter(SpokenTexts.open(database, config.voices))
             phrases = SpokenPhrases(texts, tones)
             await _prepare_phrases(database, phrases)
             recordings = None

@@ -16,7 +16,7 @@ from twoleg.calls.phrases import Phrase, language_for, text_of
 from twoleg.calls.ports import Playable, Tones
 from twoleg.media import Audio
 from twoleg.media.g711 import decode_ulaw, encode_ulaw
-from twoleg.speech import Speaker, SpeechFailed, UnknownLanguage
+from twoleg.speech import Speaker, SpeechFailed, UnknownLanguage, Voices
 from twoleg.store import Database, DatabaseUnavailable
 from twoleg.store.database import Connection
 
@@ -29,7 +29,7 @@ MAX_WANTED: Final = 1000
 NARROW_BAND: Final = 8000
 
 _VERSION: Final = b"1"
-"""Changed with the voice: what was spoken before is spoken anew."""
+"""Changed with how voices speak: what was spoken before is spoken anew."""
 
 _FIND: Final = "UPDATE spoken_texts SET used_at = now() WHERE digest = %s RETURNING ulaw"
 _IS_KEPT: Final = "UPDATE spoken_texts SET used_at = now() WHERE digest = %s RETURNING true"
@@ -57,9 +57,9 @@ class SpokenTexts:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, database: Database) -> AsyncIterator[Self]:
-        """Be able to speak until the block is left."""
-        async with Speaker.open() as speaker:
+    async def open(cls, database: Database, voices: Voices | None = None) -> AsyncIterator[Self]:
+        """Be able to speak until the block is left; by espeak-ng alone without `voices`."""
+        async with Speaker.open(voices) as speaker:
             texts = cls(database, speaker)
             async with background(texts._speak_wanted()):
                 yield texts
@@ -87,7 +87,7 @@ class SpokenTexts:
     async def keep(self, text: str, language: str) -> None:
         """Have a text spoken and kept for whoever plays it. Raises SpeechFailed."""
         async with self._database.connection() as connection:
-            cursor = await connection.execute(_IS_KEPT, (_digest(text, language),))
+            cursor = await connection.execute(_IS_KEPT, (self._digest(text, language),))
             is_kept = await cursor.fetchone()
         if is_kept is None:
             await self._speak(text, language)
@@ -103,23 +103,39 @@ class SpokenTexts:
     async def _find(self, text: str, language: str) -> Audio | None:
         try:
             async with self._database.connection() as connection:
-                row = await (await connection.execute(_FIND, (_digest(text, language),))).fetchone()
+                cursor = await connection.execute(_FIND, (self._digest(text, language),))
+                row = await cursor.fetchone()
         except DatabaseUnavailable:
             return None
         return None if row is None else Audio.from_pcm(decode_ulaw(row[0]), NARROW_BAND)
 
     async def _speak(self, text: str, language: str) -> Audio:
         try:
+            voice = self._speaker.voices.best(language)
             audio = await self._speaker.speak(text, language)
         except UnknownLanguage as error:
             raise SpeechFailed(f"There is no voice for {error.tag!r}") from error
+        except SpeechFailed as failed:
+            if voice.file is None:
+                raise
+            # Better in another voice than not at all; not kept, so that a mended one is heard soon.
+            log.warning("a voice has failed", voice=voice.name, reason=failed.reason)
+            return await self._speaker.speak(text, language, plain=True)
         ulaw = encode_ulaw(audio.samples(NARROW_BAND))
         try:
             async with self._database.connection() as connection:
-                await connection.execute(_KEEP, (_digest(text, language), ulaw))
+                await connection.execute(_KEEP, (self._digest(text, language), ulaw))
         except DatabaseUnavailable:
             log.info("a spoken text was not kept")
         return audio
+
+    def _digest(self, text: str, language: str) -> bytes:
+        try:
+            voice = self._speaker.voices.best(language).name
+        except UnknownLanguage:
+            voice = ""
+        parts = [_VERSION, voice.encode(), language.encode(), text.encode()]
+        return hashlib.sha256(b"\0".join(parts)).digest()
 
 
 async def forget_old_texts(connection: Connection, days: int, rows: int) -> int:
@@ -143,7 +159,3 @@ class SpokenPhrases:
         """Have every phrase of a language ready soon."""
         for phrase in Phrase:
             self._texts.at_hand(text_of(phrase, language), language_for(language))
-
-
-def _digest(text: str, language: str) -> bytes:
-    return hashlib.sha256(b"\0".join([_VERSION, language.encode(), text.encode()])).digest()

@@ -11,13 +11,18 @@ from twoleg.cli.stopping import stop_requested
 from twoleg.reminders.calls import reminder_call
 from twoleg.settings import Settings
 from twoleg.sip_io import AddressInUse
+from twoleg.speech import Voices
 
 
 async def run(settings: Settings, url: str, *, supervised: bool) -> None:
-    """Place the calls that are queued in the database at `url`. Raises AddressUnusable."""
+    """Place the calls that are queued in the database at `url`.
+
+    Raises AddressUnusable and UnusableVoice.
+    """
+    config = _config(settings)
     async with stop_requested(supervised=supervised) as stop:
         try:
-            async with Engine.open(_config(settings), url, reminder_call) as engine:
+            async with Engine.open(config, url, reminder_call) as engine:
                 spare_what_is_loaded()
                 async with background(look_when_quiet(lambda: engine.running == 0)):
                     print(f"ready sip:{engine.sip_address}", flush=True)  # noqa: T201
@@ -41,5 +46,6 @@ def _config(settings: Settings) -> EngineConfig:
         max_queued_seconds=settings.max_queued_seconds,
         data_dir=settings.data_dir,
         objects=settings.objects,
+        voices=Voices.checked(settings.piper_voices),
         story=StorySettings(silent_seconds=settings.silent_seconds or None),
     )

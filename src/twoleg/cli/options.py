@@ -58,6 +58,7 @@ MaxQueuedSeconds = Annotated[str | None, _option("max_queued_seconds", "SECONDS"
 SilentSeconds = Annotated[str | None, _option("silent_seconds", "SECONDS")]
 DrainSeconds = Annotated[str | None, _option("drain_seconds", "SECONDS")]
 ReminderMinuteSeconds = Annotated[str | None, _option("reminder_minute_seconds", "SECONDS")]
+PiperVoices = Annotated[str | None, _option("piper_voices", "LANGUAGE=FILE")]
 RecordDays = Annotated[str | None, _option("record_days", "DAYS")]
 RecordingsUrl = Annotated[str | None, _option("recordings_url", "URL")]
 RecordingsEndpoint = Annotated[str | None, _option("recordings_endpoint", "URL")]

@@ -25,6 +25,7 @@ from twoleg.cli.options import (
     LogLevel,
     MaxCalls,
     MaxQueuedSeconds,
+    PiperVoices,
     PublicAddress,
     RecordDays,
     RecordingDays,
@@ -50,6 +51,7 @@ from twoleg.cli.options import (
     settings_from,
 )
 from twoleg.settings import Settings
+from twoleg.speech import UnusableVoice
 from twoleg.store import schema
 
 
@@ -73,6 +75,7 @@ def api(
     recordings_access_key: RecordingsAccessKey = None,
     recordings_secret_key: RecordingsSecretKey = None,
     recording_link_seconds: RecordingLinkSeconds = None,
+    piper_voices: PiperVoices = None,
     log_format: LogFormat = None,
     log_level: LogLevel = None,
     supervised: Supervised = False,
@@ -86,6 +89,7 @@ def api(
         recordings_url=recordings_url, recordings_endpoint=recordings_endpoint,
         recordings_region=recordings_region, recordings_access_key=recordings_access_key,
         recordings_secret_key=recordings_secret_key, recording_link_seconds=recording_link_seconds,
+        piper_voices=piper_voices,
         log_format=log_format, log_level=log_level,
     )  # fmt: skip
     _run("api", api_process.run, settings, supervised)
@@ -110,6 +114,7 @@ def engine(
     recordings_region: RecordingsRegion = None,
     recordings_access_key: RecordingsAccessKey = None,
     recordings_secret_key: RecordingsSecretKey = None,
+    piper_voices: PiperVoices = None,
     log_format: LogFormat = None,
     log_level: LogLevel = None,
     supervised: Supervised = False,
@@ -126,6 +131,7 @@ def engine(
         recordings_url=recordings_url, recordings_endpoint=recordings_endpoint,
         recordings_region=recordings_region, recordings_access_key=recordings_access_key,
         recordings_secret_key=recordings_secret_key,
+        piper_voices=piper_voices,
         log_format=log_format, log_level=log_level,
     )  # fmt: skip
     _run("engine", engine_process.run, settings, supervised)
@@ -144,6 +150,7 @@ def worker(
     recordings_access_key: RecordingsAccessKey = None,
     recordings_secret_key: RecordingsSecretKey = None,
     recording_days: RecordingDays = None,
+    piper_voices: PiperVoices = None,
     log_format: LogFormat = None,
     log_level: LogLevel = None,
     supervised: Supervised = False,
@@ -158,6 +165,7 @@ def worker(
         recordings_url=recordings_url, recordings_endpoint=recordings_endpoint,
         recordings_region=recordings_region, recordings_access_key=recordings_access_key,
         recordings_secret_key=recordings_secret_key, recording_days=recording_days,
+        piper_voices=piper_voices,
         log_format=log_format, log_level=log_level,
     )  # fmt: skip
     _run("worker", worker_process.run, settings, supervised)
@@ -189,6 +197,6 @@ def _run(name: str, part: Part, settings: Settings, supervised: bool) -> None:
         schema.check(url)
         try:
             uvloop.run(part(settings, url, supervised=supervised))
-        except AddressUnusable as error:
+        except (AddressUnusable, UnusableVoice) as error:
             typer.echo(str(error), err=True)
             raise typer.Exit(ExitCode.CONFIG) from error

@@ -18,7 +18,7 @@ from twoleg.speech import (
     Template,
     TemplateError,
     UnknownLanguage,
-    voice_for,
+    Voices,
 )
 
 WIDE_BAND: Final = 16_000
@@ -51,9 +51,9 @@ class PromptStudio:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls) -> AsyncIterator[Self]:
-        """Be able to make prompts until the block is left."""
-        async with Speaker.open() as speaker:
+    async def open(cls, voices: Voices | None = None) -> AsyncIterator[Self]:
+        """Be able to make prompts until the block is left; by espeak-ng alone without `voices`."""
+        async with Speaker.open(voices) as speaker:
             yield cls(speaker, Converter())
 
     async def of_file(self, read: Callable[[], Awaitable[bytes]]) -> Recorded:
@@ -69,7 +69,7 @@ class PromptStudio:
         """Speak a text, or check one with variables. Raises Invalid."""
         try:
             template = Template.parse(text)
-            voice = voice_for(language)
+            voice = self._speaker.voices.best(language).name
         except TemplateError as error:
             raise Invalid("text", f"The text {error.message}.") from error
         except UnknownLanguage as error:

@@ -17,6 +17,7 @@ from twoleg.reminders.placing import AT_ONCE, place_due
 from twoleg.reminders.planning import BATCH, plan_waiting
 from twoleg.reminders.settling import MINUTE, settle_ended
 from twoleg.reminders.speaking import serve_speech
+from twoleg.speech import Voices
 from twoleg.store import Database
 from twoleg.store.database import Connection
 from twoleg.store.lasting import stay_connected
@@ -25,14 +26,18 @@ TICK_SECONDS: Final = 1.0
 
 
 async def serve_reminders(
-    database: Database, policy: AddressPolicy, minute: timedelta = MINUTE
+    database: Database,
+    policy: AddressPolicy,
+    minute: timedelta = MINUTE,
+    voices: Voices | None = None,
 ) -> None:
     """Look after every account's reminders. Never returns; any number of workers may do so.
 
     `policy` judges from where calendars may be fetched. A `minute` between tries is so long.
+    `voices` speak; without them espeak-ng alone does.
     """
     async with (
-        SpokenTexts.open(database) as texts,
+        SpokenTexts.open(database, voices) as texts,
         background(
             stay_connected(
                 database, partial(serve_speech, texts=texts), "speech waits for the database"

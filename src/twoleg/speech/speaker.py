@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from twoleg.media import Audio
-from twoleg.speech.voices import voice_for
+from twoleg.speech.voices import Voice, Voices, voice_for
 
 MAX_TEXT: Final = 2000
 """Characters: some two minutes of speech."""
@@ -27,7 +27,7 @@ STOP_SECONDS: Final = 2.0
 LONGEST_REPLY: Final = 5 * 60 * 16_000 * 2
 """Bytes."""
 
-PROGRAM: Final = str(Path(__file__).with_name("espeak.py"))
+PROGRAM: Final = str(Path(__file__).with_name("program.py"))
 """Run by its path: it needs nothing of this package, and starts so much sooner."""
 
 
@@ -42,36 +42,41 @@ class SpeechFailed(Exception):
 class Speaker:
     """Speaks one text after another. Made by `Speaker.open`.
 
-    espeak-ng runs in a child process, which is begun with the first text and anew after a crash: a
-    text that breaks the library ends one prompt, and no calls.
+    espeak-ng and Piper run in a child process, which is begun with the first text and anew after a
+    crash: a text that breaks a library ends one prompt, and no calls.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, voices: Voices) -> None:
+        self.voices = voices
         self._process: Process | None = None
         self._turn = asyncio.Lock()
 
     @classmethod
     @asynccontextmanager
-    async def open(cls) -> AsyncIterator[Self]:
-        """Be able to speak until the block is left."""
-        speaker = cls()
+    async def open(cls, voices: Voices | None = None) -> AsyncIterator[Self]:
+        """Be able to speak until the block is left; by espeak-ng alone without `voices`."""
+        speaker = cls(voices or Voices())
         try:
             yield speaker
         finally:
             await speaker._stop()
 
-    async def speak(self, text: str, language: str) -> Audio:
-        """Return the text, spoken. Raises SpeechFailed, and UnknownLanguage."""
+    async def speak(self, text: str, language: str, *, plain: bool = False) -> Audio:
+        """Return the text, spoken by the best voice of its language; by espeak-ng's if `plain`.
+
+        Raises SpeechFailed, and UnknownLanguage.
+        """
         if len(text) > MAX_TEXT:
             raise SpeechFailed(f"The text may have {MAX_TEXT} characters at most")
         if not text.strip():
             raise SpeechFailed("There is nothing to say in this text")
-        request = {
-            # The library takes what stands after a NUL for something else.
-            "text": text.replace("\0", " "),
-            "voice": voice_for(language),
-            "words_per_minute": WORDS_PER_MINUTE,
-        }
+        voice = Voice(voice_for(language)) if plain else self.voices.best(language)
+        # The library takes what stands after a NUL for something else.
+        request: dict[str, Any] = {"text": text.replace("\0", " ")}
+        if voice.file is None:
+            request |= {"voice": voice.name, "words_per_minute": WORDS_PER_MINUTE}
+        else:
+            request |= {"file": str(voice.file)}
         async with self._turn:
             try:
                 async with asyncio.timeout(TIMEOUT_SECONDS):
@@ -80,7 +85,7 @@ class Speaker:
                 # What is under way in the pipe would be taken for the next text's reply.
                 await self._stop()
                 if isinstance(error, TimeoutError | OSError | asyncio.IncompleteReadError):
-                    raise SpeechFailed("espeak-ng gave up") from error
+                    raise SpeechFailed("The program that speaks gave up") from error
                 raise
         if not all(spoken.values()):
             raise SpeechFailed("There is nothing to say in this text")
@@ -90,7 +95,10 @@ class Speaker:
         process = self._process
         if process is None or process.returncode is not None:
             self._process = process = await asyncio.create_subprocess_exec(
-                sys.executable, PROGRAM, stdin=PIPE, stdout=PIPE
+                # -P: the modules beside the program are not what others mean by their names.
+                *(sys.executable, "-P", PROGRAM),
+                stdin=PIPE,
+                stdout=PIPE,
             )
         assert process.stdin is not None
         assert process.stdout is not None
