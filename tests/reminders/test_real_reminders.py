@@ -133,48 +133,143 @@ async def test_a_busy_contact_is_tried_again_soon(practice, database_url):
     assert await practice.reminder(visit) == ("planned", 1, None)
 
 
-async def test_who_wants_to_talk_is_joined_to_staff(practice, database_url):
-    visit_plan = await practice.plan()
-    group = await practice.execute(
+DESK = "+18552562099"
+
+
+class Ear:
+    """Waits for a tone in what a port receives, or for anything that is loud."""
+
+    def __init__(self, port):
+        self._decoder = Decoder(Codec.PCMU)
+        self._loud = array("h")
+        self._hears = asyncio.Event()
+        self._wanted = None
+        port.tap(self._listen)
+
+    async def hears(self, hertz=None):
+        self._loud, self._wanted = array("h"), hertz
+        self._hears.clear()
+        async with asyncio.timeout(30):
+            await self._hears.wait()
+
+    def _listen(self, codec, payload):
+        samples = self._decoder.decode(payload)
+        self._loud = self._loud + samples if max(map(abs, samples)) > 2000 else array("h")
+        enough = self._loud[-ENOUGH_SAMPLES:]
+        if len(enough) == ENOUGH_SAMPLES:
+            tone = dominant_tone(enough, 8000, (350, 440, 700, 1400))
+            if self._wanted is None or tone == self._wanted:
+                self._hears.set()
+
+
+class Wanting(Person):
+    """Presses 3, hears that it is put through, and speaks (700 Hz) to who answers (440 Hz)."""
+
+    def __init__(self):
+        super().__init__("3")
+        self.is_comforted = asyncio.Event()
+        self.hears_staff = asyncio.Event()
+
+    async def behave(self, call, port):
+        await super().behave(call, port)
+        ear = Ear(port)
+        await ear.hears()
+        self.is_comforted.set()
+        port.play(steady((700,), 1000), loop=True)
+        await ear.hears(440)
+        self.hears_staff.set()
+
+
+@pytest.fixture
+async def desk(practice):
+    """Have a front desk, rung over the trunk; gives its ring group."""
+    [(group_id,)] = await practice.execute(
         """WITH u AS (INSERT INTO users (account_id, name, email, sip_username, phone_number)
-             VALUES (%s, 'Desk', 'desk@example.com', 'desk', '+18552562099') RETURNING id),
+             VALUES (%s, 'Desk', 'desk@example.com', 'desk', %s) RETURNING id),
            g AS (INSERT INTO ring_groups (account_id, name, screening)
              VALUES (%s, 'Desk', 'never') RETURNING id),
            m AS (INSERT INTO ring_group_members (ring_group_id, user_id, position)
              SELECT g.id, u.id, 0 FROM g, u)
            SELECT id FROM g""",
         practice.account_id,
+        DESK,
         practice.account_id,
     )
-    await practice.execute(
-        "UPDATE reminder_plans SET ring_group_id = %s WHERE id = %s", group[0][0], visit_plan.id
-    )
+    return group_id
+
+
+async def test_who_wants_to_talk_is_comforted_and_joined_to_staff(practice, database_url, desk):
+    await practice.plan(ring_group_id=desk)
     visit = await practice.appointment()
-    person = Person("3")
+    person, staff_hears = Wanting(), asyncio.Event()
     async with clinic(practice, database_url) as (far, _):
 
         async def either(call, port):
-            """The contact, or the desk, which is rung over the same trunk."""
-            if "2562099" in str(call.request.uri):
-                await far.answer(call, port)
-            else:
+            if DESK.removeprefix("+1") not in str(call.request.uri):
                 await person.behave(call, port)
+                return
+            call.ring()
+            await person.is_comforted.wait()
+            await far.answer(call, port)
+            await Ear(port).hears(700)
+            staff_hears.set()
 
         far.behave = either
         await practice.make_due()
         await practice.tick()
-        first, second = await far.next_call(), await far.next_call()
-        async with asyncio.timeout(30):
-            while True:
-                [(status,)] = await practice.execute("SELECT status FROM calls")
-                if status == "bridged":
-                    break
-                await asyncio.sleep(0.05)
-        second.hang_up()
+        async with asyncio.timeout(60):
+            await staff_hears.wait()
+            await person.hears_staff.wait()
+        (await far.next_call()).hang_up()
         assert await settled(practice, visit) == "reminded"
-        assert first is not second
-    [(answer,)] = await practice.execute("SELECT answer FROM reminder_attempts")
-    assert answer == "talked"
+        assert [(await far.end()) is not None for _ in range(2)] == [True, True]
+    assert await practice.execute("SELECT answer FROM reminder_attempts") == [("talked",)]
+    assert await practice.execute("SELECT outcome, talk_seconds > 0 FROM calls") == [
+        ("connected", True)
+    ]
+
+
+async def test_who_wants_to_talk_and_finds_nobody_free_is_told_so_and_called_back(
+    practice, database_url, desk
+):
+    await practice.plan(ring_group_id=desk)
+    visit = await practice.appointment()
+    person = Wanting()
+    async with clinic(practice, database_url) as (far, _):
+
+        async def either(call, port):
+            if DESK.removeprefix("+1") in str(call.request.uri):
+                call.reject(486)
+            else:
+                await Person("3").behave(call, port)
+                await Ear(port).hears()
+                person.is_comforted.set()
+
+        far.behave = either
+        await practice.make_due()
+        await practice.tick()
+        async with asyncio.timeout(60):
+            await person.is_comforted.wait()
+        assert await settled(practice, visit) == "callback_requested"
+    assert await practice.reminder(visit) == ("done", 1, None)
+
+
+async def test_a_reminder_that_waited_until_its_contact_opted_out_rings_nobody(
+    practice, database_url
+):
+    await practice.plan()
+    visit = await practice.appointment()
+    await practice.make_due()
+    await practice.tick()
+    await practice.execute("UPDATE calls SET created_at = now() - interval '1 minute'")
+    await practice.execute("UPDATE contacts SET opted_out = true")
+    async with clinic(practice, database_url) as (far, _):
+        assert await settled(practice, visit) == "scheduled"
+        assert far.calls.empty()
+    [(outcome, failure)] = await practice.execute("SELECT outcome, failure FROM calls")
+    assert outcome == "blocked"
+    assert failure.startswith("contact_opted_out: ")
+    assert await practice.reminder(visit) == ("done", 0, "opted_out")
 
 
 @asynccontextmanager

@@ -40,6 +40,32 @@ class TestWallTime:
         twice = datetime(2026, 10, 25, 2, 30)
         assert instant_of(twice, BERLIN) == datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
 
+    @pytest.mark.parametrize(
+        ("zone", "left_out", "read", "instant"),
+        [
+            ("America/New_York", "2026-03-08T02:30", "2026-03-08T03:30", "2026-03-08T07:30"),
+            ("Australia/Lord_Howe", "2026-10-04T02:15", "2026-10-04T02:45", "2026-10-03T15:45"),
+            ("Africa/Casablanca", "2026-03-22T02:30", "2026-03-22T03:30", "2026-03-22T02:30"),
+        ],
+    )
+    def test_gaps_are_passed_over_by_their_own_length(self, zone, left_out, read, instant):
+        zone = ZoneInfo(zone)
+        meant = instant_of(datetime.fromisoformat(left_out), zone)
+        assert wall_of(meant, zone) == datetime.fromisoformat(read)
+        assert meant == datetime.fromisoformat(instant).replace(tzinfo=UTC)
+
+    @pytest.mark.parametrize(
+        ("zone", "twice", "instant"),
+        [
+            ("America/New_York", "2026-11-01T01:30", "2026-11-01T05:30"),
+            ("Australia/Lord_Howe", "2026-04-05T01:45", "2026-04-04T14:45"),
+            ("Africa/Casablanca", "2026-02-15T02:30", "2026-02-15T01:30"),
+        ],
+    )
+    def test_overlaps_are_read_as_their_first_time(self, zone, twice, instant):
+        meant = instant_of(datetime.fromisoformat(twice), ZoneInfo(zone))
+        assert meant == datetime.fromisoformat(instant).replace(tzinfo=UTC)
+
     def test_a_zone_that_is_none_is_said_by_name(self):
         for name in ("Europe/Nowhere", "", "../etc/passwd", "a\0b"):
             with pytest.raises(UnknownZone) as caught:
@@ -73,6 +99,10 @@ class TestTheWantedTime:
             # Half an hour, on the southern half of the world.
             ("Australia/Lord_Howe", "2026-10-04T04:00", "2026-10-03 04:00", "2026-10-04 01:30"),
             ("Australia/Lord_Howe", "2026-04-05T04:00", "2026-04-04 04:00", "2026-04-05 02:00"),
+            # An hour forward, in the southern spring; and Ramadan's hour back, in Morocco's winter.
+            ("America/Santiago", "2026-09-06T10:00", "2026-09-05 10:00", "2026-09-06 08:00"),
+            ("Africa/Casablanca", "2026-02-15T03:30", "2026-02-14 03:30", "2026-02-15 02:30"),
+            ("Africa/Casablanca", "2026-03-22T04:00", "2026-03-21 04:00", "2026-03-22 01:00"),
             # A day that the calendar left out.
             ("Pacific/Apia", "2011-12-31T10:00", "2011-12-31 10:00", "2011-12-31 08:00"),
         ],
@@ -105,6 +135,23 @@ class TestQuietHours:
         siesta = QuietHours(start=time(13), end=time(16))
         assert due(TWO_HOURS, "2026-06-10T17:00", quiet=siesta) == "2026-06-10 16:00"
         assert due(TWO_HOURS, "2026-06-10T16:05", quiet=siesta) == "2026-06-10 12:59"
+
+    @pytest.mark.parametrize(
+        ("zone", "starts", "ends", "called"),
+        [
+            # They end at a time that the clocks leave out, and at one that comes twice.
+            ("Europe/Berlin", "2026-03-29T12:00", "02:30", "2026-03-29 03:30"),
+            ("Europe/Berlin", "2026-10-25T12:00", "02:30", "2026-10-25 02:30"),
+            ("America/New_York", "2026-03-08T12:00", "02:30", "2026-03-08 03:30"),
+            ("America/New_York", "2026-11-01T12:00", "01:30", "2026-11-01 01:30"),
+            ("Australia/Lord_Howe", "2026-10-04T12:00", "02:15", "2026-10-04 02:45"),
+            ("Africa/Casablanca", "2026-03-22T12:00", "02:30", "2026-03-22 03:30"),
+        ],
+    )
+    def test_that_end_while_the_clocks_change_are_over_then(self, zone, starts, ends, called):
+        quiet = QuietHours(start=time(21), end=time.fromisoformat(ends))
+        midnight = Moment(days_before=0, at=time(0, 5))
+        assert due(midnight, starts, ZoneInfo(zone), quiet=quiet) == called
 
     def test_that_leave_no_time_drop_the_reminder(self):
         evening = instant_of(datetime(2026, 6, 9, 22), BERLIN)

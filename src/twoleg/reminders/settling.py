@@ -45,7 +45,7 @@ _SETTLE: Final = """
 WITH settled AS MATERIALIZED (
   SELECT * FROM jsonb_to_recordset(%s::jsonb) AS x(
     call_id bigint, id bigint, state text, due_at timestamptz, reason text, attempts smallint,
-    missed bool, given_up bool, moved bool)
+    given_up bool, moved bool)
 ), attempts AS (
   UPDATE reminder_attempts t SET settled = true, given_up = s.given_up
   FROM settled s WHERE t.call_id = s.call_id
@@ -53,13 +53,13 @@ WITH settled AS MATERIALIZED (
   UPDATE reminders r SET state = s.state, due_at = s.due_at, reason = s.reason,
     attempts = s.attempts
   FROM settled s WHERE r.id = s.id AND r.state = 'calling'
-  RETURNING r.id, r.appointment_id, s.call_id, s.missed, s.moved
+  RETURNING r.id, r.appointment_id, s.call_id, s.given_up, s.moved
 ), moved AS (
   UPDATE appointments a SET to_be_planned = true
   FROM done d WHERE a.id = d.appointment_id AND d.moved
 )
 UPDATE appointments a SET status = 'unreachable', status_at = now(), status_call_id = d.call_id
-FROM done d WHERE a.id = d.appointment_id AND d.missed AND a.status = 'scheduled'
+FROM done d WHERE a.id = d.appointment_id AND d.given_up AND a.status = 'scheduled'
   AND NOT EXISTS (SELECT FROM reminders r WHERE r.appointment_id = a.id AND r.id <> d.id
     AND r.state IN ('planned', 'calling'))
 """
@@ -126,7 +126,6 @@ def _settled(ended: _Ended, minute: timedelta) -> dict[str, Any]:
         "due_at": after if again else None,
         "reason": None if again else after,
         "attempts": ended.tries,
-        "missed": after is not None and not again,
         "given_up": after in GIVEN_UP,
         "moved": ended.has_moved,
     }
