@@ -37,6 +37,18 @@ def tone_file(
     return file.getvalue()
 
 
+def video_file():
+    """Return the bytes of a film without sound."""
+    file = io.BytesIO()
+    with av.open(file, "w", format="mp4") as output:
+        stream = output.add_stream("mpeg4", rate=10)
+        stream.width = stream.height = 64
+        stream.pix_fmt = "yuv420p"
+        output.mux(stream.encode(av.VideoFrame(64, 64, "yuv420p")))
+        output.mux(stream.encode(None))
+    return file.getvalue()
+
+
 FORMATS = {
     "wav, 44.1 kHz stereo": ("wav", "pcm_s16le"),
     "wav, 8-bit mono": ("wav", "pcm_u8", 8_000, "mono"),

@@ -8,7 +8,7 @@ from array import array
 import httpx
 import psycopg
 import pytest
-from audio_files import FORMATS, tone_file
+from audio_files import FORMATS, tone_file, video_file
 
 from twoleg.media import tone_levels
 from twoleg.prompts import MAX_FILE_BYTES
@@ -122,10 +122,11 @@ async def test_parts_of_the_audio_are_read_by_range(upload, client):
     [
         (b"hello, I am a text", "The file is no audio that can be read"),
         (bytes(5000), "The file is no audio that can be read"),
+        (video_file(), "The file is no audio that can be read"),
         (b"", "There is no sound in the file"),
         (tone_file("wav", "pcm_u8", 2000, "mono", seconds=301), "longer than 5 minutes"),
     ],
-    ids=["text", "zeros", "empty", "too long"],
+    ids=["text", "zeros", "film", "empty", "too long"],
 )
 async def test_a_file_that_is_no_prompt_is_422_under_its_field(
     upload, snapshot, account, data, text

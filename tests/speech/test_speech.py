@@ -29,24 +29,49 @@ AFTERNOON = datetime(2026, 1, 6, 14, 0)
 @pytest.mark.parametrize(
     ("language", "date", "half_past_nine", "two"),
     [
-        ("en", "Tuesday, January 6", "9 30 AM", "2 PM"),
-        ("en-GB", "Tuesday, 6 January", "9 30 AM", "2 PM"),
-        ("de", "Dienstag, 6. Januar", "9 Uhr 30", "14 Uhr"),
-        ("de-CH", "Dienstag, 6. Januar", "9 Uhr 30", "14 Uhr"),
+        ("en", "Tuesday, January 6th", "9 30 AM", "2 PM"),
+        ("en-GB", "Tuesday, 6th January", "9 30 AM", "2 PM"),
+        ("de", "Dienstag, den sechsten Januar", "9 Uhr 30", "14 Uhr"),
+        ("de-CH", "Dienstag, den sechsten Januar", "9 Uhr 30", "14 Uhr"),
         ("fr", "mardi 6 janvier", "9 heures 30", "14 heures"),
         ("es", "martes, 6 de enero", "9 horas y 30", "14 horas"),
         ("it", "martedì 6 gennaio", "ore 9 e 30", "ore 14"),
         ("nl", "dinsdag 6 januari", "9 uur 30", "14 uur"),
         ("pt", "terça-feira, 6 de janeiro", "9 horas e 30", "14 horas"),
         ("pl", "wtorek, 6 stycznia", "09:30", "14:00"),
+        ("da", "tirsdag den 6 januar", "09.30", "14.00"),
         ("ja", "1月6日火曜日", "9:30", "14:00"),
-        ("xx", "Tuesday, January 6", "9 30 AM", "2 PM"),
+        ("xx", "Tuesday, January 6th", "9 30 AM", "2 PM"),
     ],
 )
 def test_dates_and_times_are_said_as_the_language_says_them(language, date, half_past_nine, two):
     assert spoken_date(MORNING, language) == date
     assert spoken_time(MORNING, language) == half_past_nine
     assert spoken_time(AFTERNOON, language) == two
+
+
+@pytest.mark.parametrize(
+    ("language", "day", "said"),
+    [
+        ("en", 1, "Thursday, January 1st"),
+        ("en", 2, "Friday, January 2nd"),
+        ("en", 11, "Sunday, January 11th"),
+        ("en", 23, "Friday, January 23rd"),
+        ("de", 31, "Samstag, den einunddreißigsten Januar"),
+        ("fr", 1, "jeudi 1er janvier"),
+        ("it", 1, "giovedì primo gennaio"),
+    ],
+)
+def test_days_of_the_month_are_counted_as_people_do(language, day, said):
+    assert spoken_date(MORNING.replace(day=day), language) == said
+
+
+@pytest.mark.parametrize(
+    ("language", "five_past_nine"),
+    [("en", "9 oh 5 AM"), ("de", "9 Uhr 5"), ("fr", "9 heures 5"), ("es", "9 horas y 5")],
+)
+def test_minutes_below_ten_have_no_nought(language, five_past_nine):
+    assert spoken_time(MORNING.replace(minute=5), language) == five_past_nine
 
 
 @given(wall=st.datetimes(), language=st.sampled_from(["en", "de", "ar", "zh", "hu", "ko", "fa"]))
