@@ -83,21 +83,33 @@ class PortRange:
         return f"{self.low}-{self.high}"
 
 
-def _voice_files(value: object) -> object:
-    """Read `LANGUAGE=FILE` as often as it stands there; a table of the file is one already."""
-    if isinstance(value, Mapping):
-        return {str(tag).lower(): file for tag, file in value.items()}
-    files = {}
-    for each in filter(None, map(str.strip, str(value).split(","))):
-        tag, equals, file = each.partition("=")
-        if not (tag.strip() and equals and file.strip()):
-            raise ValueError("give LANGUAGE=FILE, such as en=/voices/en_US-amy-medium.onnx")
-        files[tag.strip().lower()] = file.strip()
-    return files
+@dataclass(frozen=True, slots=True)
+class VoiceFiles:
+    """`LANGUAGE=FILE`, parted by commas; a table in `twoleg.toml`."""
+
+    by_language: Mapping[str, Path]
+
+    @classmethod
+    def parse(cls, value: object) -> VoiceFiles:
+        """Read `value`; ValueError says what is expected."""
+        if isinstance(value, VoiceFiles):
+            return value
+        if isinstance(value, Mapping):
+            return cls({str(tag).lower(): Path(str(file)) for tag, file in value.items()})
+        files = {}
+        for each in filter(None, map(str.strip, str(value).split(","))):
+            tag, equals, file = each.partition("=")
+            if not (tag.strip() and equals and file.strip()):
+                raise ValueError("give LANGUAGE=FILE, such as en=/voices/en_US-amy-medium.onnx")
+            files[tag.strip().lower()] = Path(file.strip())
+        return cls(files)
+
+    def __str__(self) -> str:
+        return ",".join(f"{tag}={file}" for tag, file in self.by_language.items())
 
 
-VoiceFiles = Annotated[dict[str, Path], NoDecode, BeforeValidator(_voice_files)]
 Listen = Annotated[ListenAddress, NoDecode, BeforeValidator(ListenAddress.parse)]
+PiperVoices = Annotated[VoiceFiles, NoDecode, BeforeValidator(VoiceFiles.parse)]
 Ports = Annotated[PortRange, NoDecode, BeforeValidator(PortRange.parse)]
 
 
@@ -177,8 +189,8 @@ class Settings(BaseSettings):
             "Seconds of each minute between the tries of a reminder; fewer only to try plans out."
         ),
     )
-    piper_voices: VoiceFiles | None = Field(
-        default=None,
+    piper_voices: PiperVoices = Field(
+        default=VoiceFiles({}),
         description="LANGUAGE=FILE, parted by commas: Piper's voices (.onnx, .onnx.json beside it) "
         "for languages in place of espeak-ng's.",
     )

@@ -87,12 +87,19 @@ def test_a_certificate_without_its_key_is_refused(twoleg) -> None:
     assert "tls_certificate and tls_key go together" in ended.err
 
 
-def test_piper_voices_are_files_by_language(monkeypatch) -> None:
-    monkeypatch.setenv("TWOLEG_PIPER_VOICES", "en=/voices/amy.onnx, DE-at=/voices/thorsten.onnx")
-    assert Settings().piper_voices == {
-        "en": Path("/voices/amy.onnx"),
-        "de-at": Path("/voices/thorsten.onnx"),
-    }
+def test_piper_voices_are_files_by_language_as_text_and_as_a_table(monkeypatch, tmp_path) -> None:
+    voices = {"en": Path("/voices/amy.onnx"), "de-at": Path("/voices/thorsten.onnx")}
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "twoleg.toml").write_text(
+        '[piper_voices]\nen = "/voices/amy.onnx"\nde-AT = "/voices/thorsten.onnx"\n'
+    )
+    assert Settings().piper_voices.by_language == voices
+    # As serve hands it down to its parts.
+    text = str(Settings().piper_voices)
+    assert text == "en=/voices/amy.onnx,de-at=/voices/thorsten.onnx"
+    monkeypatch.setenv("TWOLEG_PIPER_VOICES", text)
+    (tmp_path / "twoleg.toml").unlink()
+    assert Settings().piper_voices.by_language == voices
 
 
 def test_a_piper_voice_without_its_language_is_refused(twoleg) -> None:

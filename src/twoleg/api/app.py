@@ -84,7 +84,7 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
     Raises UnusableVoice.
     """
     measurements = Measurements()
-    voices = Voices.checked(settings.piper_voices)
+    voices = Voices.checked(settings.piper_voices.by_language)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

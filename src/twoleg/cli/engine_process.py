@@ -46,6 +46,6 @@ def _config(settings: Settings) -> EngineConfig:
         max_queued_seconds=settings.max_queued_seconds,
         data_dir=settings.data_dir,
         objects=settings.objects,
-        voices=Voices.checked(settings.piper_voices),
+        voices=Voices.checked(settings.piper_voices.by_language),
         story=StorySettings(silent_seconds=settings.silent_seconds or None),
     )

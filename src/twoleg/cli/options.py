@@ -19,7 +19,8 @@ from twoleg.settings import FILE, PREFIX, Settings, unknown_variables
 def _option(name: str, metavar: str) -> Any:
     """Make the option of a setting: read as text, so that one place judges all sources alike."""
     field = Settings.model_fields[name]
-    default = "" if field.default is None else f" Default: {field.default}."
+    shown = "" if field.default is None else str(field.default)
+    default = f" Default: {shown}." if shown else ""
     return typer.Option(
         f"--{name.replace('_', '-')}",
         metavar=metavar,

@@ -20,7 +20,7 @@ from twoleg.worker import PeriodicJob, open_jobs, periodic_jobs, run_worker
 async def run(settings: Settings, url: str, *, supervised: bool) -> None:
     """Do the jobs that stand in the database at `url`. Raises UnusableVoice."""
     policy = AddressPolicy(settings.webhooks_allow_private)
-    voices = Voices.checked(settings.piper_voices)
+    voices = Voices.checked(settings.piper_voices.by_language)
     minute = timedelta(seconds=settings.reminder_minute_seconds)
     async with (
         stop_requested(supervised=supervised) as stop,

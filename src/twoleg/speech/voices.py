@@ -50,9 +50,9 @@ class Voices:
         return Voice(voice_for(tag)) if file is None else Voice(f"piper/{file.stem}", file)
 
     @classmethod
-    def checked(cls, piper: Mapping[str, Path] | None) -> Voices:
+    def checked(cls, piper: Mapping[str, Path]) -> Voices:
         """Return the voices once all is there that they need. Raises UnusableVoice."""
-        voices = cls(piper or {})
+        voices = cls(piper)
         voices._check()
         return voices
 
