@@ -52,7 +52,7 @@ def twoleg(
     """The command line, in an empty directory and without settings of the environment."""
     for name in ("URL", "TOKEN", "DATA_DIR", "DATABASE_URL", "HTTP", "SIP"):
         monkeypatch.delenv(f"TWOLEG_{name}", raising=False)
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.chdir(tmp_path)
     return CommandLine(monkeypatch, capsys)
 

@@ -7,9 +7,21 @@ from typing import Any
 
 import pytest
 
-from twoleg.cli import following
+from twoleg.cli import following, output
 
 FAILED, REFUSED = 1, 65
+
+
+LEG = {
+    "role": "agent",
+    "to": "sip:alice@192.0.2.10",
+    "answered": True,
+    "sip_status": 200,
+    "q850_cause": 16,
+    "reason": "Normal call clearing",
+    "codec": "PCMU",
+    "quality": {"packets_received": 3051, "packets_lost": 2, "jitter_ms": 0.4, "mos": 4.37},
+}
 
 
 def call(status: str, outcome: str | None = None, *events: str, **more: Any) -> dict[str, Any]:
@@ -24,7 +36,7 @@ def call(status: str, outcome: str | None = None, *events: str, **more: Any) -> 
         "contact_phone_number": "+18181276543",
         "created_at": "2026-01-05T17:00:00.000Z",
         "talk_seconds": "61.022",
-        "legs": [{"role": "agent", "to": "sip:alice@192.0.2.10", "answered": True}],
+        "legs": [LEG],
         "events": [
             {"type": type_, "at": f"2026-01-05T17:00:0{second}.500Z"}
             for second, type_ in enumerate(types)
@@ -149,8 +161,22 @@ def test_a_call_is_shown_with_its_legs_and_events(twoleg, api) -> None:
 
     ended = twoleg("calls", "show", "81")
 
-    assert "sip:alice@192.0.2.10" in ended.out
+    [leg] = [line for line in ended.out.splitlines() if line.startswith("agent ")]
+    shown = ("sip:alice@192.0.2.10", "yes", "200", "16", "Normal call clearing", "PCMU", "4.37")
+    assert all(each in leg for each in shown)
     assert "call.bridged" in ended.out
+
+
+def test_a_terminal_of_80_columns_cuts_nothing_off(twoleg, api, monkeypatch) -> None:
+    api.on("GET /calls/81", CONNECTED)
+    monkeypatch.setattr(output.sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("TERM", "dumb")
+
+    ended = twoleg("calls", "show", "81")
+
+    assert [line for line in ended.out.splitlines() if len(line) > 80] == []
+    assert "\N{HORIZONTAL ELLIPSIS}" not in ended.out
 
 
 def event(id_: int, type_: str, **data: Any) -> str:

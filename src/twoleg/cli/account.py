@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from twoleg.cli.client import Json, connected
+from twoleg.cli.groups import group
 from twoleg.cli.options import AsJson
 from twoleg.cli.output import print_fields, print_json
 from twoleg.cli.resources import ASSIGNMENTS, assigned
 
 PATH = "/account"
 
-account = typer.Typer(no_args_is_help=True, help="Keep the account's settings.")
+account = group(no_args_is_help=True, help="Keep the account's settings.")
 
 
 @account.command()

@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from twoleg import __version__
+from twoleg.cli.groups import group
 
 # Each names a function, or a group of commands, in the order in which they are listed.
 COMMANDS = {
@@ -56,7 +57,7 @@ class Commands(TyperGroup):
         module, _, attribute = COMMANDS[cmd_name].partition(":")
         found = getattr(import_module(module), attribute)
         if not isinstance(found, typer.Typer):
-            alone = typer.Typer(add_completion=False)
+            alone = group()
             alone.command()(found)
             found = alone
         command = typer.main.get_command(found)
@@ -64,7 +65,7 @@ class Commands(TyperGroup):
         return command
 
 
-app = typer.Typer(cls=Commands, no_args_is_help=True, pretty_exceptions_enable=False)
+app = group(cls=Commands, no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False)
 
 
 def _version(asked: bool) -> None:

@@ -10,6 +10,7 @@ import typer
 from twoleg.cli.client import Json, connected
 from twoleg.cli.exit_codes import ExitCode
 from twoleg.cli.following import follow_to_its_end
+from twoleg.cli.groups import group
 from twoleg.cli.options import AsJson
 from twoleg.cli.output import print_fields, print_json, print_table
 from twoleg.cli.planned_call import print_plan
@@ -24,12 +25,17 @@ COLUMNS = (
     "contact_phone_number", "talk_seconds",
 )  # fmt: skip
 
+LEG_COLUMNS = (
+    "role", "to", "answered", "sip_status", "q850_cause", "reason", "codec", "mos", "packets_lost",
+)  # fmt: skip
+"""Of the quality figures the two that say most; `--json` has all."""
+
 DELIVERY_COLUMNS = (
     "id", "created_at", "type", "webhook_id", "url", "state", "attempts", "last_status",
     "last_error",
 )  # fmt: skip
 
-calls = typer.Typer(no_args_is_help=True, help="See what calls came to, or say it; end one.")
+calls = group(no_args_is_help=True, help="See what calls came to, or say it; end one.")
 
 
 def place(
@@ -110,9 +116,7 @@ def show(
     legs, events = call.pop("legs"), call.pop("events")
     print_fields(call)
     typer.echo()
-    print_table(
-        legs, ("role", "to", "answered", "sip_status", "q850_cause", "reason", "codec", "quality")
-    )
+    print_table([{**leg, **(leg["quality"] or {})} for leg in legs], LEG_COLUMNS)
     typer.echo()
     print_table(events, ("at", "type"))
 

@@ -10,6 +10,7 @@ from psycopg import OperationalError
 from sqlalchemy.exc import OperationalError as SqlalchemyOperationalError
 
 from twoleg.cli.exit_codes import ExitCode
+from twoleg.cli.groups import group
 from twoleg.cli.options import DatabaseUrl, DataDir, settings_from
 from twoleg.settings import Settings
 from twoleg.store import (
@@ -22,7 +23,7 @@ from twoleg.store import (
     schema,
 )
 
-commands = typer.Typer(no_args_is_help=True, help="Check the database's version; upgrade it.")
+commands = group(no_args_is_help=True, help="Check the database's version; upgrade it.")
 
 
 @contextlib.contextmanager

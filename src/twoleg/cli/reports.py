@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from twoleg.cli.client import connected
+from twoleg.cli.groups import group
 from twoleg.cli.options import AsJson
 from twoleg.cli.output import print_json, print_table
 
@@ -25,7 +26,7 @@ From = Annotated[str | None, typer.Option("--from", help="First day; else 30 day
 To = Annotated[str | None, typer.Option(help="Last day; else today.")]
 AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
 
-reports = typer.Typer(no_args_is_help=True, help="See what reminders and calls came to.")
+reports = group(no_args_is_help=True, help="See what reminders and calls came to.")
 
 
 @reports.command("reminders")

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from twoleg.cli.client import Json, connected
+from twoleg.cli.groups import group
 from twoleg.cli.options import AsJson
 from twoleg.cli.output import print_fields, print_json, print_table
 
@@ -50,7 +51,7 @@ def assigned(assignments: list[str]) -> Json:
 
 def commands(resource: Resource) -> typer.Typer:
     """Make the group of commands for one `resource`."""
-    group = typer.Typer(no_args_is_help=True, help=f"Keep the account's {resource.path}.")
+    made = group(no_args_is_help=True, help=f"Keep the account's {resource.path}.")
 
     def show_one(thing: Json, as_json: bool) -> None:
         if as_json:
@@ -58,7 +59,7 @@ def commands(resource: Resource) -> typer.Typer:
         else:
             print_fields(thing)
 
-    @group.command("list", help=f"List {resource.path}.")
+    @made.command("list", help=f"List {resource.path}.")
     def list_(
         filters: Annotated[
             list[str] | None, typer.Argument(metavar="FILTER=VALUE...", help="name=Alice, say.")
@@ -74,21 +75,21 @@ def commands(resource: Resource) -> typer.Typer:
         else:
             print_table(rows, resource.columns)
 
-    @group.command(help=f"Show one {resource.singular}.")
+    @made.command(help=f"Show one {resource.singular}.")
     def show(id_: Annotated[int, typer.Argument(metavar="ID")], as_json: AsJson = False) -> None:
         with connected() as client:
             show_one(client.get(f"/{resource.path}/{id_}"), as_json)
 
     if "create" not in resource.without:
 
-        @group.command(help=f"Make a {resource.singular}. Fields: {resource.fields}.")
+        @made.command(help=f"Make a {resource.singular}. Fields: {resource.fields}.")
         def create(assignments: Annotated[list[str], ASSIGNMENTS], as_json: AsJson = False) -> None:
             with connected() as client:
                 show_one(client.post(f"/{resource.path}", assigned(assignments)), as_json)
 
     if "update" not in resource.without:
 
-        @group.command(help=f"Change a {resource.singular}. Fields: {resource.fields}.")
+        @made.command(help=f"Change a {resource.singular}. Fields: {resource.fields}.")
         def update(
             id_: Annotated[int, typer.Argument(metavar="ID")],
             assignments: Annotated[list[str], ASSIGNMENTS],
@@ -98,12 +99,12 @@ def commands(resource: Resource) -> typer.Typer:
                 body = assigned(assignments)
                 show_one(client.patch(f"/{resource.path}/{id_}", body), as_json)
 
-    @group.command(help=f"Delete a {resource.singular}; records that name it stay.")
+    @made.command(help=f"Delete a {resource.singular}; records that name it stay.")
     def delete(id_: Annotated[int, typer.Argument(metavar="ID")]) -> None:
         with connected() as client:
             client.delete(f"/{resource.path}/{id_}")
 
-    return group
+    return made
 
 
 users = commands(

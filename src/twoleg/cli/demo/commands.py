@@ -7,8 +7,9 @@ import typer
 from twoleg.cli.demo.command import play_and_judge
 from twoleg.cli.demo.reminders.command import remind_and_judge
 from twoleg.cli.demo.running import run
+from twoleg.cli.groups import group
 
-demo = typer.Typer(invoke_without_command=True, add_completion=False)
+demo = group(invoke_without_command=True)
 
 
 @demo.callback()
