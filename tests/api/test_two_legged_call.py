@@ -158,6 +158,42 @@ class TestFields:
         assert reply.status_code == 422
         assert reply.json() == CONTRACT["rejected"]["cases"][0]["body"]
 
+    @pytest.mark.parametrize(
+        ("content_type", "body"),
+        [
+            (
+                "application/x-www-form-urlencoded",
+                b"user_id=1&contact_id=1234&line_id=1&n=M%fcller&m=M\xfcller",
+            ),
+            (
+                "multipart/form-data; boundary=x",
+                b"".join(
+                    b'--x\r\nContent-Disposition: form-data; name="%b"\r\n\r\n%b\r\n' % field
+                    for field in (
+                        (b"user_id", b"1"), (b"contact_id", b"1234"), (b"line_id", b"1"),
+                        (b"n", b"M\xfcller"),
+                    )
+                )
+                + b"--x--\r\n",
+            ),
+        ],
+        ids=["form", "multipart"],
+    )  # fmt: skip
+    async def test_a_field_of_another_encoding_than_utf_8_spoils_no_other(
+        self, content_type, body, account, client
+    ):
+        headers = {"Content-Type": content_type}
+        assert (await client.post(PATH, content=body, headers=headers)).status_code == 202
+
+    async def test_a_form_need_not_be_ascii(self, account, client, execute):
+        form = {"user_id": "1", "line_id": "1", "contact_phone_number": "+1\u00a0818\u00a0127 6543"}
+        assert (await client.post(PATH, data=form)).status_code == 202
+        assert (
+            await client.post(PATH, params={"name": "M\u00fcller"}, data=form)
+        ).status_code == 202
+        numbers = await execute("SELECT DISTINCT contact_phone_number FROM calls")
+        assert numbers == [("+18181276543",)]
+
     async def test_what_is_not_there_is_invalid_and_all_of_it_is_told_at_once(
         self, account, client
     ):

@@ -31,7 +31,7 @@ def test_an_id_that_is_no_integer_is_named_as_such(value):
     assert errors == {"user_id": ["The user_id must be an integer."]}
 
 
-@pytest.mark.parametrize("nothing", ["", "  ", None, "\0"])
+@pytest.mark.parametrize("nothing", ["", "  ", None, "\0", [], {}])
 def test_empty_strings_and_null_count_as_missing(nothing):
     errors = read_call_request(ENOUGH | {"user_id": nothing}).errors
     assert errors == {"user_id": ["The user_id field is required."]}
@@ -43,6 +43,15 @@ def test_a_field_that_is_wrong_gets_no_second_error_and_its_pair_is_not_required
         "contact_id": ["The contact_id must be an integer."],
         "line_id": ["The line_id must be an integer."],
         "user_id": ["The user_id must be an integer."],
+    }
+
+
+@pytest.mark.parametrize("nothing", [[], {}])
+def test_an_empty_list_is_no_id_where_nothing_is_required(nothing):
+    fields = ENOUGH | {"ring_group_id": nothing, "user_phone_number": nothing}
+    assert read_call_request(fields).errors == {
+        "ring_group_id": ["The ring_group_id must be an integer."],
+        "user_phone_number": ["The user_phone_number field must be a valid phone number."],
     }
 
 

@@ -136,10 +136,15 @@ def _json_fields(body: bytes) -> dict[str, Any]:
 def query_fields(text: bytes) -> dict[str, Any]:
     """Return the fields of a query string or urlencoded form; the last of a name counts."""
     try:
-        pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_FORM_FIELDS)
-        return {name.decode(): value.decode() for name, value in pairs}
+        # Text, not bytes: of bytes parse_qsl takes ASCII only, also of what is escaped.
+        return dict(parse_qsl(_text(text), keep_blank_values=True, max_num_fields=MAX_FORM_FIELDS))
     except ValueError:
         return {}
+
+
+def _text(form: bytes) -> str:
+    """Read what a form holds; a field in another encoding than UTF-8 spoils no other."""
+    return form.decode(errors="replace")
 
 
 def _multipart_fields(content_type: bytes, body: bytes) -> dict[str, Any]:
@@ -151,9 +156,9 @@ def _multipart_fields(content_type: bytes, body: bytes) -> dict[str, Any]:
         parser = MultipartParser(boundary, reader.callbacks())
         parser.write(body)
         parser.finalize()
-        return {name.decode(): value.decode() for name, value in reader.fields.items()}
     except (FormParserError, ValueError):
         return {}
+    return {_text(name): _text(value) for name, value in reader.fields.items()}
 
 
 class _FieldReader:

@@ -1,8 +1,8 @@
 """What a client asks for: the fields of a call request, read the way the contract reads them.
 
 The rules and the texts are those of the original service (a Laravel 8 validator): strings are
-trimmed, an empty string and null are missing, an id may be a number or a string of digits, and a
-field with one error gets no second.
+trimmed, an empty string and null are missing (an empty list too, where something is required), an
+id may be a number or a string of digits, and a field with one error gets no second.
 """
 
 from __future__ import annotations
@@ -107,8 +107,8 @@ def read_call_request(
     values = {name: present(fields, name) for name in FIELDS}
     _require_one_of(values, "contact_phone_number", "contact_id", errors)
     _require_one_of(values, "line_phone_number", "line_id", errors)
-    if values["user_id"] is None:
-        if values["ring_group_id"] is None:
+    if _is_empty(values["user_id"]):
+        if _is_empty(values["ring_group_id"]):
             errors["user_id"] = ["The user_id field is required."]
         elif values["user_phone_number"] is not None:
             errors["user_id"] = ["The user_id field is required when user_phone_number is present."]
@@ -128,9 +128,14 @@ def read_call_request(
 
 
 def _require_one_of(values: Mapping[str, Any], one: str, other: str, errors: Errors) -> None:
-    if values[one] is None and values[other] is None:
+    if _is_empty(values[one]) and _is_empty(values[other]):
         errors[one] = [f"The {one} field is required when {other} is empty."]
         errors[other] = [f"The {other} field is required when {one} is empty."]
+
+
+def _is_empty(value: Any) -> bool:
+    """Tell whether a required value is missing: PHP reads {} as the empty list that [] is."""
+    return value is None or value == [] or value == {}
 
 
 def _read_id(values: Mapping[str, Any], name: str, errors: Errors) -> int | None:
@@ -138,7 +143,7 @@ def _read_id(values: Mapping[str, Any], name: str, errors: Errors) -> int | None
     if value is None:
         return None
     number = integer(value)
-    if number is None:
+    if number is None and name not in errors:
         errors[name] = [f"The {name} must be an integer."]
     return number
 
@@ -149,5 +154,5 @@ def _read_phone_number(values: Mapping[str, Any], name: str, errors: Errors) -> 
         value = str(value)
     if value is None or (isinstance(value, str) and len(value) <= MAX_PHONE_NUMBER_TEXT):
         return value
-    errors[name] = not_a_phone_number(name)
+    errors.setdefault(name, not_a_phone_number(name))
     return None
