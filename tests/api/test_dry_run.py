@@ -177,8 +177,15 @@ async def test_trunks_come_in_the_order_of_failover(plan, registered, execute):
     await execute(
         "UPDATE trunks SET priority = 9, caller_id_mode = 'p_asserted_identity' WHERE id = 1"
     )
+    await execute("UPDATE trunks SET privacy = 'id' WHERE id = 3")
     trunks = (await plan())["contact"]["trunks"]
     assert [trunk["trunk_id"] for trunk in trunks] == [4, 2, 3, 1]
+    assert [trunk["shows"] for trunk in trunks] == [
+        "+18552562001",
+        "+18552562001",
+        None,
+        "+18552562001",
+    ]
     assert trunks[-1]["headers"] == {"P-Asserted-Identity": "<sip:+18552562001@192.0.2.5>"}
 
 

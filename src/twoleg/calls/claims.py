@@ -27,8 +27,8 @@ SELECT s.call_id, s.account_id, s.user_id, s.named_group_id, s.user_phone_number
   (SELECT coalesce(jsonb_agg(jsonb_build_object(
       'id', t.id, 'host', t.host, 'port', t.port, 'transport', t.transport,
       'username', t.username, 'password', t.password, 'from_domain', t.from_domain,
-      'caller_id_mode', t.caller_id_mode, 'number_format', t.number_format,
-      'dial_prefix', t.dial_prefix,
+      'caller_id_mode', t.caller_id_mode, 'privacy', t.privacy,
+      'number_format', t.number_format, 'dial_prefix', t.dial_prefix,
       'codecs', t.codecs, 'priority', t.priority, 'weight', t.weight,
       'is_limited', t.max_calls IS NOT NULL OR t.calls_per_second IS NOT NULL)
       ORDER BY t.priority, lt.position), '[]')

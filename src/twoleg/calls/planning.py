@@ -29,7 +29,7 @@ from twoleg.calls.plan import (
 from twoleg.calls.screening import policy_for
 from twoleg.calls.trunk_health import TrunkHealth
 from twoleg.directory.accounts import Announcement, Recording
-from twoleg.directory.trunks import CallerIdMode, NumberFormat
+from twoleg.directory.trunks import CallerIdMode, NumberFormat, Privacy
 from twoleg.media import Codec
 from twoleg.sip import (
     Address,
@@ -47,6 +47,9 @@ MAX_REDIRECTS: Final = 3
 """How often a trunk may send us elsewhere for one call."""
 
 PHONE_CODECS: Final = (Codec.PCMU, Codec.PCMA, Codec.G722)
+
+_ANONYMOUS: Final = NameAddr(SipUri("sip", "anonymous", None, "anonymous.invalid"), "Anonymous")
+"""From of a caller that is not to be known (RFC 3323 4.1.1.3)."""
 
 _CODECS: Final = {codec.name: codec for codec in Codec}
 
@@ -221,9 +224,8 @@ def _trunk_legs(
 
 def _trunk_leg(trunk: Mapping[str, Any], number: str, claim: Claim, here: Surroundings) -> LegPlan:
     transport = Transport(trunk["transport"].upper())
-    dialled = (trunk["dial_prefix"] or "") + _written(
-        number, trunk["number_format"], claim.country
-    )
+    written = _written(number, trunk["number_format"], claim.country)
+    dialled = (trunk["dial_prefix"] or "") + written
     host, port = trunk["host"], trunk["port"]
     if port is None and _is_ip(host):
         port = transport.default_port
@@ -251,17 +253,27 @@ def _trunk_leg(trunk: Mapping[str, Any], number: str, claim: Claim, here: Surrou
 def _caller_id(
     trunk: Mapping[str, Any], claim: Claim, here: Surroundings
 ) -> tuple[NameAddr, tuple[tuple[str, str], ...]]:
-    """Put the line's number where the trunk wants it; every leg over a trunk shows it."""
+    """Put the line's number where the trunk wants it; every leg over a trunk shows it.
+
+    With privacy the carrier alone is to know it: From does not tell it where it stands elsewhere
+    (RFC 3323 4.1, RFC 3325 9.3).
+    """
     number = _written(claim.line_phone_number, trunk["number_format"], claim.country)
     domain = trunk["from_domain"] or (trunk["host"] if trunk["username"] else here.address.host)
     line = SipUri("sip", number, None, domain)
     mode = trunk["caller_id_mode"]
+    is_private = trunk["privacy"] == Privacy.ID
     if mode == CallerIdMode.FROM:
-        return NameAddr(line), ()
+        return NameAddr(line), (("Privacy", "user;id"),) if is_private else ()
     from_ = NameAddr(SipUri("sip", trunk["username"] or number, None, domain))
+    privacy: tuple[tuple[str, str], ...] = ()
+    if is_private:
+        from_, privacy = _ANONYMOUS, (("Privacy", "id"),)
     if mode == CallerIdMode.P_ASSERTED_IDENTITY:
-        return from_, (("P-Asserted-Identity", f"<{line}>"),)
-    return from_, (("Remote-Party-ID", f"<{line}>;party=calling;screen=yes;privacy=off"),)
+        return from_, (("P-Asserted-Identity", f"<{line}>"), *privacy)
+    hidden = "full" if is_private else "off"
+    told = f"<{line}>;party=calling;screen=yes;privacy={hidden}"
+    return from_, (("Remote-Party-ID", told), *privacy)
 
 
 @lru_cache(maxsize=4096)

@@ -65,4 +65,4 @@ def _contact_lines(plan: Json) -> Iterator[str]:
 def _ways(leg: Json, indent: str, confirmed: str) -> Iterator[str]:
     for way in (leg, *leg["otherwise"]):
         over = "" if way["trunk_id"] is None else f" over {way['trunk'] or way['trunk_id']}"
-        yield f"{indent}{way['to']}{over}, shows {way['shows']}{confirmed}"
+        yield f"{indent}{way['to']}{over}, shows {way['shows'] or 'no number'}{confirmed}"

@@ -145,8 +145,8 @@ trunks = commands(
         "trunks",
         "trunk",
         ("id", "name", "host", "port", "transport", "state"),
-        "name, host, port, transport, username, password, register, max_calls, "
-        "calls_per_second, caller_id_mode, number_format, dial_prefix, priority, "
+        "name, host, port, transport, username, password, register, from_domain, max_calls, "
+        "calls_per_second, caller_id_mode, privacy, number_format, dial_prefix, codecs, priority, "
         "weight",
     )
 )

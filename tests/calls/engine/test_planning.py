@@ -332,14 +332,13 @@ class TestTheContact:
         [leg] = (await planner.plan(contact_phone_number=number)).contact.trunks
         assert leg.target.user == dialled
 
-    async def test_what_is_dialled_first_goes_before_numbers_and_not_into_the_caller_id(
-        self, office, planner, alice
+    async def test_a_prefix_stands_before_what_is_dialled_and_not_before_the_caller_id(
+        self, office, planner
     ):
-        await office.add_trunk(number_format="national", dial_prefix="0")
-        plan = await planner.plan(user_id=alice)
-        assert plan.contact.trunks[0].target.user == "00445550123"
-        assert only_endpoint(plan).target.user == "00445550177"
-        assert plan.contact.trunks[0].from_.uri.user == "0445550100"
+        await office.add_trunk(number_format="e164_no_plus", dial_prefix="0#")
+        [leg] = (await planner.plan(contact_phone_number="+41445550123")).contact.trunks
+        assert (leg.target.user, leg.to.uri.user) == ("0#41445550123", "0#41445550123")
+        assert leg.from_.uri.user == LINE_NUMBER.removeprefix("+")
 
     async def test_credentials_go_with_the_leg_and_not_into_its_text(self, office, planner):
         await office.add_trunk(username="line", password="secret")
@@ -366,6 +365,36 @@ class TestTheContact:
         assert header == name
         assert LINE_NUMBER in value
         assert leg.from_.uri.user == "line"
+
+    @pytest.mark.parametrize(
+        ("mode", "from_", "headers"),
+        [
+            ("from", LINE_NUMBER, {"Privacy": "user;id"}),
+            (
+                "p_asserted_identity",
+                "anonymous",
+                {"P-Asserted-Identity": f"<sip:{LINE_NUMBER}@192.0.2.1>", "Privacy": "id"},
+            ),
+            (
+                "remote_party_id",
+                "anonymous",
+                {
+                    "Remote-Party-ID": f"<sip:{LINE_NUMBER}@192.0.2.1>;party=calling;screen=yes"
+                    ";privacy=full",
+                    "Privacy": "id",
+                },
+            ),
+        ],
+    )
+    async def test_a_withheld_number_is_told_to_the_carrier_alone(
+        self, office, planner, mode, from_, headers
+    ):
+        await office.add_trunk(
+            caller_id_mode=mode, privacy="id", username="line", password="secret"
+        )
+        [leg] = (await planner.plan()).contact.trunks
+        assert leg.from_.uri.user == from_
+        assert dict(leg.headers) == headers
 
     async def test_transport_and_codecs_are_the_trunks(self, office, planner):
         await office.add_trunk(

@@ -23,7 +23,7 @@ class PlannedLeg(Output):
     to: str
     trunk_id: int | None
     trunk: str | None
-    shows: str
+    shows: str | None
     from_: str = Field(serialization_alias="from")
     headers: dict[str, str]
     asked_to_confirm: bool
@@ -147,8 +147,13 @@ def _way(run: rehearsal.DryRun, leg: LegPlan, *, asked_to_confirm: bool) -> Plan
     )
 
 
-def _shown_number(run: rehearsal.DryRun, leg: LegPlan) -> str:
-    """Name the number that is shown: the line's over a trunk, the contact's on a phone."""
+def _shown_number(run: rehearsal.DryRun, leg: LegPlan) -> str | None:
+    """Name the number that is shown: the line's over a trunk, the contact's on a phone.
+
+    None where the carrier is asked to keep it to itself.
+    """
+    if any(name == "Privacy" for name, _ in leg.headers):
+        return None
     candidate = run.candidate
     on_phone = leg.trunk_id is None
     return candidate.contact_phone_number if on_phone else candidate.line_phone_number

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from typing import Annotated, Final
+from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
@@ -11,17 +10,16 @@ from twoleg.api.values import Input, Name, Output, Text, Time, Whole, absent
 from twoleg.directory.trunks import (
     CallerIdMode,
     NumberFormat,
+    Privacy,
     TrunkCodec,
     TrunkTransport,
+    is_dial_prefix,
     is_host,
 )
 
 MAX_PORT = 65535
 MAX_CALLS = 100_000
 MAX_PRIORITY = 65535
-MAX_PREFIX = 20
-
-_DIALLED: Final = re.compile(r"[0-9+*#]+")
 
 
 def _host(text: str) -> str:
@@ -31,9 +29,9 @@ def _host(text: str) -> str:
     return bare.lower()
 
 
-def _prefix(text: str) -> str:
-    if not _DIALLED.fullmatch(text):
-        raise ValueError("may hold digits, +, * and # only")
+def _dial_prefix(text: str) -> str:
+    if not is_dial_prefix(text):
+        raise ValueError("must be up to 15 digits, * or #, with a + before them at most")
     return text
 
 
@@ -48,7 +46,7 @@ def _distinct(codecs: list[TrunkCodec]) -> list[TrunkCodec]:
 
 
 Host = Annotated[Text, AfterValidator(_host)]
-Prefix = Annotated[Text, Field(min_length=1, max_length=MAX_PREFIX), AfterValidator(_prefix)]
+DialPrefix = Annotated[Text, AfterValidator(_dial_prefix)]
 Transport = Annotated[TrunkTransport, BeforeValidator(_lower)]
 Codecs = Annotated[list[TrunkCodec], Field(min_length=1), AfterValidator(_distinct)]
 
@@ -71,8 +69,9 @@ class TrunkChange(Input):
     max_calls: Annotated[Whole, Field(ge=0, le=MAX_CALLS)] | None = absent()
     calls_per_second: Annotated[Whole, Field(ge=0, le=MAX_CALLS)] | None = absent()
     caller_id_mode: CallerIdMode = absent()
+    privacy: Privacy = absent()
     number_format: NumberFormat = absent()
-    dial_prefix: Prefix | None = absent()
+    dial_prefix: DialPrefix | None = absent()
     codecs: Codecs = absent()
     priority: Annotated[Whole, Field(ge=0, le=MAX_PRIORITY)] = absent()
     weight: Annotated[Whole, Field(ge=0, le=MAX_PRIORITY)] = absent()
@@ -114,6 +113,7 @@ class Trunk(Output):
     max_calls: int | None
     calls_per_second: int | None
     caller_id_mode: str
+    privacy: str
     number_format: str
     dial_prefix: str | None
     codecs: list[str]

@@ -10,15 +10,18 @@ from twoleg.directory.trunks.queries import (
 from twoleg.directory.trunks.values import (
     CallerIdMode,
     NumberFormat,
+    Privacy,
     Trunk,
     TrunkCodec,
     TrunkTransport,
+    is_dial_prefix,
     is_host,
 )
 
 __all__ = [
     "CallerIdMode",
     "NumberFormat",
+    "Privacy",
     "Trunk",
     "TrunkCodec",
     "TrunkTransport",
@@ -26,6 +29,7 @@ __all__ = [
     "create_trunk",
     "delete_trunk",
     "find_trunk",
+    "is_dial_prefix",
     "is_host",
     "list_trunks",
 ]

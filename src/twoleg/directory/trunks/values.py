@@ -13,6 +13,7 @@ from typing import Final
 MAX_HOST: Final = 253
 # RFC 1034 3.5 and RFC 1123 2.1; an underscore too, as private DNS zones have them.
 _LABEL: Final = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_DIAL_PREFIX: Final = re.compile(r"\+?[0-9*#]{1,15}", re.ASCII)
 _NAME: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?")
 
 
@@ -30,6 +31,13 @@ class CallerIdMode(StrEnum):
     FROM = "from"
     P_ASSERTED_IDENTITY = "p_asserted_identity"  # RFC 3325
     REMOTE_PARTY_ID = "remote_party_id"
+
+
+class Privacy(StrEnum):
+    """What the carrier is asked to keep to itself (RFC 3323)."""
+
+    NONE = "none"
+    ID = "id"  # the line's number: RFC 3325 9.3
 
 
 class NumberFormat(StrEnum):
@@ -67,6 +75,7 @@ class Trunk:
     max_calls: int | None
     calls_per_second: int | None
     caller_id_mode: str
+    privacy: str
     number_format: str
     dial_prefix: str | None
     codecs: Sequence[str]
@@ -76,6 +85,11 @@ class Trunk:
     state_detail: str | None
     state_at: datetime | None
     created_at: datetime
+
+
+def is_dial_prefix(text: str) -> bool:
+    """Tell whether `text` can stand before a number that is dialled: digits, `*`, `#`, one `+`."""
+    return _DIAL_PREFIX.fullmatch(text) is not None
 
 
 def is_host(text: str) -> bool:

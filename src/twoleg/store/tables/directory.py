@@ -222,6 +222,7 @@ trunks = Table(
     Column("max_calls", Integer),
     Column("calls_per_second", Integer),
     text_column("caller_id_mode", "from"),
+    text_column("privacy", "none"),
     text_column("number_format", "e164"),
     Column("dial_prefix", Text),
     Column(
@@ -239,6 +240,7 @@ trunks = Table(
     time_column("deleted_at"),
     one_of("transport", "udp", "tcp", "tls"),
     one_of("caller_id_mode", "from", "p_asserted_identity", "remote_party_id"),
+    one_of("privacy", "none", "id"),
     one_of("number_format", "e164", "e164_no_plus", "national"),
     Index(None, "account_id", "id"),
 )

@@ -162,6 +162,7 @@ CREATE TABLE trunks (
     max_calls integer,
     calls_per_second integer,
     caller_id_mode text NOT NULL DEFAULT 'from',
+    privacy text NOT NULL DEFAULT 'none',
     number_format text NOT NULL DEFAULT 'e164',
     dial_prefix text,
     codecs text[] NOT NULL DEFAULT '{PCMU,PCMA}',
@@ -176,6 +177,7 @@ CREATE TABLE trunks (
     CONSTRAINT ck_trunks_transport CHECK (transport IN ('udp', 'tcp', 'tls')),
     CONSTRAINT ck_trunks_caller_id_mode
         CHECK (caller_id_mode IN ('from', 'p_asserted_identity', 'remote_party_id')),
+    CONSTRAINT ck_trunks_privacy CHECK (privacy IN ('none', 'id')),
     CONSTRAINT ck_trunks_number_format
         CHECK (number_format IN ('e164', 'e164_no_plus', 'national')),
     CONSTRAINT fk_trunks_account_id FOREIGN KEY (account_id) REFERENCES accounts (id)
