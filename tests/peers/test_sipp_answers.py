@@ -6,7 +6,7 @@ import pytest
 from peers.relays import tls_front
 from peers.sipp import Caller, audio_session
 
-from twoleg.sip import PCMU, SIPFRAG, Direction, SipUri, Transport, refer_news, refer_of
+from twoleg.sip import PCMA, PCMU, SIPFRAG, Direction, SipUri, Transport, refer_news, refer_of
 
 pytestmark = pytest.mark.peer
 
@@ -57,6 +57,28 @@ async def test_early_media_comes_before_the_answer(sipp):
             assert session.accept_answer(progress.body).format == PCMU
             session.accept_answer((await leg.answered()).body)
             leg.acknowledge()
+
+
+async def test_a_reliable_183_gets_its_prack_and_an_update_before_the_answer_its_own(sipp):
+    session = audio_session()
+    agreed = []
+
+    def answer_offer(offer):
+        answer, media = session.answer_offer(offer)
+        agreed.append(media.format)
+        return answer
+
+    async with (
+        Caller.open() as alice,
+        sipp("reliable_183") as bob,
+        alice.ring(bob.uri, bob.destination, session=session, answer_offer=answer_offer) as leg,
+    ):
+        progress = await leg.progress()
+        assert (progress.status, progress.reliable) == (183, True)
+        assert session.accept_answer(progress.body).format == PCMU
+        assert (await leg.answered()).body == b""
+        leg.acknowledge()
+    assert agreed == [PCMA]
 
 
 async def test_the_callee_hangs_up(sipp):
