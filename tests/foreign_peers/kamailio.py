@@ -1,4 +1,4 @@
-"""Kamailio as a proxy that stays in the path of a call (Record-Route)."""
+"""Kamailio as a proxy that stays in the path of calls and of registrations."""
 
 from __future__ import annotations
 
@@ -36,6 +36,8 @@ loadmodule "pv.so"
 loadmodule "maxfwd.so"
 loadmodule "textops.so"
 loadmodule "siputils.so"
+loadmodule "path.so"
+modparam("path", "use_received", 1)
 modparam("rr", "enable_full_lr", 1)
 
 request_route {{
@@ -48,7 +50,10 @@ request_route {{
     }}
     t_check_trans();
     if (is_method("INVITE")) record_route();
-    $du = "sip:{host}:{behind}";
+    if (is_present_hf("Route")) loose_route();
+    if (is_method("REGISTER")) add_path_received();
+    # What has a route is for a phone that registered through here (RFC 3327 5.1).
+    if (is_method("REGISTER") || !is_present_hf("Route")) $du = "sip:{host}:{behind}";
     t_relay();
 }}
 """
@@ -68,7 +73,10 @@ Content-Length: 0\r
 
 @contextlib.contextmanager
 def kamailio(folder: Path, behind: int) -> Iterator[int]:
-    """Run Kamailio in front of the port `behind` until the block is left; give its own port."""
+    """Run Kamailio in front of the port `behind` until the block is left; give its own port.
+
+    It records its route in calls, and puts itself into the path of phones that register.
+    """
     folder.mkdir()
     port = free_port()
     config = folder / "kamailio.cfg"

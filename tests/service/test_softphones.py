@@ -62,12 +62,13 @@ def contact_phone(tmp_path, contact_speech):
 def agent_phone(tmp_path, service, agent_speech):
     """A softphone registered as the user of a directory, that answers by itself."""
 
-    def run(directory):
+    def run(directory, proxy=None):
+        outbound = "" if proxy is None else f';outbound="sip:{LOOPBACK}:{proxy}"'
         return baresip(
             tmp_path / "agent",
             lambda _: (
                 f"<sip:{directory.sip_username}@{LOOPBACK}:{service.sip_port}>"
-                f";auth_pass={directory.sip_password};regint=60;answermode=auto"
+                f";auth_pass={directory.sip_password};regint=60;answermode=auto{outbound}"
             ),
             agent_speech,
         )
@@ -118,5 +119,18 @@ def test_a_call_runs_through_a_proxy_that_records_its_route(
 
     assert record["outcome"] == "connected"
     assert record["ended_by"] == "agent"
+    assert seconds_of(agent, CONTACT_HERTZ) > TALK_SECONDS
+    assert seconds_of(contact, AGENT_HERTZ) > TALK_SECONDS
+
+
+def test_a_phone_that_registers_through_a_proxy_is_rung_through_it(
+    service, directory, agent_phone, contact_phone, tmp_path
+):
+    """RFC 3327: the proxy holds the phone's flow, and every engine can send to the proxy."""
+    with contact_phone() as contact, kamailio(tmp_path / "edge", service.sip_port) as edge:
+        there = directory(contact.port)
+        with agent_phone(there, edge) as agent:
+            record = talk(service, agent, there, contact)
+    assert record["outcome"] == "connected"
     assert seconds_of(agent, CONTACT_HERTZ) > TALK_SECONDS
     assert seconds_of(contact, AGENT_HERTZ) > TALK_SECONDS
