@@ -158,6 +158,8 @@ async def test_a_list_is_filtered(account, client, end):
     "query",
     [
         {"user_id": "x"},
+        {"status": "over"},
+        {"outcome": "conected"},
         {"created_from": "yesterday"},
         {"created_from": "2026-01-01T00:00:00"},
         {"phone_number": "abc"},

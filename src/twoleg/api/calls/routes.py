@@ -22,8 +22,10 @@ from twoleg.calls.admission import CallSource
 from twoleg.calls.dispositions import UnknownDisposition, dispose
 from twoleg.calls.dry_run import dry_run as plan_only
 from twoleg.calls.hang_up import request_hang_up
+from twoleg.calls.outcomes import Outcome
 from twoleg.calls.recordings import RecordingLinks
 from twoleg.calls.records import CallFilter, CallRecord, find_call, list_calls
+from twoleg.calls.states import Status
 
 PLACE_CALL: Final = "#/components/schemas/PlaceCall"
 
@@ -82,8 +84,8 @@ async def read_calls(
     links: RecordingLinksOf,
     limit: Limit = DEFAULT_PAGE,
     cursor: Cursor = None,
-    status: Word | None = None,
-    outcome: Word | None = None,
+    status: Status | None = None,
+    outcome: Outcome | None = None,
     answered_by: Word | None = None,
     disposition: WantedDisposition | None = None,
     user_id: Id | None = None,
