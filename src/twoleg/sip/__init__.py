@@ -4,7 +4,7 @@ Bytes, wishes and the time go in; bytes to send, events and the next deadline co
 """
 
 from twoleg.sip.audio_formats import G722, PCMA, PCMU, TELEPHONE_EVENT, AudioFormat
-from twoleg.sip.dialogs import DialogIdentity
+from twoleg.sip.dialogs import DialogIdentity, destination_of
 from twoleg.sip.digest import (
     Authorization,
     Credentials,
@@ -44,6 +44,7 @@ from twoleg.sip.interface import (
     UserAgentConfig,
 )
 from twoleg.sip.invite_identity import InviteIdentity
+from twoleg.sip.key_exchange import StreamKeys
 from twoleg.sip.leg import LegGone
 from twoleg.sip.message import Request, Response, reason_phrase
 from twoleg.sip.offer_answer import (
@@ -68,10 +69,11 @@ from twoleg.sip.registration import (
     RegistrationFailure,
     RegistrationState,
 )
+from twoleg.sip.sdes import CryptoSuite
 from twoleg.sip.sdp import Direction, MalformedDescription, SessionDescription
 from twoleg.sip.stream import KeepAlive, StreamParser
 from twoleg.sip.transport import Address, Destination, Flow, Transport
-from twoleg.sip.uri import OtherUri, SipUri, TelUri, parse_uri
+from twoleg.sip.uri import OtherUri, SipUri, TelUri, Uri, parse_uri
 from twoleg.sip.user_agent import UserAgent
 
 __all__ = [
@@ -90,6 +92,7 @@ __all__ = [
     "CSeq",
     "Counters",
     "Credentials",
+    "CryptoSuite",
     "Destination",
     "DestinationFailed",
     "DialogIdentity",
@@ -143,12 +146,15 @@ __all__ = [
     "SessionRejected",
     "SipError",
     "SipUri",
+    "StreamKeys",
     "StreamParser",
     "TelUri",
     "Transport",
+    "Uri",
     "UserAgent",
     "UserAgentConfig",
     "Via",
+    "destination_of",
     "flow_from_json",
     "flow_to_json",
     "make_ha1s",

@@ -254,9 +254,7 @@ class Dialog:
         self, method: str, cseq: int, headers: str = "", body: bytes = b"", branch: str = ""
     ) -> Draft:
         """Give a request of the dialog (RFC 3261 12.2.1.1)."""
-        if self._way is None:
-            self._way = self._find_way()
-        uri, routes, destination, flow = self._way
+        uri, routes, destination, flow = self._known_way()
         endpoint = self.endpoint
         return Draft(
             method=method,
@@ -273,6 +271,16 @@ class Dialog:
             destination=destination,
             flow=flow,
         )
+
+    @property
+    def leads_over(self) -> Transport:
+        """The transport of our requests."""
+        return self._known_way()[2].transport
+
+    def _known_way(self) -> tuple[str, str, Destination, Flow | None]:
+        if self._way is None:
+            self._way = self._find_way()
+        return self._way
 
     def _find_way(self) -> tuple[str, str, Destination, Flow | None]:
         """Give the Request-URI, the Route lines, and where to and by what flow they lead."""

@@ -99,9 +99,16 @@ class Endpoint:
         except KeyError:
             raise LocalProtocolError(f"there is no address for {transport.value}") from None
 
-    def usable(self, destinations: tuple[Destination, ...]) -> tuple[Destination, ...]:
-        """Give those that we have a transport for. Raises LocalProtocolError if none is left."""
+    def usable(
+        self, destinations: tuple[Destination, ...], *, secure: bool = False
+    ) -> tuple[Destination, ...]:
+        """Give those that we have a transport for, of those that are secure if they must be.
+
+        Raises LocalProtocolError if none is left.
+        """
         addresses = self.config.addresses
+        if secure:
+            addresses = {each: addresses[each] for each in addresses if each.secure}
         for there in destinations:
             if there.transport not in addresses:
                 break

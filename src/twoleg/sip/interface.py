@@ -49,6 +49,8 @@ class Invitation:
     `body`: the offer; empty asks the far end for one.
     `response_seconds`: how long a destination may say nothing before it has timed out, in place of
     64*T1 (timer B). One that speaks later is cancelled, or acknowledged and ended.
+    `secure`: descriptions of the session hold keys, and go over TLS or not at all (RFC 4568 5.1.4);
+    those that come another way are refused with 488.
     """
 
     target: SipUri
@@ -58,7 +60,8 @@ class Invitation:
     flow: Flow | None = None
     routes: tuple[NameAddr, ...] = ()
     headers: HeaderFields = ()
-    body: bytes = b""
+    body: bytes = field(default=b"", repr=False)
+    secure: bool = False
     content_type: str = "application/sdp"
     credentials: Credentials | None = field(default=None, repr=False)
     follow_redirects: int = 0

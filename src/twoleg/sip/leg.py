@@ -66,6 +66,7 @@ class Leg:
         "made_call_id",
         "number",
         "reason",
+        "secure",
         "state",
     )
 
@@ -100,6 +101,9 @@ class Leg:
 
         self.hung_up = False
         """Whether our user wanted the end."""
+
+        self.secure = False
+        """Whether offers and answers hold keys, and go over TLS only."""
 
         self.ack_body = b""
         self._ending: Ended | None = None
@@ -295,7 +299,9 @@ class Leg:
     # Offers, and our 2xx.
 
     def _receive_offer(self, transaction: ServerTransaction, request: Request) -> None:
-        if self.state in _UNANSWERED and not self.made_call_id:
+        if self.secure and not transaction.transport.secure:
+            self.legs.reply(transaction, 488)
+        elif self.state in _UNANSWERED and not self.made_call_id:
             # RFC 3261 14.2, RFC 3311 5.2: our answer to the first comes first.
             self.legs.reply(transaction, 500, (("Retry-After", "2"),))
         elif request.method == "INVITE" and self.state is not LegState.CONFIRMED:

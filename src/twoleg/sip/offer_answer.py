@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import secrets
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field, replace
 from enum import Enum
 from functools import lru_cache
@@ -15,7 +16,9 @@ from twoleg.sip.audio_formats import (
     read_formats,
 )
 from twoleg.sip.errors import LocalProtocolError, SipError
+from twoleg.sip.key_exchange import KeyExchange, StreamKeys
 from twoleg.sip.remembered import remembered
+from twoleg.sip.sdes import Crypto, CryptoSuite
 from twoleg.sip.sdp import (
     Attributes,
     Direction,
@@ -35,8 +38,9 @@ DEFAULT_PTIME = 20
 _SHORTEST_PTIME = 10
 _LONGEST_PTIME = 60
 _MAX_PORT = 65_535
-# AVPF (RFC 4585) is AVP with leave, not duty, to send more RTCP.
-_PROTOCOLS = ("RTP/AVP", "RTP/AVPF")
+# AVPF (RFC 4585) is AVP with leave, not duty, to send more RTCP; SAVPF (RFC 5124) likewise.
+_PLAIN = ("RTP/AVP", "RTP/AVPF")
+_ENCRYPTED = ("RTP/SAVP", "RTP/SAVPF")
 _REMEMBERED = 256
 """Offers and answers that are remembered by what they say of codecs."""
 
@@ -61,13 +65,21 @@ class SessionRejected(SipError):
 class LocalAudio:
     """What we can do: where we receive, our formats in order of preference, our packet time.
 
-    `address` is an IP literal, `ptime` is in milliseconds.
+    `address` is an IP literal, `ptime` is in milliseconds. With `suites`, in order of preference,
+    the stream is SRTP (RFC 4568) or is not; its descriptions hold keys then, and may only go where
+    nobody else can read them.
     """
 
     address: str
     port: int
     formats: tuple[AudioFormat, ...]
     ptime: int = DEFAULT_PTIME
+    suites: tuple[CryptoSuite, ...] = ()
+
+    @property
+    def protocols(self) -> tuple[str, ...]:
+        """What the stream's m= line may name, first what ours does."""
+        return _ENCRYPTED if self.suites else _PLAIN
 
 
 @immutable()
@@ -78,7 +90,8 @@ class AgreedAudio:
     milliseconds, and may get what `receive_payload_types` lists. `direction` is ours: RECVONLY
     or INACTIVE where the far end holds the call. `rtcp` is None where the far end wants none
     (RFC 3556); with `rtcp_mux` it is the stream's own address. An address of zeros is given only
-    if no other was ever known; nothing may be sent to it, and `direction` says so.
+    if no other was ever known; nothing may be sent to it, and `direction` says so. `keys` None: it
+    is plain RTP.
     """
 
     address: str
@@ -91,6 +104,7 @@ class AgreedAudio:
     direction: Direction
     ptime: int
     rtcp_mux: bool
+    keys: StreamKeys | None = None
 
 
 @immutable()
@@ -110,7 +124,7 @@ class _Layout:
     Each keeps its place for as long as the session lasts (RFC 3264 8).
     """
 
-    refused: tuple[Media, ...] = (Media("audio", 0, "RTP/AVP", ()),)
+    refused: tuple[Media, ...]
     audio: int = 0
 
     @classmethod
@@ -128,6 +142,11 @@ class _Layout:
         return self.refused[self.audio].protocol
 
 
+_FIRST_LAYOUTS = {
+    protocol: _Layout((Media("audio", 0, protocol, ()),)) for protocol in (_PLAIN[0], _ENCRYPTED[0])
+}
+
+
 class AudioSession:
     """One audio stream of a dialog through all its offers and answers.
 
@@ -135,14 +154,20 @@ class AudioSession:
     before the first answer.
     """
 
-    def __init__(self, local: LocalAudio, session_id: int) -> None:
+    def __init__(
+        self,
+        local: LocalAudio,
+        session_id: int,
+        make_key: Callable[[int], bytes] = secrets.token_bytes,
+    ) -> None:
         self.local = local
         self.agreed: AgreedAudio | None = None
         self._session_id = session_id
         self._version = 0
         # Our last description without its origin: the version rises when this changes.
         self._described = ""
-        self._layout = _Layout()
+        self._layout = _FIRST_LAYOUTS[local.protocols[0]]
+        self._keys = KeyExchange(make_key)
         self._direction = Direction.SENDRECV
         # RFC 3264 8.3.2: an encoding keeps its payload type for the whole session.
         self._payload_types: dict[tuple[str, int, int], int] = {}
@@ -168,7 +193,10 @@ class AudioSession:
         self._offered = self.local.formats
         if self._payload_types:
             self._offered = tuple([self._with_session_payload_type(f) for f in self._offered])
-        return self._describe(self._offered, direction)
+        # Another suite in mid-call is nothing to ask for.
+        in_use = self.agreed.keys if self.agreed else None
+        suites = self.local.suites if in_use is None else (in_use.suite,)
+        return self._describe(self._offered, direction, self._keys.offer(suites))
 
     def accept_answer(self, body: bytes) -> AgreedAudio:
         """Take in the answer to our last offer.
@@ -188,8 +216,9 @@ class AudioSession:
             description = _parse(body)
             media = self._answering_media(description)
             match = _match_answer(self._offered, media)
+            keys = self._accepted_keys(media)
             direction = self._direction.within(_direction(description, media).mirrored)
-            agreed = self._agree(description, media, match, direction, mux=False)
+            agreed = self._agree(description, media, match, direction, keys, mux=False)
         except SessionRejected:
             self.abandon_offer()
             raise
@@ -209,15 +238,16 @@ class AudioSession:
         if self.offer_pending:
             raise SessionRejected("our own offer waits for its answer")
         description = _parse(body)
-        place, match = self._choose_media(description)
+        place, match, crypto, keys = self._choose_media(description)
         media = description.media[place]
         mux = media.attribute("rtcp-mux") is not None
         direction = _direction(description, media).mirrored.within(self._direction)
-        agreed = self._agree(description, media, match, direction, mux=mux)
+        agreed = self._agree(description, media, match, direction, keys, mux=mux)
         self._layout = _Layout.of(description.media, place)
         self._offered = None
         self._conclude(agreed)
-        return self._describe(tuple(match.received.values()), direction, mux=mux), agreed
+        formats = tuple(match.received.values())
+        return self._describe(formats, direction, crypto, mux=mux), agreed
 
     def abandon_offer(self) -> None:
         """Forget our offer, which was refused or never answered. Without one, do nothing."""
@@ -227,11 +257,19 @@ class AudioSession:
             self._offered = None
 
     def _describe(
-        self, formats: tuple[AudioFormat, ...], direction: Direction, *, mux: bool = False
+        self,
+        formats: tuple[AudioFormat, ...],
+        direction: Direction,
+        crypto: tuple[Crypto, ...],
+        *,
+        mux: bool = False,
     ) -> bytes:
         """Write a description. Its version rises by one if it says something new."""
         local, layout = self.local, self._layout
         numbers, attributes = _audio_lines(formats, local.ptime, direction, mux)
+        if crypto:
+            keys = attribute_lines(tuple([line.attribute for line in crypto]))
+            attributes = "".join([f"{line}\r\n" for line in keys]) + attributes
         before, after = layout.others
         described = (
             f"s=-\r\nc={format_address(local.address)}\r\nt=0 0\r\n{before}"
@@ -243,10 +281,13 @@ class AudioSession:
         origin = Origin(str(self._session_id), str(self._version), local.address)
         return f"v=0\r\no={origin}\r\n{described}".encode("utf-8", "surrogateescape")
 
-    def _choose_media(self, description: SessionDescription) -> tuple[int, _Match]:
+    def _choose_media(
+        self, description: SessionDescription
+    ) -> tuple[int, _Match, tuple[Crypto, ...], StreamKeys | None]:
         """Find the audio section to be answered: its place, and what it has in common with us.
 
-        A later offer's section stays where it was, if that can be.
+        A later offer's section stays where it was, if that can be. Beside it are the a=crypto
+        that answers it, and the keys.
         """
         places = range(len(description.media))
         why = "there is no audio stream"
@@ -254,14 +295,33 @@ class AudioSession:
             media = description.media[place]
             if media.kind != "audio" or media.port == 0:
                 continue
-            if media.protocol.upper() not in _PROTOCOLS:
-                why = "the audio stream is not plain RTP"
+            if media.protocol.upper() not in self.local.protocols:
+                why = self._wrong_protocol
                 continue
             match = self._match_offer(read_formats(media))
-            if match is not None:
-                return place, match
-            why = "there is no codec that we have"
+            if match is None:
+                why = "there is no codec that we have"
+                continue
+            if not self.local.suites:
+                return place, match, (), None
+            chosen = self._keys.answer(media, self.local.suites)
+            if chosen is not None:
+                crypto, keys = chosen
+                return place, match, (crypto,), keys
+            why = "there is no a=crypto that we can take"
         raise SessionRejected(why)
+
+    @property
+    def _wrong_protocol(self) -> str:
+        return f"the audio stream is not {'encrypted' if self.local.suites else 'plain RTP'}"
+
+    def _accepted_keys(self, answering: Media) -> StreamKeys | None:
+        if not self.local.suites:
+            return None
+        keys = self._keys.accept(answering)
+        if keys is None:
+            raise SessionRejected("the a=crypto of the answer is none of the offer's")
+        return keys
 
     def _match_offer(self, offered: list[AudioFormat]) -> _Match | None:
         ours = {f.kind: f for f in self.local.formats}
@@ -295,8 +355,8 @@ class AudioSession:
             media = next((m for m in sections if m.kind == "audio"), self._layout.refused[place])
         if media.port == 0:
             raise SessionRejected("the far end refused the audio stream")
-        if media.protocol.upper() not in _PROTOCOLS:
-            raise SessionRejected("the audio stream is not plain RTP")
+        if media.protocol.upper() not in self.local.protocols:
+            raise SessionRejected(self._wrong_protocol)
         return media
 
     def _agree(
@@ -305,6 +365,7 @@ class AudioSession:
         media: Media,
         match: _Match,
         direction: Direction,
+        keys: StreamKeys | None,
         *,
         mux: bool,
     ) -> AgreedAudio:
@@ -320,6 +381,7 @@ class AudioSession:
             direction=direction,
             ptime=_ptime(description, media, self.local.ptime),
             rtcp_mux=mux,
+            keys=keys,
         )
 
     def _remote_address(self, description: SessionDescription, media: Media) -> str:

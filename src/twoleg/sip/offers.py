@@ -71,6 +71,8 @@ class OfferExchange:
         """Make an offer. Raises LocalProtocolError."""
         if self._ours is not None or self._wanted or self._offered is not None:
             raise LocalProtocolError("another offer has no answer yet")
+        if not self._may_leave:
+            raise LocalProtocolError("the way to the peer would show the keys of its media")
         self._ours = (method, body)
         self._glares = 0
         if self._request is None:
@@ -100,6 +102,12 @@ class OfferExchange:
             lines += f"Content-Type: {SDP}\r\n"
         self._request = DialogRequest(dialog, leg.digest, method, lines, body, self._done)
         self._request.send()
+
+    @property
+    def _may_leave(self) -> bool:
+        """Whether a description of ours may go where our requests do: a Contact may name UDP."""
+        leg = self._leg
+        return not leg.secure or leg.require_dialog().leads_over.secure
 
     def _done(self, response: Response | None, cause: RefusalCause) -> None:
         del cause
@@ -131,7 +139,7 @@ class OfferExchange:
         if self._request is not None or self._ours is not None or self._offered is not None:
             return False
         leg = self._leg
-        if self._wanted or not leg.last_body:
+        if self._wanted or not leg.last_body or not self._may_leave:
             return False
         dialog = leg.require_dialog()
 

@@ -67,10 +67,11 @@ class OutgoingLeg(Leg):
         super().__init__(
             legs, OUTGOING_LEG, call_id, local_tag, invitation.credentials, made_call_id=True
         )
+        self.secure = invitation.secure
         self._invitation = invitation
         self._target: SipUri = invitation.target
         self._cseq = 1
-        self._destinations = endpoint.usable(invitation.destinations)
+        self._destinations = endpoint.usable(invitation.destinations, secure=invitation.secure)
         self._flow: Flow | None = invitation.flow
         self._attempt = 0
         self._udp_only = False
@@ -94,6 +95,8 @@ class OutgoingLeg(Leg):
 
     def start(self) -> None:
         """Send the INVITE. Raises LocalProtocolError if there is nowhere to send it."""
+        if self.secure and not self._destination().transport.secure:
+            raise LocalProtocolError("the way to the target would show the keys of its media")
         self._send_invite()
         self.legs.add(self)
 
@@ -264,7 +267,9 @@ class OutgoingLeg(Leg):
     def _is_reachable(self, target: SipUri) -> bool:
         there = destination_of(target, Transport.UDP)
         return bool(self._invitation.routes) or (
-            there is not None and there.transport in self.endpoint.config.addresses
+            there is not None
+            and there.transport in self.endpoint.config.addresses
+            and (there.transport.secure or not self.secure)
         )
 
     def _falls_back(self, draft: Draft) -> bool:

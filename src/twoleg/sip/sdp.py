@@ -236,7 +236,9 @@ class _Reader:
         for number, line in enumerate(lines[1:], 2):
             line = line.rstrip("\r \t\0")
             if line.startswith("a="):
-                self._part.attributes.append(_parse_attribute(line))
+                # Keys are nothing to remember.
+                read = _read_attribute if "crypto" in line[2:10].lower() else _parse_attribute
+                self._part.attributes.append(read(line))
                 continue
             if not line:
                 continue
@@ -304,12 +306,13 @@ def _parse_as_before(text: str) -> SessionDescription | None:
     """Read a description that says what another did, but of its origin and its audio port.
 
     A far end describes itself in the same words in call after call: only those two differ. None
-    for a text in which they are not found where they usually are. Raises MalformedDescription.
+    for a text in which they are not found where they usually are, and for one that may hold keys:
+    those are nothing to remember. Raises MalformedDescription.
     """
     before, found, after = text.partition("\nm=audio ")
     digits, _, rest = after.partition(" ")
     port = parse_number(digits, _MAX_PORT)
-    if port is None or not text.startswith(_USUAL_START):
+    if port is None or not text.startswith(_USUAL_START) or "crypto" in text.lower():
         return None
     origin, line_end, session = before[len(_USUAL_START) :].partition("\r\n")
     if not line_end or "\n" in origin or before.count("\no=") > 1:
@@ -337,10 +340,12 @@ def _parse_as_before(text: str) -> SessionDescription | None:
     )
 
 
-@remembered
-def _parse_attribute(line: str) -> tuple[str, str | None]:
+def _read_attribute(line: str) -> tuple[str, str | None]:
     name, colon, rest = line[2:].strip(" \t").partition(":")
     return name.strip(" \t").lower(), rest.lstrip() if colon else None
+
+
+_parse_attribute = remembered(_read_attribute)
 
 
 def _parse_media(value: str, number: int) -> tuple[str, int, str, tuple[str, ...]]:

@@ -185,6 +185,7 @@ class Phone:
             credentials=request.credentials,
             follow_redirects=request.max_redirects,
             response_seconds=request.response_seconds,
+            secure=request.secure,
             call_id=call_id,
         )
         return self._legs.invite(invitation, call_id, session)

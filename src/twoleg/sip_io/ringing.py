@@ -23,12 +23,13 @@ class RingRequest:
 
     `destinations` empty means: find them from the first route, or the target (RFC 3263).
     `response_seconds` is how long each of them may say nothing at all; None: 64*T1.
+    `secure`: what describes the session holds keys, and goes over TLS or not at all.
     """
 
     target: SipUri
     from_: NameAddr
     to: NameAddr
-    offer: bytes
+    offer: bytes = field(repr=False)
     answer_offer: Callable[[bytes], bytes]
     make_offer: Callable[[], bytes]
     accept_answer: Callable[[bytes], None] | None = None
@@ -41,6 +42,7 @@ class RingRequest:
     credentials: Credentials | None = field(default=None, repr=False)
     max_redirects: int = 0
     response_seconds: float | None = None
+    secure: bool = False
 
 
 class Ringing:
