@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Final, Protocol
 
 from twoleg.calls.ports import MediaPort
-from twoleg.media import Codec, RemoteStream
+from twoleg.media import Codec, RemoteStream, SrtpKeys, SrtpSuite
 from twoleg.sip import (
     G722,
     PCMA,
@@ -13,12 +13,20 @@ from twoleg.sip import (
     TELEPHONE_EVENT,
     AgreedAudio,
     AudioSession,
+    CryptoSuite,
     LocalAudio,
     SessionRejected,
+    StreamKeys,
 )
 from twoleg.sip_io import Info
 
 _FORMATS: Final = {Codec.PCMU: PCMU, Codec.PCMA: PCMA, Codec.G722: G722}
+_SUITES: Final = {
+    CryptoSuite.AES_CM_128_HMAC_SHA1_80: SrtpSuite.AES_CM_128_HMAC_SHA1_80,
+    CryptoSuite.AES_CM_128_HMAC_SHA1_32: SrtpSuite.AES_CM_128_HMAC_SHA1_32,
+}
+"""Those that are offered, the preferred one first."""
+
 _CODECS: Final = {offered.kind: codec for codec, offered in _FORMATS.items()}
 _DTMF_RELAY: Final = "application/dtmf-relay"
 _DTMF: Final = "application/dtmf"
@@ -36,14 +44,21 @@ class LegMedia:
 
     __slots__ = ("_session", "on_hold", "port")
 
-    def __init__(self, port: MediaPort, codecs: Iterable[Codec]) -> None:
+    def __init__(
+        self, port: MediaPort, codecs: Iterable[Codec], *, encrypted: bool = False
+    ) -> None:
         self.port = port
         self.on_hold: HoldListener | None = None
         """Told when the far end puts us on hold, and when it resumes."""
 
         formats = tuple(_FORMATS[codec] for codec in codecs)
         self._session = AudioSession(
-            LocalAudio(port.address, port.port, (*formats, TELEPHONE_EVENT)),
+            LocalAudio(
+                port.address,
+                port.port,
+                (*formats, TELEPHONE_EVENT),
+                suites=tuple(_SUITES) if encrypted else (),
+            ),
             random.getrandbits(_SESSION_ID_BITS),
         )
 
@@ -116,7 +131,12 @@ def remote_stream(agreed: AgreedAudio) -> RemoteStream:
         receiving=agreed.direction.receives,
         ptime=agreed.ptime,
         rtcp_mux=agreed.rtcp_mux,
+        keys=None if agreed.keys is None else _srtp_keys(agreed.keys),
     )
+
+
+def _srtp_keys(keys: StreamKeys) -> SrtpKeys:
+    return SrtpKeys(_SUITES[keys.suite], keys.ours, keys.theirs)
 
 
 def digit_of(content_type: str, body: bytes) -> str | None:

@@ -17,6 +17,7 @@ from twoleg.media.raw_recording import RawHeader, UnreadableRecording, read_head
 from twoleg.media.recorder import RAW_SUFFIX, Recorder, Recording
 from twoleg.media.recording_wav import RenderedRecording, render_recording
 from twoleg.media.remote import RemoteStream
+from twoleg.media.srtp import SrtpKeys, SrtpSuite
 from twoleg.media.tones import ToneBook, dtmf, steady
 from twoleg.media.wav import UnusableAudio, WavEncoding, WavWriter, wav_of
 
@@ -44,6 +45,8 @@ __all__ = [
     "RemoteStream",
     "RenderedRecording",
     "Sign",
+    "SrtpKeys",
+    "SrtpSuite",
     "ToneBook",
     "UnreadableRecording",
     "UnusableAudio",

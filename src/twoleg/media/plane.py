@@ -51,7 +51,7 @@ class EmbeddedPlane:
         sockets = open_pair(self._pairs, self._host, time.monotonic)
         port = MediaPort(sockets, self._advertised, clock=self._clock, relay=self._relay)
         try:
-            self._control.add(sockets.rtcp, port.receive_control)
+            self._control.add(sockets.rtcp, port.receive_rtcp)
             self._open.add(port)
             self._sweep_later()
             yield port

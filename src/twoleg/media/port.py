@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from twoleg.media.codec import Codec
 from twoleg.media.control import REPORT_SECONDS, Control, jitter_ms
@@ -23,6 +23,7 @@ from twoleg.media.quality import MIN_PACKETS_FOR_MOS, Quality, mean_opinion_scor
 from twoleg.media.relay import Relay
 from twoleg.media.remote import RemoteStream
 from twoleg.media.rtp import MalformedPacket
+from twoleg.media.srtp import Srtp, SrtpKeys
 
 if TYPE_CHECKING:
     from twoleg.media.bridge import Bridge
@@ -64,6 +65,7 @@ class MediaPort:
 
         self._clock = clock
         self._relay = relay
+        self._srtp: Srtp | None = None
         self._direct: socket.socket | None = None
         self._direct_to: SocketAddress | None = None
         self._rtcp_destination: SocketAddress | None = None
@@ -98,6 +100,7 @@ class MediaPort:
         elif self._receiving_since is None:
             self._receiving_since = now
         self.remote = remote
+        self._encrypt(remote.keys)
         self.incoming.expect(remote, socket_address(remote.host, remote.port))
         self._rtcp_destination = _rtcp_address(remote)
         if self._report_due == _NEVER:
@@ -220,7 +223,7 @@ class MediaPort:
             packets_sent=self.outgoing.packets,
             packets_late=reception.late,
             packets_duplicated=reception.duplicates,
-            packets_rejected=self.incoming.rejected,
+            packets_rejected=self.incoming.rejected + (self._srtp.rejected if self._srtp else 0),
             far_packets_lost=self.control.far_lost,
             far_jitter_ms=None if far_jitter is None else jitter_ms(far_jitter),
         )
@@ -282,6 +285,14 @@ class MediaPort:
                 future.set_result(None)
         self._plan()
 
+    def receive_rtcp(self, data: memoryview, source: SocketAddress) -> None:
+        """Take a datagram of the RTCP socket. Never raises."""
+        if self._srtp is not None:
+            data = memoryview(self._srtp.opened(bytes(data)))
+            if not data:
+                return
+        self.receive_control(data, source)
+
     def receive_control(self, data: memoryview, source: SocketAddress) -> None:
         """Take an RTCP packet, if it comes from where the stream does. Never raises."""
         known = (self.incoming.destination, self._rtcp_destination)
@@ -318,6 +329,18 @@ class MediaPort:
         self.incoming.close()
         self.sockets.close()
 
+    def _encrypt(self, keys: SrtpKeys | None) -> None:
+        """Send and receive under keys from now on; None: in the clear."""
+        if keys is not None and self._srtp is not None:
+            self._srtp.use(keys)
+            return
+        if keys is None and self._srtp is None:
+            return
+        self._srtp = None if keys is None else Srtp(keys)
+        self._close_direct()
+        self._relay.remove(self.sockets.rtp)
+        self._relay.add(self.sockets.rtp, self.incoming, self._srtp)
+
     def _on_latched(self) -> None:
         self._aim()
         self.feed()
@@ -338,16 +361,19 @@ class MediaPort:
         sendto = self.sockets.rtp.sendto
         self.outgoing.send = None
         if destination is not None:
-            self.outgoing.send = lambda data: sendto(data, destination)
+            self.outgoing.send = self._protected(lambda data: sendto(data, destination))
         if source is None or self._closed:
             return
         try:
             direct = self.sockets.connected(source)
         except OSError:
             return  # out of descriptors, say: the first socket does the same for more
-        self._relay.add_direct(direct, self.incoming)
+        self._relay.add_direct(direct, self.incoming, self._srtp)
         self._direct, self._direct_to = direct, source
-        self.outgoing.send = direct.send
+        self.outgoing.send = self._protected(direct.send)
+
+    def _protected(self, send: Callable[[Any], int]) -> Callable[[Any], int]:
+        return send if self._srtp is None else self._srtp.sending(send)
 
     def _close_direct(self) -> None:
         if self._direct is not None:
@@ -434,8 +460,11 @@ class MediaPort:
         if destination is None:
             return
         sending = self.sockets.rtp if muxed else self.sockets.rtcp
+        report = self.control.report(now, time.time(), goodbye=goodbye)
+        if self._srtp is not None:
+            report = self._srtp.protect_rtcp(report)
         try:
-            sending.sendto(self.control.report(now, time.time(), goodbye=goodbye), destination)
+            sending.sendto(report, destination)
         except OSError:
             return
 

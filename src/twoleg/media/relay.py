@@ -11,6 +11,7 @@ from twoleg.media.incoming import Incoming
 from twoleg.media.latch import SocketAddress
 from twoleg.media.reception import RESTARTED
 from twoleg.media.rtp import HEADER, HEADER_BYTES, MAX_PACKET_BYTES, PLAIN_FIRST_BYTE
+from twoleg.media.srtp import Srtp
 
 BATCH: Final = 64
 """Packets in one go, so that other work of the event loop waits less than a millisecond."""
@@ -39,16 +40,25 @@ class Relay:
         self._loop.remove_reader(self._epoll.fileno())
         self._epoll.close()
 
-    def add(self, bound: socket.socket, stream: Incoming) -> None:
+    def add(self, bound: socket.socket, stream: Incoming, srtp: Srtp | None = None) -> None:
+        """Receive from anybody; with `srtp` from whoever has the key."""
+
         def receive(buffer: bytearray) -> int:
             size, source = bound.recvfrom_into(buffer)
-            stream.receive_unusual(memoryview(buffer)[:size], source, monotonic())
+            if srtp is None or (size := srtp.open(buffer, size)):
+                stream.receive_unusual(memoryview(buffer)[:size], source, monotonic())
             return 0
 
         self._add(bound, receive, stream)
 
-    def add_direct(self, connected: socket.socket, stream: Incoming) -> None:
-        self._add(connected, connected.recv_into, stream)
+    def add_direct(
+        self, connected: socket.socket, stream: Incoming, srtp: Srtp | None = None
+    ) -> None:
+        """Receive from the far end; what is encrypted is plain before it is looked at."""
+        if srtp is None:
+            self._add(connected, connected.recv_into, stream)
+            return
+        self._add(connected, lambda buffer: srtp.open(buffer, connected.recv_into(buffer)), stream)
 
     def remove(self, bound: socket.socket) -> None:
         descriptor = bound.fileno()

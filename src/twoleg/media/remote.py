@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from twoleg.media.codec import Codec
+from twoleg.media.srtp import SrtpKeys
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,3 +35,5 @@ class RemoteStream:
 
     ptime: int = 20
     rtcp_mux: bool = False
+    keys: SrtpKeys | None = None
+    """What the stream is encrypted with, both ways; None: nothing."""

@@ -5,12 +5,13 @@ from calls.in_memory import ANSWERS, Answers, HangsUp, MemoryPlane, Offers, Ring
 from calls.virtual_time import run
 
 from twoleg.calls.leg_media import LegMedia, agent_codecs, contact_codecs, digit_of, joins
-from twoleg.media import Codec
+from twoleg.media import Codec, SrtpSuite
 from twoleg.sip import (
     PCMA,
     PCMU,
     TELEPHONE_EVENT,
     AudioSession,
+    CryptoSuite,
     Direction,
     LocalAudio,
     SessionRejected,
@@ -42,6 +43,37 @@ def test_the_answer_connects_the_port():
         assert port.remote.receiving
 
     with_media(test)
+
+
+def test_an_encrypted_leg_connects_the_port_with_the_keys_of_both_sides():
+    async def main(loop):
+        async with MemoryPlane(1).open_port() as port:
+            media = LegMedia(port, (Codec.PCMU,), encrypted=True)
+            suites = (CryptoSuite.AES_CM_128_HMAC_SHA1_32,)
+            far = AudioSession(LocalAudio("192.0.2.9", 4000, (PCMU,), suites=suites), 5)
+            answer, agreed = far.answer_offer(media.make_offer())
+            media.accept_answer(answer)
+            keys = port.remote.keys
+            assert keys.suite is SrtpSuite.AES_CM_128_HMAC_SHA1_32
+            assert (keys.ours, keys.theirs) == (agreed.keys.theirs, agreed.keys.ours)
+            far.accept_answer(media.answer_offer(far.create_offer(Direction.SENDONLY)))
+            assert port.remote.keys == keys
+            assert not port.remote.sending
+
+    run(main)
+
+
+def test_a_plain_answer_to_an_encrypted_offer_connects_nothing():
+    async def main(loop):
+        async with MemoryPlane(1).open_port() as port:
+            media = LegMedia(port, (Codec.PCMU,), encrypted=True)
+            far = AudioSession(LocalAudio("192.0.2.9", 4000, (PCMU,)), 5)
+            media.make_offer()
+            with pytest.raises(SessionRejected):
+                media.accept_answer(far.create_offer())
+            assert port.remote is None
+
+    run(main)
 
 
 def test_hold_and_resume_are_answered_and_stop_and_start_our_sending():
