@@ -134,6 +134,15 @@ class TestUsers:
         assert one["sip_username"] != other["sip_username"]
         assert len(one["sip_password"]) >= 20
 
+    async def test_the_audio_of_a_users_phones_may_be_encrypted(self, client, make):
+        made = await make("users", **USER)
+        assert made["media_encryption"] == "none"
+        where = f"/api/v1/users/{made['id']}"
+        reply = await client.patch(where, json={"media_encryption": "sdes"})
+        assert reply.json()["media_encryption"] == "sdes"
+        reply = await client.patch(where, json={"media_encryption": "dtls"})
+        assert list(errors_of(reply)) == ["media_encryption"]
+
     async def test_a_user_may_have_a_policy_of_screening_of_its_own(self, client, make):
         made = await make("users", **USER)
         assert made["screening"] is None
@@ -487,6 +496,18 @@ class TestTrunks:
         }
         assert fields.items() <= (await make("trunks", **fields)).items()
 
+    async def test_audio_is_encrypted_only_where_sip_hides_the_keys(self, account, client, make):
+        made = await make(
+            "trunks", name="T", host="sip.example.com", transport="tls", media_encryption="sdes"
+        )
+        assert made["media_encryption"] == "sdes"
+        reply = await client.patch(f"/api/v1/trunks/{made['id']}", json={"transport": "tcp"})
+        [text] = errors_of(reply)["media_encryption"]
+        assert text.endswith("Set transport to tls too.")
+        both = {"transport": "tcp", "media_encryption": "none"}
+        reply = await client.patch(f"/api/v1/trunks/{made['id']}", json=both)
+        assert both.items() <= reply.json().items()
+
     async def test_the_transport_and_the_host_are_read_whatever_their_case(self, account, make):
         made = await make("trunks", name="T", host="SIP.Example.com", transport="UDP")
         assert (made["host"], made["transport"]) == ("sip.example.com", "udp")
@@ -523,6 +544,8 @@ class TestTrunks:
             ({"codecs": ["OPUS"]}, "codecs.0"),
             ({"codecs": ["PCMU", "PCMU"]}, "codecs"),
             ({"weight": -1}, "weight"),
+            ({"media_encryption": "zrtp"}, "media_encryption"),
+            ({"media_encryption": "sdes"}, "media_encryption"),
             ({"state": "registered"}, "state"),
         ):
             for reply in (

@@ -92,10 +92,13 @@ class Baresip:
 
 
 @contextlib.contextmanager
-def baresip(folder: Path, account: Callable[[int], str], plays: array[int]) -> Iterator[Baresip]:
+def baresip(
+    folder: Path, account: Callable[[int], str], plays: array[int], *further: str
+) -> Iterator[Baresip]:
     """Run baresip on loopback until the block is left.
 
     `account` gives the account line for the port that it gets; `plays` is what it says in calls.
+    `further` are lines of its configuration. With a certificate it takes TLS at the next port.
     """
     folder.mkdir()
     port, control = free_port(), free_port()
@@ -110,7 +113,7 @@ def baresip(folder: Path, account: Callable[[int], str], plays: array[int]) -> I
         _CONFIG.format(
             host=LOOPBACK, port=port, control=control, plays=speech, records=records,
             rate=SAMPLE_RATE,
-        )
+        ) + "".join([f"{line}\n" for line in further])
     )  # fmt: skip
     (folder / "accounts").write_text(account(port) + "\n")
     (folder / "contacts").touch()

@@ -17,7 +17,8 @@ from typing import Any, Final
 
 import httpx
 import pytest
-from foreign_peers.ports import LOOPBACK
+import trustme
+from foreign_peers.ports import LOOPBACK, free_port
 
 READY_SECONDS: Final = 60
 STOP_SECONDS: Final = 15
@@ -33,6 +34,7 @@ class Service:
 
     url: str
     sip_port: int
+    tls_port: int
     token: str
     process: subprocess.Popen[str]
 
@@ -65,6 +67,15 @@ class Service:
 
 
 @dataclass(frozen=True)
+class Certificates:
+    """PEM files of an authority that both ends trust, and of a certificate for loopback."""
+
+    authorities: Path
+    chain: Path
+    key: Path
+
+
+@dataclass(frozen=True)
 class Directory:
     """What a call needs: a line over a trunk, and an agent with a phone to register."""
 
@@ -93,10 +104,25 @@ def worker_number(request: pytest.FixtureRequest) -> int:
 
 
 @pytest.fixture(scope="session")
-def service(tmp_path_factory: pytest.TempPathFactory, worker_number: int) -> Iterator[Service]:
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    folder = tmp_path_factory.mktemp("certificates")
+    made = Certificates(folder / "authorities.pem", folder / "chain.pem", folder / "key.pem")
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(made.authorities)
+    certificate = authority.issue_cert(LOOPBACK)
+    certificate.private_key_pem.write_to_path(made.key)
+    for part in certificate.cert_chain_pems:
+        part.write_to_path(made.chain, append=True)
+    return made
+
+
+@pytest.fixture(scope="session")
+def service(
+    tmp_path_factory: pytest.TempPathFactory, worker_number: int, certificates: Certificates
+) -> Iterator[Service]:
     low = FIRST_RTP_PORT + RTP_PORTS * worker_number
     options = ("--rtp-ports", f"{low}-{low + RTP_PORTS - 1}")
-    with running(tmp_path_factory.mktemp("service") / "data", *options) as service:
+    with running(tmp_path_factory.mktemp("service") / "data", certificates, *options) as service:
         yield service
 
 
@@ -107,10 +133,11 @@ def line_numbers() -> Iterator[str]:
 
 @pytest.fixture
 def directory(service: Service, line_numbers: Iterator[str]) -> Callable[..., Directory]:
-    """Make a line over a trunk to a SIP peer on loopback, and a user."""
+    """Make a line over a trunk to a SIP peer on loopback, and a user; both encrypt alike."""
 
-    def make(trunk_port: int, **trunk: object) -> Directory:
+    def make(trunk_port: int, media_encryption: str = "none", **trunk: object) -> Directory:
         number = next(line_numbers)
+        trunk["media_encryption"] = media_encryption
         made = service.create(
             "/trunks", name=f"Peer of {number}", host=LOOPBACK, port=trunk_port, **trunk
         )
@@ -120,6 +147,7 @@ def directory(service: Service, line_numbers: Iterator[str]) -> Callable[..., Di
             name=f"Agent of {number}",
             email=f"agent{number[1:]}@example.com",
             sip_username=f"agent{number[1:]}",
+            media_encryption=media_encryption,
         )
         return Directory(
             line=number,
@@ -134,10 +162,15 @@ def directory(service: Service, line_numbers: Iterator[str]) -> Callable[..., Di
 
 
 @contextlib.contextmanager
-def running(data_dir: Path, *options: str) -> Iterator[Service]:
+def running(data_dir: Path, certificates: Certificates, *options: str) -> Iterator[Service]:
     """Run `twoleg serve` on loopback until the block is left."""
     twoleg = [sys.executable, "-m", "twoleg"]
-    listen = ["--http", f"{LOOPBACK}:0", "--sip", f"{LOOPBACK}:0"]
+    tls = free_port()
+    listen = [
+        "--http", f"{LOOPBACK}:0", "--sip", f"{LOOPBACK}:0", "--sip-tls", f"{LOOPBACK}:{tls}",
+        "--tls-certificate", str(certificates.chain), "--tls-key", str(certificates.key),
+        "--tls-authorities", str(certificates.authorities),
+    ]  # fmt: skip
     with subprocess.Popen(
         [*twoleg, "serve", "--data-dir", str(data_dir), *listen, *options],
         stdin=subprocess.PIPE,
@@ -155,7 +188,7 @@ def running(data_dir: Path, *options: str) -> Iterator[Service]:
                 timeout=READY_SECONDS,
             )
             port = int(sip.rpartition(":")[2])
-            yield Service(http, port, json.loads(made.stdout)["token"], process)
+            yield Service(http, port, tls, json.loads(made.stdout)["token"], process)
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(STOP_SECONDS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from array import array
 
@@ -134,3 +135,47 @@ def test_a_phone_that_registers_through_a_proxy_is_rung_through_it(
     assert record["outcome"] == "connected"
     assert seconds_of(agent, CONTACT_HERTZ) > TALK_SECONDS
     assert seconds_of(contact, AGENT_HERTZ) > TALK_SECONDS
+
+
+@pytest.fixture
+def over_tls(tmp_path, certificates):
+    """What baresip is told for TLS and SRTP."""
+    both = tmp_path / "certificate.pem"
+    both.write_bytes(certificates.key.read_bytes() + certificates.chain.read_bytes())
+    return (
+        "module srtp.so",
+        f"sip_certificate {both}",
+        f"sip_cafile {certificates.authorities}",
+    )
+
+
+def test_phones_over_tls_hear_each_other_encrypted(
+    service, directory, tmp_path, agent_speech, contact_speech, over_tls
+):
+    """Both insist on SRTP, and whatever else they heard they would not understand."""
+    with baresip(
+        tmp_path / "contact",
+        lambda port: (
+            f"<sip:{CONTACT}@{LOOPBACK}:{port + 1};transport=tls>"
+            ";regint=0;answermode=auto;mediaenc=srtp-mand"
+        ),
+        contact_speech,
+        *over_tls,
+    ) as contact:
+        there = directory(contact.port + 1, transport="tls", media_encryption="sdes")
+        with baresip(
+            tmp_path / "agent",
+            lambda _: (
+                f"<sip:{there.sip_username}@{LOOPBACK}:{service.tls_port};transport=tls>"
+                f";auth_pass={there.sip_password};regint=60;answermode=auto;mediaenc=srtp-mand"
+            ),
+            agent_speech,
+            *over_tls,
+        ) as agent:
+            record = talk(service, agent, there, contact)
+
+    assert record["outcome"] == "connected"
+    assert seconds_of(agent, CONTACT_HERTZ) > TALK_SECONDS
+    assert seconds_of(contact, AGENT_HERTZ) > TALK_SECONDS
+    assert all(leg["quality"]["packets_received"] > 0 for leg in record["legs"])
+    assert "inline:" not in json.dumps(record)

@@ -10,6 +10,7 @@ from typing import Any, Final
 import psycopg
 
 from twoleg.calls.seeking import FOUND, FOUND_FROM, RESERVE, WOULD_RESERVE
+from twoleg.directory.media_encryption import MediaEncryption
 from twoleg.directory.ring_groups import Strategy
 
 Connection = psycopg.AsyncConnection[Any]
@@ -116,6 +117,7 @@ def found_outside(phone_number: str) -> Found:
         "phone_number": phone_number,
         "sip_username": "",
         "screening": None,
+        "media_encryption": MediaEncryption.NONE,
         "bindings": (),
     }
     return replace(NOBODY, agents=(agent,))

@@ -175,7 +175,7 @@ async def open_leg(
     if plan.is_limited and plan.trunk_id is not None and equipment.trunks is not None:
         place = equipment.trunks.place(plan.trunk_id, journal.plan.call_id)
     async with place, equipment.plane.open_port() as port:
-        media = LegMedia(port, codecs)
+        media = LegMedia(port, codecs, encrypted=plan.encrypted)
         leg: CallLeg | None = None
 
         def take_request(request: Request) -> int:
@@ -198,6 +198,7 @@ async def open_leg(
             credentials=plan.credentials,
             max_redirects=plan.max_redirects,
             response_seconds=plan.response_seconds,
+            secure=plan.encrypted,
         )
         async with equipment.phone.ring(request) as signalling:
             record = journal.open_leg(role, plan, user_id)

@@ -26,6 +26,7 @@ SELECT s.call_id, s.account_id, s.user_id, s.named_group_id, s.user_phone_number
   (SELECT language FROM contacts WHERE id = s.contact_id), l.country,
   (SELECT coalesce(jsonb_agg(jsonb_build_object(
       'id', t.id, 'host', t.host, 'port', t.port, 'transport', t.transport,
+      'media_encryption', t.media_encryption,
       'username', t.username, 'password', t.password, 'from_domain', t.from_domain,
       'caller_id_mode', t.caller_id_mode, 'privacy', t.privacy,
       'number_format', t.number_format, 'dial_prefix', t.dial_prefix,

@@ -51,6 +51,9 @@ class LegPlan:
     codecs: tuple[Codec, ...] = DEFAULT_CODECS
     """What may be offered, the preferred one first."""
 
+    encrypted: bool = False
+    """Its audio is SRTP, or there is none; the way to it is secure."""
+
     trunk_id: int | None = None
     """None: a registered phone."""
 

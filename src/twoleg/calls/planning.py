@@ -29,6 +29,7 @@ from twoleg.calls.plan import (
 from twoleg.calls.screening import policy_for
 from twoleg.calls.trunk_health import TrunkHealth
 from twoleg.directory.accounts import Announcement, Recording
+from twoleg.directory.media_encryption import MediaEncryption
 from twoleg.directory.trunks import CallerIdMode, NumberFormat, Privacy
 from twoleg.media import Codec
 from twoleg.sip import (
@@ -40,6 +41,8 @@ from twoleg.sip import (
     NameAddr,
     SipUri,
     Transport,
+    Uri,
+    destination_of,
     flow_from_json,
 )
 
@@ -178,6 +181,9 @@ def _registered_phone(
     caller = SipUri("sip", claim.contact_phone_number, None, here.address.host)
     user = SipUri("sip", agent["sip_username"], None, here.address.host)
     flow = None if routes else _living_flow(binding, here)
+    encrypted = agent["media_encryption"] == MediaEncryption.SDES
+    if encrypted and not _is_secure(flow, routes[0].uri if routes else target):
+        return None
     return LegPlan(
         target=target,
         from_=NameAddr(caller, claim.contact_name or claim.contact_phone_number),
@@ -185,7 +191,16 @@ def _registered_phone(
         routes=routes,
         flow=flow,
         codecs=PHONE_CODECS,
+        encrypted=encrypted,
     )
+
+
+def _is_secure(flow: Flow | None, hop: Uri) -> bool:
+    """Tell whether nobody reads what goes to a phone: keys of its audio are in it."""
+    if flow is not None:
+        return flow.transport.secure
+    there = destination_of(hop, Transport.UDP)
+    return there is not None and there.transport.secure
 
 
 def _living_flow(binding: Mapping[str, Any], here: Surroundings) -> Flow | None:
@@ -245,6 +260,7 @@ def _trunk_leg(trunk: Mapping[str, Any], number: str, claim: Claim, here: Surrou
         max_redirects=MAX_REDIRECTS,
         codecs=tuple([_CODECS[name] for name in trunk["codecs"] if name in _CODECS])
         or DEFAULT_CODECS,
+        encrypted=trunk["media_encryption"] == MediaEncryption.SDES,
         trunk_id=trunk["id"],
         is_limited=trunk["is_limited"],
     )

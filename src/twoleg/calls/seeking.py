@@ -115,6 +115,7 @@ FOUND: Final = """
         SELECT FROM lines o WHERE o.account_id = u.account_id AND o.deleted_at IS NULL
           AND o.phone_number = u.phone_number) THEN u.phone_number END,
       'sip_username', u.sip_username, 'screening', u.screening,
+      'media_encryption', u.media_encryption,
       'bindings', (SELECT coalesce(jsonb_agg(jsonb_build_object('contact', b.contact_uri,
           'path', b.path, 'flow', b.flow, 'engine_id', b.engine_id)), '[]')
         FROM bindings b WHERE b.user_id = u.id AND b.expires_at > now()))), '[]')

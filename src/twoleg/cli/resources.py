@@ -112,7 +112,8 @@ users = commands(
         "users",
         "user",
         ("id", "name", "email", "phone_number", "availability", "sip_username", "registered"),
-        "name, email, phone_number, availability, sip_username, sip_password, screening",
+        "name, email, phone_number, availability, sip_username, sip_password, screening, "
+        "media_encryption",
     )
 )
 ring_groups = commands(
@@ -145,9 +146,9 @@ trunks = commands(
         "trunks",
         "trunk",
         ("id", "name", "host", "port", "transport", "state"),
-        "name, host, port, transport, username, password, register, from_domain, max_calls, "
-        "calls_per_second, caller_id_mode, privacy, number_format, dial_prefix, codecs, priority, "
-        "weight",
+        "name, host, port, transport, media_encryption, username, password, register, "
+        "from_domain, max_calls, calls_per_second, caller_id_mode, privacy, number_format, "
+        "dial_prefix, codecs, priority, weight",
     )
 )
 tokens = commands(

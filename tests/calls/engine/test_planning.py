@@ -63,6 +63,30 @@ class TestTheAgent:
         assert endpoint.trunk_id is None
         assert endpoint.codecs[0] is Codec.PCMU
 
+    @pytest.mark.parametrize(
+        ("transport", "contact", "path", "rung"),
+        [
+            (Transport.TLS, "sip:alice@10.0.0.5:5060", [], True),
+            (Transport.TCP, "sip:alice@10.0.0.5:5060;transport=tls", [], False),
+            (Transport.UDP, "sips:alice@10.0.0.5", [], False),
+            (Transport.UDP, "sip:alice@10.0.0.5", ["<sip:192.0.2.3;transport=tls;lr>"], True),
+            (Transport.TLS, "sips:alice@10.0.0.5", ["<sip:192.0.2.3;transport=tcp;lr>"], False),
+            (None, "sips:alice@10.0.0.5", [], True),
+            (None, "sip:alice@10.0.0.5", [], False),
+        ],
+    )
+    async def test_keys_of_its_audio_go_over_tls_or_it_is_not_rung(
+        self, office, planner, trunk_id, transport, contact, path, rung
+    ):
+        bob = await office.add_user("bob", media_encryption="sdes", phone_number=None)
+        flow = transport and flow_to_json(Flow(transport, OURS, ALICE_FLOW.remote, 1))
+        planner.engine_id = await office.join()
+        await office.register(bob, contact, flow=flow, path=path, engine_id=planner.engine_id)
+        plan = await planner.plan(user_id=bob)
+        assert bool(plan.rounds) is rung
+        if rung:
+            assert only_endpoint(plan).encrypted
+
     async def test_it_shows_the_contact(self, office, planner, trunk_id, alice):
         await office.register(alice, "sip:alice@192.0.2.7")
         contact_id = await office.insert(
@@ -406,6 +430,12 @@ class TestTheContact:
         assert (destination.port, destination.domain) == (None, "sip.carrier.example")
         assert leg.target.transport is Transport.TLS
         assert leg.codecs == (Codec.PCMA,)
+
+    @pytest.mark.parametrize("encryption", ["none", "sdes"])
+    async def test_its_audio_is_encrypted_where_the_trunks_is(self, office, planner, encryption):
+        await office.add_trunk(transport="tls", media_encryption=encryption)
+        [leg] = (await planner.plan()).contact.trunks
+        assert leg.encrypted is (encryption == "sdes")
 
     async def test_without_a_trunk_it_cannot_be_rung(self, planner):
         assert (await planner.plan()).contact.trunks == ()

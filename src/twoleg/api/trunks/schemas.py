@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
 from twoleg.api.values import Input, Name, Output, Text, Time, Whole, absent
+from twoleg.directory.media_encryption import MediaEncryption
 from twoleg.directory.trunks import (
     CallerIdMode,
     NumberFormat,
@@ -62,6 +63,7 @@ class TrunkChange(Input):
     host: Host = absent()
     port: Annotated[Whole, Field(ge=1, le=MAX_PORT)] | None = absent()
     transport: Transport = absent()
+    media_encryption: MediaEncryption = absent()
     username: Name | None = absent()
     password: Name | None = absent()
     register_: bool = absent("register")
@@ -107,6 +109,7 @@ class Trunk(Output):
     host: str
     port: int | None
     transport: str
+    media_encryption: str
     username: str | None
     register_: bool = Field(alias="register")
     from_domain: str | None

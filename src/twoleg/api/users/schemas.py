@@ -8,6 +8,7 @@ from pydantic import AfterValidator, ConfigDict, Field
 
 from twoleg.api.values import Input, Name, Output, PhoneNumber, Text, Time, absent
 from twoleg.directory.accounts import Screening
+from twoleg.directory.media_encryption import MediaEncryption
 from twoleg.directory.users import Availability, UserWithPassword, is_email, is_sip_username
 
 MAX_PASSWORD = 128
@@ -42,6 +43,7 @@ class UserChange(Input):
     sip_username: SipUsername = absent()
     sip_password: SipPassword | None = absent()
     screening: Screening | None = absent()
+    media_encryption: MediaEncryption = absent()
 
 
 class NewUser(UserChange):
@@ -73,6 +75,7 @@ class User(Output):
     availability: str
     sip_username: str
     screening: str | None
+    media_encryption: str
     registered: bool
     busy: bool
     last_call_ended_at: Time | None

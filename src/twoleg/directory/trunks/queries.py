@@ -9,8 +9,9 @@ from sqlalchemy import delete, func
 
 from twoleg.directory import owned_rows
 from twoleg.directory.errors import Invalid
+from twoleg.directory.media_encryption import MediaEncryption
 from twoleg.directory.owned_rows import Fields
-from twoleg.directory.trunks.values import Trunk
+from twoleg.directory.trunks.values import Trunk, TrunkTransport
 from twoleg.store import tables
 from twoleg.store.database import Connection
 from twoleg.store.statements import Row, run
@@ -19,6 +20,10 @@ _TRUNKS: Final = tables.trunks
 # What was known of a trunk is void once one of these is another.
 _CONNECTION_FIELDS: Final = frozenset(
     {"host", "port", "transport", "username", "password", "register", "from_domain"}
+)
+_KEYS_IN_THE_CLEAR: Final = (
+    "The media_encryption field can be sdes only where transport is tls: SIP carries the keys of"
+    " the audio. Set transport to tls too."
 )
 
 
@@ -49,8 +54,11 @@ async def find_trunk(connection: Connection, account_id: int, trunk_id: int) -> 
 
 
 async def create_trunk(connection: Connection, account_id: int, fields: Fields) -> Trunk:
-    """Make a trunk; raises Invalid for one that shall register without credentials."""
-    _check_credentials(fields)
+    """Make a trunk.
+
+    Raises Invalid for one that shall register without credentials, or give keys away.
+    """
+    _check(fields)
     return _trunk(await owned_rows.insert_row(connection, _TRUNKS, account_id, fields))
 
 
@@ -63,7 +71,7 @@ async def change_trunk(
     """
     columns = dict(fields)
     before = await owned_rows.lock_row(connection, _TRUNKS, account_id, trunk_id)
-    _check_credentials({**before, **columns})
+    _check({**before, **columns})
     if any(columns[name] != before[name] for name in _CONNECTION_FIELDS & columns.keys()):
         columns |= {"state": "unknown", "state_detail": None, "state_at": func.now()}
     return _trunk(await owned_rows.update_row(connection, _TRUNKS, account_id, trunk_id, columns))
@@ -74,6 +82,13 @@ async def delete_trunk(connection: Connection, account_id: int, trunk_id: int) -
     await owned_rows.mark_deleted(connection, _TRUNKS, account_id, trunk_id)
     of_trunk = tables.line_trunks.c.trunk_id == trunk_id
     await run(connection, delete(tables.line_trunks).where(of_trunk))
+
+
+def _check(trunk: Mapping[str, Any]) -> None:
+    _check_credentials(trunk)
+    encryption, transport = trunk.get("media_encryption"), trunk.get("transport")
+    if encryption == MediaEncryption.SDES and transport != TrunkTransport.TLS:
+        raise Invalid("media_encryption", _KEYS_IN_THE_CLEAR)
 
 
 def _check_credentials(trunk: Mapping[str, Any]) -> None:

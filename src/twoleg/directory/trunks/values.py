@@ -69,6 +69,7 @@ class Trunk:
     host: str
     port: int | None
     transport: str
+    media_encryption: str
     username: str | None
     register: bool
     from_domain: str | None

@@ -46,6 +46,7 @@ class User:
     availability: str
     sip_username: str
     screening: str | None
+    media_encryption: str
     created_at: datetime
     last_call_ended_at: datetime | None
     """Of the last call that the user answered."""

@@ -121,9 +121,12 @@ users = Table(
     time_column("wrap_up_until"),
     # Null for the ring group's, or the account's.
     Column("screening", Text),
+    # Of the user's registered phones.
+    text_column("media_encryption", "none"),
     created_at(),
     time_column("deleted_at"),
     one_of("availability", "available", "away"),
+    one_of("media_encryption", "none", "sdes"),
     one_of("screening", "never", "trunk_only", "always"),
     Index(None, "account_id", "id"),
 )
@@ -214,6 +217,7 @@ trunks = Table(
     text_column("host"),
     Column("port", Integer),
     text_column("transport", "udp"),
+    text_column("media_encryption", "none"),
     Column("username", Text),
     # Kept readable: a carrier's challenge can only be answered with it.
     Column("password", Text),
@@ -239,6 +243,7 @@ trunks = Table(
     created_at(),
     time_column("deleted_at"),
     one_of("transport", "udp", "tcp", "tls"),
+    one_of("media_encryption", "none", "sdes"),
     one_of("caller_id_mode", "from", "p_asserted_identity", "remote_party_id"),
     one_of("privacy", "none", "id"),
     one_of("number_format", "e164", "e164_no_plus", "national"),
