@@ -25,6 +25,8 @@ PREFIX = "TWOLEG_"
 FILE = "twoleg.toml"
 CLIENT_VARIABLES = frozenset({"TWOLEG_URL", "TWOLEG_TOKEN"})
 """What the commands that speak to a running service read; no settings of the service."""
+# RFC 6454 6.2: scheme, host and, if it is not the scheme's own, the port.
+_ORIGIN = re.compile(r"https?://[^/\s?#@]+")
 DATABASE_URL = re.compile(r"postgres(ql)?(\+psycopg)?://|\s*\w+\s*=")
 MAX_PORT = 65535
 LOWEST_RTP_PORT = 1024
@@ -140,8 +142,20 @@ class Settings(BaseSettings):
         description="HOST:PORT of SIP over UDP and TCP.",
     )
     sip_tls: Listen | None = Field(default=None, description="HOST:PORT of SIP over TLS.")
+    sip_ws: Listen | None = Field(
+        default=None, description="HOST:PORT of SIP over WebSocket (ws:)."
+    )
+    sip_wss: Listen | None = Field(
+        default=None, description="HOST:PORT of SIP over WebSocket with TLS (wss:)."
+    )
+    sip_ws_origins: str | None = Field(
+        default=None,
+        description="Origins, parted by commas (https://crm.example), whose pages may open a "
+        "WebSocket; any, and what is no page, if unset.",
+    )
     tls_certificate: Path | None = Field(
-        default=None, description="PEM file with the certificate chain that SIP over TLS shows."
+        default=None,
+        description="PEM file with the certificate chain that sip_tls and sip_wss show.",
     )
     tls_key: Path | None = Field(default=None, description="PEM file with its private key.")
     tls_authorities: Path | None = Field(
@@ -251,6 +265,14 @@ class Settings(BaseSettings):
                 ip_network(each.strip())
         return proxies
 
+    @field_validator("sip_ws_origins")
+    @classmethod
+    def _check_origins(cls, origins: str | None) -> str | None:
+        for each in (origins or "").split(","):
+            if each.strip() and _ORIGIN.fullmatch(each.strip().lower()) is None:
+                raise ValueError(f"{each.strip()!r} is no origin: write https://HOST or with :PORT")
+        return origins
+
     @model_validator(mode="after")
     def _check_pairs(self) -> Self:
         if (self.tls_certificate is None) != (self.tls_key is None):
@@ -259,11 +281,18 @@ class Settings(BaseSettings):
             raise ValueError(
                 "recordings_access_key and recordings_secret_key go together: give both or none"
             )
-        if self.sip_tls is not None and self.tls_certificate is None:
-            raise ValueError("sip_tls needs tls_certificate and tls_key")
+        for name in ("sip_tls", "sip_wss"):
+            if getattr(self, name) is not None and self.tls_certificate is None:
+                raise ValueError(f"{name} needs tls_certificate and tls_key")
         if self.public_address is not None:
             ip_address(self.public_address)
         return self
+
+    @property
+    def websocket_origins(self) -> frozenset[str] | None:
+        """The origins of `sip_ws_origins`; None: any."""
+        named = [each.strip().lower() for each in (self.sip_ws_origins or "").split(",")]
+        return frozenset([each for each in named if each]) or None
 
     @property
     def objects(self) -> ObjectSettings:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 from array import array
 
 import pytest
+from browser_phone import browser_phone
 from foreign_peers.baresip import SAMPLE_RATE, Baresip, baresip
 from foreign_peers.kamailio import kamailio
 from foreign_peers.ports import LOOPBACK
 
-from twoleg.media import dominant_tone
+from twoleg.cli.demo.phone import remote_stream
+from twoleg.media import Codec, Decoder, EmbeddedPlane, dominant_tone, steady
+from twoleg.sip import PCMU, AudioSession, LocalAudio
 
 AGENT_HERTZ = 440
 CONTACT_HERTZ = 1000
+TONES = (AGENT_HERTZ, CONTACT_HERTZ)
+PAGE_PORTS = range(41_000, 41_200)
 CONTACT = "+18181276543"
 SPEECH_SECONDS = 60
 TALK_SECONDS = 2
@@ -31,7 +37,7 @@ def seconds_of(phone: Baresip, hertz: int) -> float:
     """How long the phone heard the tone clearly."""
     heard = phone.heard()
     parts = (heard[start : start + PART] for start in range(0, len(heard) - PART, PART))
-    tones = [dominant_tone(part, SAMPLE_RATE, [AGENT_HERTZ, CONTACT_HERTZ]) for part in parts]
+    tones = [dominant_tone(part, SAMPLE_RATE, TONES) for part in parts]
     return tones.count(hertz) * PART / SAMPLE_RATE
 
 
@@ -179,3 +185,47 @@ def test_phones_over_tls_hear_each_other_encrypted(
     assert seconds_of(contact, AGENT_HERTZ) > TALK_SECONDS
     assert all(leg["quality"]["packets_received"] > 0 for leg in record["legs"])
     assert "inline:" not in json.dumps(record)
+
+
+async def test_a_phone_in_a_web_page_and_a_contact_hear_each_other(
+    service, directory, contact_phone
+):
+    """SIP over WebSocket; the audio is plain RTP, which no browser sends."""
+    heard, enough = array("h"), asyncio.Event()
+
+    def hear(_, payload):
+        heard.extend(Decoder(Codec.PCMU).decode(payload))
+        if len(heard) > 2 * TALK_SECONDS * SAMPLE_RATE:
+            enough.set()
+
+    with contact_phone() as contact:
+        there = directory(contact.port)
+        async with (
+            browser_phone(f"ws://{LOOPBACK}:{service.ws_port}", there.sip_username) as page,
+            EmbeddedPlane.open(host=LOOPBACK, ports=PAGE_PORTS) as plane,
+            plane.open_port() as port,
+        ):
+            assert (await page.register(there.sip_password)).status == 200
+            call = service.place(
+                user_id=there.user_id,
+                contact_phone_number=CONTACT,
+                line_phone_number=there.line,
+            )
+            invite = await page.receive()
+            session = AudioSession(LocalAudio(port.address, port.port, (PCMU,)), 1)
+            answer, agreed = session.answer_offer(invite.body)
+            port.connect(remote_stream(agreed))
+            await page.reply(invite, "200 OK", answer.decode())
+            assert (await page.receive()).method == "ACK"
+            port.play(steady((AGENT_HERTZ,), 1000), loop=True)
+            await asyncio.to_thread(contact.wait_for, "CALL_ESTABLISHED")
+            port.tap(hear)
+            await asyncio.wait_for(enough.wait(), SPEECH_SECONDS)
+            await page.hang_up(invite)
+            assert (await page.receive()).status == 200
+        await asyncio.to_thread(contact.wait_for, "CALL_CLOSED")
+        record = service.ended(call)
+
+    assert (record["outcome"], record["ended_by"]) == ("connected", "agent")
+    assert dominant_tone(heard[-SAMPLE_RATE:], SAMPLE_RATE, TONES) == CONTACT_HERTZ
+    assert seconds_of(contact, AGENT_HERTZ) > TALK_SECONDS / 2

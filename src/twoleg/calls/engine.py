@@ -39,7 +39,7 @@ from twoleg.calls.unplanned_call import UnplannedCall
 from twoleg.calls.writer import Writer
 from twoleg.media import EmbeddedPlane, ToneBook
 from twoleg.sip import Credentials, DialogIdentity, InviteIdentity, Reason, Transport
-from twoleg.sip_io import Listen, Phone, PhoneConfig, TlsConfig
+from twoleg.sip_io import ConnectionLimits, Listen, Phone, PhoneConfig, TlsConfig
 from twoleg.speech import Voices
 from twoleg.store import Database
 from twoleg.store.objects import Objects, ObjectSettings
@@ -67,6 +67,11 @@ class EngineConfig:
 
     sip: tuple[str, int]
     sip_tls: tuple[str, int] | None = None
+    sip_ws: tuple[str, int] | None = None
+    sip_wss: tuple[str, int] | None = None
+    websocket_origins: frozenset[str] | None = None
+    """Of the web pages whose phones may connect; None: any."""
+
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     tls_authorities: Path | None = None
@@ -89,12 +94,17 @@ class EngineConfig:
         """The same, as the phone wants it."""
         host, port = self.sip
         listen = [Listen(Transport.UDP, host, port), Listen(Transport.TCP, host, port)]
-        if self.sip_tls is not None:
-            listen.append(Listen(Transport.TLS, *self.sip_tls))
+        further = {
+            Transport.TLS: self.sip_tls,
+            Transport.WS: self.sip_ws,
+            Transport.WSS: self.sip_wss,
+        }
+        listen += [Listen(kind, *where) for kind, where in further.items() if where is not None]
         return PhoneConfig(
             listen=tuple(listen),
             dialog_methods=frozenset({"REFER"}),
             public_address=self.public_address,
+            connections=ConnectionLimits(origins=self.websocket_origins),
             tls=TlsConfig(
                 certificate=self.tls_certificate,
                 key=self.tls_key,

@@ -39,6 +39,7 @@ def _config(app: FastAPI, trusted: str | None) -> uvicorn.Config:
         app,
         log_config=None,
         access_log=False,
+        ws="none",
         timeout_graceful_shutdown=STOP_SECONDS,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         server_header=False,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from twoleg.calls.background import background
 from twoleg.calls.engine import Engine, EngineConfig
 from twoleg.calls.story import StorySettings
@@ -9,9 +11,12 @@ from twoleg.cli.collector import look_when_quiet, spare_what_is_loaded
 from twoleg.cli.listening import AddressUnusable
 from twoleg.cli.stopping import stop_requested
 from twoleg.reminders.calls import reminder_call
-from twoleg.settings import Settings
+from twoleg.settings import ListenAddress, Settings
 from twoleg.sip_io import AddressInUse
 from twoleg.speech import Voices
+
+_SETTINGS: Final = {"TLS": "sip_tls", "WS": "sip_ws", "WSS": "sip_wss"}
+"""What names the address of a transport; `sip` that of the others."""
 
 
 async def run(settings: Settings, url: str, *, supervised: bool) -> None:
@@ -29,14 +34,17 @@ async def run(settings: Settings, url: str, *, supervised: bool) -> None:
                     await stop.wait()
                     await engine.drain(settings.drain_seconds)
         except AddressInUse as error:
-            setting = "sip_tls" if error.transport.lower() == "tls" else "sip"
+            setting = _SETTINGS.get(error.transport, "sip")
             raise AddressUnusable(setting, error.address, error.__cause__ or error) from error
 
 
 def _config(settings: Settings) -> EngineConfig:
     return EngineConfig(
         sip=(settings.sip.host, settings.sip.port),
-        sip_tls=(settings.sip_tls.host, settings.sip_tls.port) if settings.sip_tls else None,
+        sip_tls=_pair(settings.sip_tls),
+        sip_ws=_pair(settings.sip_ws),
+        sip_wss=_pair(settings.sip_wss),
+        websocket_origins=settings.websocket_origins,
         tls_certificate=settings.tls_certificate,
         tls_key=settings.tls_key,
         tls_authorities=settings.tls_authorities,
@@ -49,3 +57,7 @@ def _config(settings: Settings) -> EngineConfig:
         voices=Voices.checked(settings.piper_voices.by_language),
         story=StorySettings(silent_seconds=settings.silent_seconds or None),
     )
+
+
+def _pair(listen: ListenAddress | None) -> tuple[str, int] | None:
+    return None if listen is None else (listen.host, listen.port)

@@ -42,6 +42,9 @@ from twoleg.cli.options import (
     SimulatorSip,
     Sip,
     SipTls,
+    SipWs,
+    SipWsOrigins,
+    SipWss,
     Supervised,
     TlsAuthorities,
     TlsCertificate,
@@ -100,6 +103,9 @@ def engine(
     database_url: DatabaseUrl = None,
     sip: Sip = None,
     sip_tls: SipTls = None,
+    sip_ws: SipWs = None,
+    sip_wss: SipWss = None,
+    sip_ws_origins: SipWsOrigins = None,
     tls_certificate: TlsCertificate = None,
     tls_key: TlsKey = None,
     tls_authorities: TlsAuthorities = None,
@@ -124,6 +130,7 @@ def engine(
 
     settings = settings_from(
         data_dir=data_dir, database_url=database_url, sip=sip, sip_tls=sip_tls,
+        sip_ws=sip_ws, sip_wss=sip_wss, sip_ws_origins=sip_ws_origins,
         tls_certificate=tls_certificate, tls_key=tls_key, tls_authorities=tls_authorities,
         public_address=public_address, rtp_ports=rtp_ports, max_calls=max_calls,
         max_queued_seconds=max_queued_seconds, silent_seconds=silent_seconds,

@@ -310,7 +310,7 @@ class Dialog:
         flow = self.flow
         if flow is not None and (not self.route_set or _is_end_of(flow, there, known)):
             # The peer is reached by its connection, which its NAT lets through (RFC 5626 5.3).
-            return there, flow
+            return replace(there, transport=flow.transport), flow
         if (
             known is not None
             and known.transport is there.transport
@@ -339,7 +339,10 @@ def destination_of(uri: Uri, transport: Transport) -> Destination | None:
         return Destination(transport, uri.host, uri.port)
     host = uri.parameter("maddr") or uri.host
     asked = uri.transport
-    if uri.scheme == "sips" or (asked is Transport.TCP and transport is Transport.TLS):
+    if asked is not None and asked.by_websocket:
+        # `ws` names both kinds (RFC 7118 5.2).
+        asked = Transport.WSS if uri.scheme == "sips" or transport.secure else Transport.WS
+    elif uri.scheme == "sips" or (asked is Transport.TCP and transport is Transport.TLS):
         asked = Transport.TLS
     return Destination(asked or transport, host, uri.port)
 

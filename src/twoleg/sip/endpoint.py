@@ -124,7 +124,7 @@ class Endpoint:
         known = self._contacts.get(transport)
         if known is None:
             address = self.address(transport)
-            kind = "" if transport is Transport.UDP else f";transport={transport.value.lower()}"
+            kind = "" if transport is Transport.UDP else f";transport={transport.parameter}"
             known = f"<sip:{self.config.contact_user}@{address}{kind}>"
             self._contacts[transport] = known
         return known + parameters if parameters else known

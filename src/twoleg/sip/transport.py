@@ -7,6 +7,9 @@ from enum import Enum
 from twoleg.sip.values import immutable
 
 
+_PORTS = {"UDP": 5060, "TCP": 5060, "TLS": 5061, "WS": 80, "WSS": 443}
+
+
 class Transport(Enum):
     """A transport that we speak; the value is its name in Via and in NAPTR order of writing."""
 
@@ -15,16 +18,24 @@ class Transport(Enum):
     UDP = "UDP"
     TCP = "TCP"
     TLS = "TLS"
+    WS = "WS"
+    WSS = "WSS"
 
     def __init__(self, name: str) -> None:
         self.reliable = name != "UDP"
         """Whether transactions need no retransmissions on it."""
 
-        self.secure = name == "TLS"
+        self.secure = name in ("TLS", "WSS")
         """Whether a `sips:` hop may use it."""
 
-        self.default_port = 5061 if self.secure else 5060
-        """The port where none is given (RFC 3261 19.1.2)."""
+        self.by_websocket = name in ("WS", "WSS")
+        """Whether only the far end can open a connection (RFC 7118)."""
+
+        self.parameter = "ws" if self.by_websocket else name.lower()
+        """The `transport` of a URI; that of both kinds of WebSocket is one (RFC 7118 5.2)."""
+
+        self.default_port = _PORTS[name]
+        """The port where none is given (RFC 3261 19.1.2, RFC 7118 5.1)."""
 
     @classmethod
     def from_name(cls, name: str) -> Transport | None:

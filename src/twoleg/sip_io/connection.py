@@ -1,10 +1,11 @@
-"""One TCP or TLS connection: its framing, its keep-alives, and what may have been lost in it."""
+"""One connection: its framing, its keep-alives, and what may have been lost in it."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, cast
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from twoleg.sip import (
     Address,
@@ -12,6 +13,8 @@ from twoleg.sip import (
     KeepAlive,
     Outgoing,
     RemoteProtocolError,
+    Request,
+    Response,
     StreamParser,
     Transport,
 )
@@ -26,7 +29,10 @@ MAX_UNSENT = 256 * 1024
 MAX_UNHEARD = 64
 """Requests written to one connection that are told of when it breaks before anything came back."""
 
+PING = b"\r\n\r\n"
 PONG = b"\r\n"
+
+Item: TypeAlias = Request | Response | KeepAlive | RemoteProtocolError
 
 
 @immutable()
@@ -57,7 +63,7 @@ class Connection(asyncio.Protocol):
         self.proven = peer is not None
         self.heard = False
         """Whether anything ever came by it."""
-        self.last_used = self._loop.time()
+        self.last_heard = self.last_used = self._loop.time()
         """An accepted connection that has brought no message is as old as itself."""
         self.flow: Flow | None = None
         self.closed: asyncio.Future[None] = self._loop.create_future()
@@ -121,20 +127,30 @@ class Connection(asyncio.Protocol):
             self.abort()
             return
         self.heard = True
+        self.last_heard = self._loop.time()
         self._unheard.clear()
         try:
-            for item in self._parser.feed(data):
+            for item in self._items(data):
                 if isinstance(item, KeepAlive):
                     self._write(PONG)
                 else:
                     self.proven = True
                     table.inbox.message(item, flow)
             if self.proven:
-                self.last_used = self._loop.time()
+                self.last_used = self.last_heard
         except RemoteProtocolError:
             # The framing is lost, and with it all that follows (RFC 3261 18.3).
             table.counters.stream_errors += 1
             self.close()
+
+    def keep_alive(self, now: float) -> bool:
+        """Ask whether the far end is there, where we are who asks; False: it is gone."""
+        del now
+        return True
+
+    def _items(self, data: bytes) -> Iterator[Item]:
+        """Take the stream apart. Raises RemoteProtocolError where its framing is lost."""
+        return self._parser.feed(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
         del exc

@@ -1,4 +1,4 @@
-"""TCP and TLS: the table of connections, opened when needed, reused, and closed when idle."""
+"""TCP, TLS, WebSocket: the table of connections, opened when needed, reused, closed when idle."""
 
 import asyncio
 import itertools
@@ -13,6 +13,7 @@ from twoleg.sip_io.connection import Connection, Peer
 from twoleg.sip_io.counters import Counters
 from twoleg.sip_io.inbox import Inbox
 from twoleg.sip_io.tls import TlsContexts, WrongCertificate, require_identity
+from twoleg.sip_io.websocket import WebSocketConnection
 
 MAX_WAITING = 1024
 """Messages that may wait for one connection to be opened."""
@@ -29,16 +30,19 @@ class ConnectionLimits:
 
     `idle_seconds` should be above the keep-alive pause of the phones (RFC 5626 4.4.1: two
     minutes); `unproven_seconds` holds until an accepted connection has brought a message.
+    `origins` are those of the web pages that may open a WebSocket (RFC 6454); None: any, and
+    whoever names none.
     """
 
     connections: int = 4096
     accepted_of_one_host: int = 256
     idle_seconds: float = 900.0
     unproven_seconds: float = 30.0
+    origins: frozenset[str] | None = None
 
 
 class Connections:
-    """All TCP and TLS connections of a phone.
+    """All connections of a phone.
 
     An async context manager: leaving it closes listeners, connections and openings.
     """
@@ -99,7 +103,7 @@ class Connections:
         """Accept connections; port 0 takes a free one. Raises OSError, ValueError."""
         context = self._contexts.server() if transport.secure else None
         server = await asyncio.get_running_loop().create_server(
-            lambda: Connection(self, next(self._numbers), transport, None),
+            lambda: self._accepted(transport),
             host,
             port,
             ssl=context,
@@ -108,6 +112,12 @@ class Connections:
         self._servers.append(server)
         bound = server.sockets[0].getsockname()
         return Address(bound[0], bound[1])
+
+    def _accepted(self, transport: Transport) -> Connection:
+        number = next(self._numbers)
+        if transport.by_websocket:
+            return WebSocketConnection(self, number, transport, self._limits.origins)
+        return Connection(self, number, transport, None)
 
     def send_by(self, flow: Flow, sent: Outgoing) -> bool:
         """Send by the very connection that a flow names; False when it is gone."""
@@ -267,7 +277,7 @@ class Connections:
             allowed = (
                 self._limits.idle_seconds if connection.proven else self._limits.unproven_seconds
             )
-            if now - connection.last_used > allowed:
+            if now - connection.last_used > allowed or not connection.keep_alive(now):
                 self.counters.connections_idle_closed += 1
                 connection.abort()
         if self._connections:

@@ -150,6 +150,8 @@ class Resolver:
         """
         secure = uri.scheme == "sips"
         transport = uri.transport
+        if transport is not None and transport.by_websocket:
+            raise _closed_websocket(uri.host)
         if secure and transport is not None:
             transport = Transport.TLS
         host = uri.parameter("maddr") or uri.host
@@ -378,6 +380,11 @@ def in_order_of_rank(servers: Iterable[_Server], chance: random.Random) -> Seque
                 chosen += 1
             ordered.append(left.pop(chosen))
     return ordered
+
+
+def _closed_websocket(host: str) -> UnresolvedHost:
+    reason = "it can be reached only by a WebSocket that it has opened"
+    return UnresolvedHost(host, reason, temporary=False)
 
 
 def _default_transport(question: _Question) -> Transport:

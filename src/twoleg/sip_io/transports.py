@@ -86,6 +86,11 @@ class Transports:
 
     def _send_to(self, sent: Outgoing) -> None:
         destination = sent.destination
+        if destination.transport.by_websocket:
+            # Its host is none (RFC 7118 5.2): the phone has to come back.
+            self._counters.send_failures += 1
+            self._inbox.send_failed(sent)
+            return
         if not is_address(destination.host):
             self._send_when_resolved(sent)
             return

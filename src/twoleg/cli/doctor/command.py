@@ -22,6 +22,8 @@ from twoleg.cli.options import (
     RtpPorts,
     Sip,
     SipTls,
+    SipWs,
+    SipWss,
     TlsCertificate,
     TlsKey,
     settings_from,
@@ -38,6 +40,8 @@ def doctor(
     http: Http = None,
     sip: Sip = None,
     sip_tls: SipTls = None,
+    sip_ws: SipWs = None,
+    sip_wss: SipWss = None,
     tls_certificate: TlsCertificate = None,
     tls_key: TlsKey = None,
     public_address: PublicAddress = None,
@@ -51,6 +55,7 @@ def doctor(
     """
     settings = settings_from(
         data_dir=data_dir, database_url=database_url, http=http, sip=sip, sip_tls=sip_tls,
+        sip_ws=sip_ws, sip_wss=sip_wss,
         tls_certificate=tls_certificate, tls_key=tls_key, public_address=public_address,
         rtp_ports=rtp_ports,
     )  # fmt: skip

@@ -27,8 +27,10 @@ def check_ports(settings: Settings, *, running: bool) -> Iterator[Finding]:
         ("http", settings.http, (socket.SOCK_STREAM,)),
         ("sip", settings.sip, (socket.SOCK_DGRAM, socket.SOCK_STREAM)),
     ]
-    if settings.sip_tls is not None:
-        listened.append(("sip_tls", settings.sip_tls, (socket.SOCK_STREAM,)))
+    for setting in ("sip_tls", "sip_ws", "sip_wss"):
+        address = getattr(settings, setting)
+        if address is not None:
+            listened.append((setting, address, (socket.SOCK_STREAM,)))
     for setting, address, kinds in listened:
         yield _check_port(setting, address, kinds, running)
 
