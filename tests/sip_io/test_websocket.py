@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 from browser_phone import browser_phone
@@ -11,7 +12,6 @@ from hypothesis import strategies as st
 from sip_io.phones import ANSWER, LOOPBACK, OFFER, address_of, phone, request_to
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.frames import Frame, Opcode
 
 from twoleg.sip import RefusalCause, SipUri, Transport, make_ha1s
 from twoleg.sip_io import ConnectionLimits, Counters, LegRefused
@@ -20,6 +20,7 @@ from twoleg.sip_io import websocket as websocket_module
 from twoleg.sip_io.websocket import MAX_HANDSHAKE, MAX_MESSAGE
 
 WS, WSS = Transport.WS, Transport.WSS
+CONT, TEXT, CLOSE = 0, 1, 8
 OPTIONS = (
     "OPTIONS sip:bob@127.0.0.1 SIP/2.0\r\n"
     "Via: SIP/2.0/WS a.invalid;branch=z9hG4bK1\r\n"
@@ -35,6 +36,15 @@ HANDSHAKE = (
     b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
     b"Sec-WebSocket-Protocol: sip\r\n\r\n"
 )
+
+
+def any_frame(opcode, data, fin=True, masked=True):
+    """A frame as RFC 6455 5.2 draws it, whether or not it is allowed; of a length only its head."""
+    length = data if isinstance(data, int) else len(data)
+    head = bytes([fin << 7 | opcode, masked << 7 | (length if length < 126 else 127)])
+    if length > 125:
+        head += length.to_bytes(8, "big")
+    return head + bytes(4) * masked + (b"" if isinstance(data, int) else data)
 
 
 class Bindings:
@@ -158,6 +168,17 @@ async def test_a_page_that_is_closed_in_mid_call_leaves_nothing(bindings):
         await until(lambda: service.legs == 0)
 
 
+async def test_a_page_that_is_closed_is_registered_no_longer(bindings):
+    async with phone(WS, bindings=bindings) as service:
+        async with registered_page(service, bindings) as (_, binding):
+            # Another phone of the same user stays.
+            other = replace(binding, contact="sip:desk@192.0.2.7", flow=None)
+            bindings.kept += (other,)
+            bindings.changed.clear()
+        await asyncio.wait_for(bindings.changed.wait(), 5)
+        assert bindings.kept == (other,)
+
+
 async def test_a_page_that_is_gone_is_not_reached(bindings):
     async with phone(WS, bindings=bindings) as service:
         async with registered_page(service, bindings) as (_, binding):
@@ -225,6 +246,7 @@ async def test_a_page_of_an_origin_that_is_named_is_taken():
         (b"\x16\x03\x01\r\n\r\n", b""),
         (b"GET / HTTP/1.1\r\nX: " + b"a" * MAX_HANDSHAKE, b""),
     ],
+    ids=["no upgrade", "POST", "other protocol", "SIP", "TLS", "long"],
 )
 async def test_what_is_no_handshake_is_answered_and_closed(request_, reply):
     async with phone(WS) as service, raw(service, request_) as (reader, _):
@@ -235,7 +257,7 @@ async def test_what_is_no_handshake_is_answered_and_closed(request_, reply):
 
 
 async def test_a_handshake_may_come_in_pieces_with_what_follows_it():
-    frame = Frame(Opcode.TEXT, OPTIONS.encode()).serialize(mask=True)
+    frame = any_frame(TEXT, OPTIONS.encode())
     data = HANDSHAKE + frame
     async with phone(WS) as service, raw(service, b"") as (reader, writer):
         for start in range(0, len(data), 37):
@@ -269,17 +291,14 @@ async def test_each_message_is_one_request_whatever_it_holds():
     ("frames", "code"),
     [
         # The beginning says how long it is.
-        (Frame(Opcode.TEXT, b"a" * (MAX_MESSAGE + 1)).serialize(mask=True)[:14], 1009),
-        (
-            Frame(Opcode.TEXT, b"a" * MAX_MESSAGE, fin=False).serialize(mask=True)
-            + Frame(Opcode.CONT, b"a").serialize(mask=True)[:6],
-            1009,
-        ),
-        (Frame(Opcode.TEXT, b"in the clear").serialize(mask=False), 1002),
-        (Frame(Opcode.CONT, b"of nothing").serialize(mask=True), 1002),
+        (any_frame(TEXT, MAX_MESSAGE + 1), 1009),
+        (any_frame(TEXT, b"a", fin=False) + any_frame(CONT, MAX_MESSAGE), 1009),
+        (any_frame(TEXT, b"in the clear", masked=False), 1002),
+        (any_frame(CONT, b"of nothing"), 1002),
         (b"\xff\xff\xff\xff", 1002),
-        (Frame(Opcode.CLOSE, b"\x03\xe8").serialize(mask=True), 1000),
+        (any_frame(CLOSE, b"\x03\xe8"), 1000),
     ],
+    ids=["long", "long in frames", "unmasked", "no beginning", "garbage", "close"],
 )
 async def test_what_breaks_the_rules_ends_the_connection_with_a_reason(frames, code):
     async with phone(WS) as service, raw(service) as (reader, writer):
@@ -351,12 +370,6 @@ class Wire(asyncio.Transport):
     abort = close
 
 
-def any_frame(opcode, data, fin, masked):
-    """A frame as RFC 6455 5.2 draws it, whether or not it is allowed."""
-    mask = bytes(4) if masked else b""
-    return bytes([fin << 7 | opcode, masked << 7 | len(data)]) + mask + data
-
-
 class Table:
     """Takes what a connection brings, and lets everything in."""
 
@@ -385,7 +398,7 @@ class Table:
         | st.builds(
             any_frame,
             st.integers(0, 15),
-            st.binary(max_size=100) | st.just(OPTIONS.encode()[:125]),
+            st.binary(max_size=100) | st.just(OPTIONS.encode()),
             st.booleans(),
             st.sampled_from([True, True, True, False]),
         ),

@@ -181,6 +181,8 @@ def _registered_phone(
     caller = SipUri("sip", claim.contact_phone_number, None, here.address.host)
     user = SipUri("sip", agent["sip_username"], None, here.address.host)
     flow = None if routes else _living_flow(binding, here)
+    if flow is None and not routes and target.transport in (Transport.WS, Transport.WSS):
+        return None  # a page, whose connection is another engine's or gone
     encrypted = agent["media_encryption"] == MediaEncryption.SDES
     if encrypted and not _is_secure(flow, routes[0].uri if routes else target):
         return None

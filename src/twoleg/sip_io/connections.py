@@ -205,6 +205,8 @@ class Connections:
             self._accepted_of[host] -= 1
             if not self._accepted_of[host]:
                 del self._accepted_of[host]
+            if connection.flow.transport.by_websocket and not self._closing:
+                self.inbox.flow_lost(connection.flow)
         elif self._by_peer.get(connection.peer) is connection:
             del self._by_peer[connection.peer]
 

@@ -14,6 +14,10 @@ class Inbox(Protocol):
 
     def send_failed(self, sent: Outgoing) -> None: ...
 
+    def flow_lost(self, flow: Flow) -> None:
+        """Told of a connection that is gone and that we cannot open again (RFC 7118)."""
+        ...
+
     def admits(self, host: str) -> bool:
         """Whether anything from this address is listened to at all."""
         ...

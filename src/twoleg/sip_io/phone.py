@@ -87,6 +87,7 @@ class Phone:
             self._registrar = Registrar(
                 config, bindings, self.counters, self._respond, self._reception.strike
             )
+            self._reception.on_flow_lost = self._registrar.flow_lost
         self._handlers: dict[type, Callable[[Any], None]] = {
             **self._legs.handlers,
             RequestReceived: self._on_request,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Final
 
 from twoleg.sip import (
@@ -41,6 +42,7 @@ class Reception:
         self._gatekeeper = gatekeeper
         self._shut_outs = shut_outs
         self._counters = counters
+        self.on_flow_lost: Callable[[Flow], None] | None = None
 
     def datagram(self, data: bytes, flow: Flow) -> None:
         if self._shut_outs.any_shut and not self.admits(flow.remote.host):
@@ -58,6 +60,10 @@ class Reception:
     def message(self, message: Request | Response | RemoteProtocolError, flow: Flow) -> None:
         self._counters.messages_received += 1
         self._receive(message, flow)
+
+    def flow_lost(self, flow: Flow) -> None:
+        if self.on_flow_lost is not None:
+            self.on_flow_lost(flow)
 
     def send_failed(self, sent: Outgoing) -> None:
         self._core.transport_failed(sent, self._running.now())

@@ -6,14 +6,15 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Callable, Mapping
-from typing import Final, Protocol
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, Final, Protocol
 
 from twoleg.sip import (
     Authorization,
     Binding,
     DigestVerdict,
     DigestVerifier,
+    Flow,
     InvalidValue,
     RegistrarResult,
     RegistrarRules,
@@ -72,6 +73,8 @@ class Registrar:
             config.realm, secrets.token_bytes(32), algorithms=config.digest_algorithms
         )
         self._tasks: set[asyncio.Task[None]] = set()
+        self._users_of: dict[Flow, str] = {}
+        """Who registers by a connection that only its far end can open."""
 
     def receive(self, event: RequestReceived) -> None:
         """Take a REGISTER. One without credentials is challenged at once, and costs no task."""
@@ -89,9 +92,18 @@ class Registrar:
             self._counters.registrations_overflowed += 1
             self._respond(event.transaction, _unavailable())
             return
-        task = asyncio.get_running_loop().create_task(self._serve(event, authorization))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        if event.flow.transport.by_websocket:
+            self._users_of[event.flow] = authorization.username
+        self._run(self._serve(event, authorization))
+
+    def flow_lost(self, flow: Flow) -> None:
+        """Forget the phone that had registered by a connection that is gone (RFC 5626 5.3).
+
+        Without a place for it now, the registration ends by itself.
+        """
+        username = self._users_of.pop(flow, None)
+        if username is not None and len(self._tasks) < self._most:
+            self._run(self._forget(username, flow))
 
     async def close(self) -> None:
         """End what is under way."""
@@ -99,6 +111,25 @@ class Registrar:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _forget(self, username: str, flow: Flow) -> None:
+        def change(bindings: tuple[Binding, ...]) -> RegistrarResult:
+            kept = tuple([each for each in bindings if each.flow != flow])
+            return RegistrarResult(kept, ResponseSpec(200), changed=kept != bindings)
+
+        try:
+            async with asyncio.timeout(STORE_SECONDS):
+                await self._store.update(username, change)
+        except (OSError, TimeoutError):
+            return
+        except Exception:  # noqa: BLE001
+            self._counters.callback_errors += 1
+            _log.exception("registrar failed")
 
     async def _serve(self, event: RequestReceived, authorization: Authorization) -> None:
         try:

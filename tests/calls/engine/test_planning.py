@@ -87,6 +87,25 @@ class TestTheAgent:
         if rung:
             assert only_endpoint(plan).encrypted
 
+    @pytest.mark.parametrize(("ours", "path", "rung"), [(1, 0, 1), (0, 0, 0), (0, 1, 1)])
+    async def test_a_page_is_rung_by_its_connection_or_by_a_proxy_that_has_it(
+        self, office, planner, trunk_id, ours, path, rung
+    ):
+        bob = await office.add_user("bob", phone_number=None)
+        planner.engine_id, other = await office.join(), await office.join()
+        flow = Flow(Transport.WSS, OURS, ALICE_FLOW.remote, 1)
+        await office.register(
+            bob,
+            "sip:x1@y2.invalid;transport=ws",
+            flow=flow_to_json(flow),
+            path=["<sip:192.0.2.3;lr>"] * path,
+            engine_id=planner.engine_id if ours else other,
+        )
+        plan = await planner.plan(user_id=bob)
+        assert bool(plan.rounds) is bool(rung)
+        if rung:
+            assert only_endpoint(plan).flow == (None if path else flow)
+
     async def test_it_shows_the_contact(self, office, planner, trunk_id, alice):
         await office.register(alice, "sip:alice@192.0.2.7")
         contact_id = await office.insert(
