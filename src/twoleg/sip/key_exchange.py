@@ -54,14 +54,19 @@ class KeyExchange:
 
     def answer(
         self, offered: Media, suites: tuple[CryptoSuite, ...]
-    ) -> tuple[Crypto, StreamKeys] | None:
-        """Take up the first line of an offer that we can, and give ours; None: there is none."""
+    ) -> tuple[tuple[Crypto, ...], StreamKeys | None] | None:
+        """Take up the first line of an offer that we can, and give ours; None: there is none.
+
+        Without suites the stream is plain: it has no line, and no keys.
+        """
+        if not suites:
+            return (), None
         for line in crypto_lines(offered.attributes):
             theirs = parse_crypto(line)
             if theirs is None or theirs.suite not in suites or self._is_ours(theirs):
                 continue
             ours = Crypto(theirs.tag, theirs.suite, self._key(theirs.suite))
-            return ours, StreamKeys(ours.suite, ours.key, theirs.key)
+            return (ours,), StreamKeys(ours.suite, ours.key, theirs.key)
         return None
 
     def _key(self, suite: CryptoSuite) -> bytes:

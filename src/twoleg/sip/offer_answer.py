@@ -302,12 +302,9 @@ class AudioSession:
             if match is None:
                 why = "there is no codec that we have"
                 continue
-            if not self.local.suites:
-                return place, match, (), None
             chosen = self._keys.answer(media, self.local.suites)
             if chosen is not None:
-                crypto, keys = chosen
-                return place, match, (crypto,), keys
+                return place, match, *chosen
             why = "there is no a=crypto that we can take"
         raise SessionRejected(why)
 
