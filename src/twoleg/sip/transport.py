@@ -6,7 +6,6 @@ from enum import Enum
 
 from twoleg.sip.values import immutable
 
-
 _PORTS = {"UDP": 5060, "TCP": 5060, "TLS": 5061, "WS": 80, "WSS": 443}
 
 
