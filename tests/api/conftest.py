@@ -60,7 +60,7 @@ def tables_of(url):
         rows = connection.execute(
             "SELECT relname FROM pg_class WHERE relkind = 'r'"
             " AND relnamespace = 'public'::regnamespace AND NOT starts_with(relname, 'procrast')"
-            " AND relname NOT IN ('alembic_version', 'call_transitions')"
+            " AND relname <> 'alembic_version'"
         )
         return [name for (name,) in rows]
 

@@ -36,7 +36,7 @@ TRANSITIONS: Final = frozenset(
         (Status.AGENT_CONNECTED, Status.QUEUED),
     }
 )
-"""Every allowed change; the database's table `call_transitions` holds the same pairs."""
+"""Every allowed change; the database's function `call_may_go` says the same."""
 
 
 class ForbiddenTransition(Exception):

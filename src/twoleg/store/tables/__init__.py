@@ -8,7 +8,6 @@ record refers to keeps its row, marked by `deleted_at`. Columns that change whil
 from twoleg.store.tables.calls import (
     bindings,
     call_events,
-    call_transitions,
     calls,
     engines,
     legs,
@@ -61,7 +60,6 @@ __all__ = [
     "appointments",
     "bindings",
     "call_events",
-    "call_transitions",
     "calls",
     "contact_phone_numbers",
     "contacts",
