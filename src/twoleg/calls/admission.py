@@ -1,14 +1,14 @@
 """The way in: a call request becomes a row that survives every crash, or a refusal that says why.
 
 Requests that arrive while a transaction is under way share the next one. A batch costs two
-statements: one looks everything up, one counts against the limits, inserts and notifies.
+round trips: one looks everything up, one counts against the limits, inserts and notifies.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -18,7 +18,7 @@ import psycopg
 import structlog
 
 from twoleg.calls import admission_queries as queries
-from twoleg.calls.admission_lookup import Asked, ask, find
+from twoleg.calls.admission_lookup import Asked, find
 from twoleg.calls.admission_rules import AdmissionRefused, Candidate, Found, examine
 from twoleg.calls.background import cancelled
 from twoleg.calls.requests import CallRequest
@@ -27,7 +27,7 @@ from twoleg.store import Database
 
 MAX_BATCH: Final = 64
 # A batch's fixed cost is that of ten calls: where more are to be expected soon, it waits for them.
-GATHER_SECONDS: Final = 0.003
+GATHER_SECONDS: Final = 0.005
 ENOUGH_FOR_A_BATCH: Final = 16
 # Requests that wait for a transaction; with more, the database is not keeping up.
 MAX_WAITING: Final = 4096
@@ -250,10 +250,7 @@ class Admission:
                 waiting.refuse(refusal)
         if not candidates:
             return
-        async with _transaction_for(connection, candidates):
-            if _unknown_numbers(candidates):
-                await _find_new_contacts(connection, batch, candidates)
-            counted = await self._place(connection, batch, candidates)
+        counted = await self._place(connection, batch, candidates)
         for position, call in counted.items():
             _answer(batch[position], candidates[position], call)
 
@@ -328,40 +325,6 @@ def _answer(waiting: _Waiting, candidate: Candidate, call: queries.Counted) -> N
     else:
         busy = RateLimit(candidate.max_calls, 0, call.window_ends_at)
         waiting.refuse(TooManyCalls(busy))
-
-
-def _transaction_for(
-    connection: Connection, candidates: dict[int, Candidate]
-) -> AbstractAsyncContextManager[Any]:
-    # A number without a contact must be looked for again behind the lock, or two processes
-    # would both make one. Everything else is a single statement, a transaction by itself.
-    return connection.transaction() if _unknown_numbers(candidates) else nullcontext()
-
-
-def _unknown_numbers(candidates: dict[int, Candidate]) -> list[int]:
-    return [position for position, each in candidates.items() if each.contact_id is None]
-
-
-async def _find_new_contacts(
-    connection: Connection, batch: Sequence[_Waiting], candidates: dict[int, Candidate]
-) -> None:
-    unknown = _unknown_numbers(candidates)
-    accounts = {candidates[position].account_id for position in unknown}
-    if len(await queries.lock_accounts(connection, list(accounts))) < len(accounts):
-        await queries.start_counting(connection, list(accounts))
-    asks = [
-        ask(
-            position,
-            batch[position].asked,
-            contact_number=candidates[position].contact_phone_number,
-        )
-        for position in unknown
-    ]
-    found = await queries.look_up(connection, asks)
-    for position in unknown:
-        if position in found:
-            contact_id = found[position].numbered_contact_id
-            candidates[position] = candidates[position]._replace(contact_id=contact_id)
 
 
 def _row(position: int, waiting: _Waiting, candidate: Candidate) -> dict[str, Any]:

@@ -28,7 +28,7 @@ class Asked(NamedTuple):
 
 async def find(connection: Connection, batch: Sequence[Asked]) -> dict[int, Found]:
     """Find what each of `batch` names, by its place there; unknown tokens have no entry."""
-    asks = [ask(position, asked) for position, asked in enumerate(batch)]
+    asks = [_ask(position, asked) for position, asked in enumerate(batch)]
     found = await queries.look_up(connection, asks)
     again = []
     for position, there in found.items():
@@ -75,7 +75,7 @@ async def _line_by_national_number(
     return None
 
 
-def ask(position: int, asked: Asked, *, contact_number: str | None = None) -> dict[str, Any]:
+def _ask(position: int, asked: Asked) -> dict[str, Any]:
     """Return one row of what `admission_queries.look_up` takes."""
     request = asked.request
     return {
@@ -84,7 +84,7 @@ def ask(position: int, asked: Asked, *, contact_number: str | None = None) -> di
         "user_id": request.user_id,
         "ring_group_id": request.ring_group_id,
         "contact_id": request.contact_id,
-        "contact_number": contact_number or _international(request.contact_phone_number),
+        "contact_number": _international(request.contact_phone_number),
         "line_id": request.line_id,
         "line_number": _international(request.line_phone_number),
         "agent_number": _international(request.user_phone_number),

@@ -1,4 +1,4 @@
-"""The SQL of admission: look a batch up, then count, insert and notify in one statement."""
+"""The SQL of admission: look a batch up, then count, insert and notify in one go."""
 
 from __future__ import annotations
 
@@ -81,10 +81,47 @@ LEFT JOIN LATERAL (
        AND k.deleted_at IS NULL) n ON true
 """
 
+# Who has the rows counts alone. All takers go by the order of the ids, so that none waits for
+# another in a ring.
+_LOCK: Final = """
+SELECT FROM account_admissions WHERE account_id = ANY(%s) ORDER BY account_id FOR NO KEY UPDATE
+"""
+
+# A number that nobody had when it was looked up may have a contact by now: behind the lock it is
+# looked for again, or two processes would both make one.
+_REMEMBER_NUMBERS: Final = """
+unknown_numbers AS MATERIALIZED (
+  SELECT u.account_id, u.contact_phone_number, k.id IS NULL AS is_new,
+         coalesce(k.id, nextval(pg_get_serial_sequence('contacts', 'id'))) AS contact_id
+  FROM (SELECT DISTINCT account_id, contact_phone_number FROM granted
+        WHERE contact_id IS NULL) u
+  CROSS JOIN LATERAL (
+    SELECT min(c.id) AS id FROM contact_phone_numbers p JOIN contacts c ON c.id = p.contact_id
+    WHERE p.account_id = u.account_id AND p.phone_number = u.contact_phone_number
+      AND c.deleted_at IS NULL) k
+), new_contacts AS (
+  INSERT INTO contacts (id, account_id, phone_number) OVERRIDING SYSTEM VALUE
+  SELECT contact_id, account_id, contact_phone_number FROM unknown_numbers WHERE is_new
+), numbers AS (
+  INSERT INTO contact_phone_numbers (contact_id, account_id, phone_number)
+  SELECT contact_id, account_id, contact_phone_number FROM unknown_numbers WHERE is_new
+  UNION SELECT contact_id, account_id, contact_phone_number FROM granted
+  WHERE remember_number
+  ON CONFLICT DO NOTHING
+), dialled AS (
+  SELECT g.*, coalesce(g.contact_id, u.contact_id) AS dialled_contact_id
+  FROM granted g LEFT JOIN unknown_numbers u
+    ON g.contact_id IS NULL AND u.account_id = g.account_id
+       AND u.contact_phone_number = g.contact_phone_number
+)
+"""
+_ALL_KNOWN: Final = "dialled AS (SELECT g.*, g.contact_id AS dialled_contact_id FROM granted g)"
+
+
 # The row of account_admissions is the account's lock: who updates it counts alone. `admitted`
 # counts every call that the account ever placed, so that a number of running calls, once known,
 # bounds all later ones from above without being counted again.
-_PLACE: Final = """
+_GRANT: Final = """
 WITH asked AS MATERIALIZED (
   SELECT r.*, row_number() OVER (PARTITION BY r.account_id ORDER BY r.position) AS turn
   FROM json_to_recordset(%(calls)s::json) AS r(
@@ -116,31 +153,17 @@ WITH asked AS MATERIALIZED (
   SELECT a.*, nextval(pg_get_serial_sequence('calls', 'id')) AS id
   FROM asked a JOIN counted c USING (account_id) WHERE a.turn <= c.last_admitted
   ORDER BY a.position
-), unknown_numbers AS MATERIALIZED (
-  SELECT account_id, contact_phone_number,
-         nextval(pg_get_serial_sequence('contacts', 'id')) AS contact_id
-  FROM (SELECT DISTINCT account_id, contact_phone_number FROM granted
-        WHERE contact_id IS NULL) u
-), new_contacts AS (
-  INSERT INTO contacts (id, account_id, phone_number) OVERRIDING SYSTEM VALUE
-  SELECT contact_id, account_id, contact_phone_number FROM unknown_numbers
-), numbers AS (
-  INSERT INTO contact_phone_numbers (contact_id, account_id, phone_number)
-  SELECT contact_id, account_id, contact_phone_number FROM unknown_numbers
-  UNION SELECT contact_id, account_id, contact_phone_number FROM granted
-  WHERE remember_number
-  ON CONFLICT DO NOTHING
-), new_calls AS (
+)
+"""
+_INSERT: Final = """
+new_calls AS (
   INSERT INTO calls (id, account_id, source, user_id, ring_group_id, contact_id, line_id,
     user_phone_number, contact_phone_number, line_phone_number, options, metadata,
     callback_url, idempotency_key, sequence) OVERRIDING SYSTEM VALUE
-  SELECT g.id, g.account_id, g.source, g.user_id, g.ring_group_id,
-    coalesce(g.contact_id, u.contact_id), g.line_id, g.user_phone_number,
-    g.contact_phone_number, g.line_phone_number, g.options, g.metadata, g.callback_url,
-    g.idempotency_key, 1
-  FROM granted g LEFT JOIN unknown_numbers u
-    ON g.contact_id IS NULL AND u.account_id = g.account_id
-       AND u.contact_phone_number = g.contact_phone_number
+  SELECT id, account_id, source, user_id, ring_group_id, dialled_contact_id, line_id,
+    user_phone_number, contact_phone_number, line_phone_number, options, metadata, callback_url,
+    idempotency_key, 1
+  FROM dialled
 ), events AS (
   INSERT INTO call_events (account_id, call_id, sequence, type, at, data)
   SELECT account_id, id, 1, 'call.queued', now(), '{}' FROM granted
@@ -152,6 +175,8 @@ FROM asked a LEFT JOIN counted c USING (account_id) LEFT JOIN granted g USING (p
      (SELECT count(pg_notify(%(channel)s, '')), count(pg_notify(%(events)s, ''))
       FROM (SELECT FROM granted LIMIT 1) AS any_call) AS n
 """
+_PLACE: Final = f"{_GRANT}, {_ALL_KNOWN}, {_INSERT}"
+_PLACE_AND_REMEMBER: Final = f"{_GRANT}, {_REMEMBER_NUMBERS}, {_INSERT}"
 
 _KNOWN_ENDED: Final = """
 SELECT s.account_id, s.admitted - (SELECT count(*) FROM calls c
@@ -182,21 +207,6 @@ async def lines_that_end_with(
     return [(number, country) for number, country in await cursor.fetchall()]
 
 
-async def lock_accounts(
-    connection: psycopg.AsyncConnection[Any], account_ids: Sequence[int]
-) -> list[int]:
-    """Take the accounts' admission rows until the transaction ends; return which have one.
-
-    All takers go by the order of the ids, so that none waits for another in a ring.
-    """
-    cursor = await connection.execute(
-        "SELECT account_id FROM account_admissions WHERE account_id = ANY(%s)"
-        " ORDER BY account_id FOR NO KEY UPDATE",
-        (list(account_ids),),
-    )
-    return [account_id for (account_id,) in await cursor.fetchall()]
-
-
 async def start_counting(
     connection: psycopg.AsyncConnection[Any], account_ids: Sequence[int]
 ) -> None:
@@ -222,7 +232,11 @@ async def place(
     calls: Sequence[Mapping[str, Any]],
     accounts: Sequence[Mapping[str, Any]],
 ) -> list[Counted]:
-    """Insert what the limits allow of `calls`, with its first event, and notify once."""
+    """Insert what the limits allow of `calls`, with its first event, and notify once.
+
+    `connection` must be in autocommit; what is returned is committed. A call whose `contact_id` is
+    None gets the contact that has its number by now, or a new one.
+    """
     parameters = {
         "calls": json.dumps(calls),
         "accounts": json.dumps(accounts),
@@ -230,5 +244,15 @@ async def place(
         "events": EVENTS_CHANNEL,
     }
     async with connection.cursor() as cursor:
-        await cursor.execute(_PLACE, parameters, prepare=True)
+        if any(call["contact_id"] is None for call in calls):
+            locked = [account["account_id"] for account in accounts]
+            # What is sent in one go is one transaction; the second statement sees what was
+            # committed before the first had its locks.
+            async with connection.pipeline():
+                await connection.execute(_LOCK, (locked,), prepare=True)
+                await cursor.execute(_PLACE_AND_REMEMBER, parameters, prepare=True)
+        elif any(call["remember_number"] for call in calls):
+            await cursor.execute(_PLACE_AND_REMEMBER, parameters, prepare=True)
+        else:
+            await cursor.execute(_PLACE, parameters, prepare=True)
         return [Counted(*row) for row in await cursor.fetchall()]

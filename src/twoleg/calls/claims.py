@@ -1,29 +1,31 @@
-"""Claiming queued calls: one statement takes them, reserves their users, and loads what to dial."""
+"""Claiming queued calls: one statement takes them, reserves their users, and loads what to dial.
+
+Calls that name a ring group are looked after by a second one: the search through groups is most of
+what a statement costs that has it, and few calls need it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import psycopg
+import structlog
 
 from twoleg.calls.admission_queries import CALLS_CHANNEL
-from twoleg.calls.agent_queries import Found
+from twoleg.calls.agent_queries import NOBODY, Found, seek
 from twoleg.calls.agent_search import AgentSearch, Target
-from twoleg.calls.seeking import FOUND, FOUND_COLUMNS, FOUND_FROM, RESERVE
+from twoleg.calls.seeking import (
+    FOUND,
+    FOUND_COLUMNS,
+    FOUND_FROM,
+    FOUND_USER,
+    FOUND_USER_FROM,
+    RESERVE_USERS,
+)
 
-# Of each row `s` of seeking, which has more columns than agent_queries wants: those of Claim.
-CLAIMED: Final = f"""
-SELECT s.call_id, s.account_id, s.user_id, s.named_group_id, s.user_phone_number,
-  s.contact_phone_number, s.line_phone_number, s.options, s.sequence,
-  s.hangup_requested_at IS NOT NULL,
-  extract(epoch FROM clock_timestamp() - s.created_at)::float8,
-  (SELECT screening FROM accounts WHERE id = s.account_id),
-  (SELECT ARRAY[recording, recording_announcement] FROM accounts WHERE id = s.account_id),
-  (SELECT allowed_countries FROM accounts WHERE id = s.account_id),
-  (SELECT name FROM contacts WHERE id = s.contact_id),
-  (SELECT language FROM contacts WHERE id = s.contact_id), l.country,
+_TRUNKS: Final = """
   (SELECT coalesce(jsonb_agg(jsonb_build_object(
       'id', t.id, 'host', t.host, 'port', t.port, 'transport', t.transport,
       'media_encryption', t.media_encryption,
@@ -34,9 +36,24 @@ SELECT s.call_id, s.account_id, s.user_id, s.named_group_id, s.user_phone_number
       'is_limited', t.max_calls IS NOT NULL OR t.calls_per_second IS NOT NULL)
       ORDER BY t.priority, lt.position), '[]')
    FROM line_trunks lt JOIN trunks t ON t.id = lt.trunk_id
-   WHERE lt.line_id = s.line_id AND t.deleted_at IS NULL),
-  {FOUND}
-FROM seeking s LEFT JOIN lines l ON l.id = s.line_id {FOUND_FROM}
+   WHERE lt.line_id = s.line_id AND t.deleted_at IS NULL)
+"""
+_CALL: Final = f"""
+  s.call_id, s.account_id, s.user_id, s.named_group_id, s.user_phone_number,
+  s.contact_phone_number, s.line_phone_number, s.options, s.sequence,
+  s.hangup_requested_at IS NOT NULL,
+  extract(epoch FROM clock_timestamp() - s.created_at)::float8,
+  a.screening, ARRAY[a.recording, a.recording_announcement], a.allowed_countries,
+  k.name, k.language, l.country, {_TRUNKS}
+"""
+_CALL_FROM: Final = """
+  JOIN accounts a ON a.id = s.account_id LEFT JOIN contacts k ON k.id = s.contact_id
+  LEFT JOIN lines l ON l.id = s.line_id
+"""
+
+# Of each row `s` of seeking, which has more columns than agent_queries wants: those of Claim.
+CLAIMED: Final = f"""
+SELECT {_CALL}, {FOUND} FROM seeking s {_CALL_FROM} {FOUND_FROM}
 """  # noqa: S608
 
 # Accounts take turns, beginning behind the one that was last: each gives as many of its calls, the
@@ -76,16 +93,24 @@ WITH RECURSIVE next_accounts AS (
   ) q
 ), seeking AS (
   UPDATE calls c SET engine_id = %(engine)s, claimed_at = now() FROM due WHERE c.id = due.id
-  RETURNING c.id AS call_id, c.account_id, c.user_id,
-    CASE WHEN c.user_id IS NULL THEN c.ring_group_id END AS ring_group_id,
-    '{{}}'::bigint[] AS rung, false AS begun, c.ring_group_id AS named_group_id, c.contact_id,
+  RETURNING c.id AS call_id, c.account_id, c.user_id, c.user_id IS NULL AND
+    c.ring_group_id IS NOT NULL AS asks_group, c.ring_group_id AS named_group_id, c.contact_id,
     c.line_id, c.user_phone_number, c.contact_phone_number, c.line_phone_number, c.options,
     c.sequence, c.hangup_requested_at, c.created_at
-), {RESERVE}
-{CLAIMED}
+), {RESERVE_USERS}
+SELECT {_CALL}, {FOUND_USER} FROM seeking s {_CALL_FROM} {FOUND_USER_FROM}
 ORDER BY s.call_id
 """  # noqa: S608
 
+CLAIMS_DO_NOT_WAIT: Final = "SET synchronous_commit = off"
+"""A claim need not reach the disk before the agent is rung.
+
+Where the server dies and forgets it, the call is queued again and this engine's mark, without which
+no contact is attempted, finds it no longer claimed: as if the engine had died before the mark. The
+mark itself waits, and everything before it is on the disk then.
+"""
+
+_WAIT: Final = "SET LOCAL synchronous_commit TO DEFAULT"
 _GIVE_BACK: Final = """
 WITH given AS (
   UPDATE calls SET engine_id = NULL, claimed_at = NULL
@@ -98,6 +123,12 @@ WITH given AS (
 )
 SELECT pg_notify(%(channel)s, '') FROM given
 """
+
+
+_LATER: Final = replace(NOBODY, contended=True, others=True)
+"""As if another call had been quicker: it is looked for somebody once more."""
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +168,11 @@ class Claim:
         waits = self.found.max_wait_seconds if asked is None else asked
         return self.queued_seconds > max_queued_seconds + (waits or 0)
 
+    @property
+    def asks_group(self) -> bool:
+        """Whether it is a ring group that the call asks first."""
+        return self.user_id is None and self.ring_group_id is not None
+
     def search(self) -> AgentSearch:
         """Begin the search for an agent, before anything was looked for."""
         named = []
@@ -159,7 +195,23 @@ async def claim(
     async with connection.cursor() as cursor:
         await cursor.execute(_CLAIM, parameters, prepare=True)
         rows = await cursor.fetchall()
-    return [claim_of(row) for row in rows]
+    claims = [claim_of(row) for row in rows]
+    if any(each.asks_group for each in claims):
+        return await _look_in_groups(connection, engine_id, claims)
+    return claims
+
+
+async def _look_in_groups(
+    connection: psycopg.AsyncConnection[Any], engine_id: int, claims: list[Claim]
+) -> list[Claim]:
+    """Look for the agents of all `claims` together, so that a user is the oldest call's."""
+    try:
+        found = await seek(connection, engine_id, [each.search().seek for each in claims])
+    except (psycopg.OperationalError, OSError) as error:
+        # The calls are ours by now: they ask again, over another connection.
+        log.warning("claimed calls look for agents later", error=type(error).__name__)
+        found = {}
+    return [replace(each, found=found.get(each.call_id, _LATER)) for each in claims]
 
 
 def claim_of(row: Sequence[Any]) -> Claim:
@@ -173,4 +225,7 @@ async def give_back(
 ) -> None:
     """Put claimed calls that were not begun back into the queue, and tell the other engines."""
     parameters = {"engine": engine_id, "calls": call_ids, "channel": CALLS_CHANNEL}
-    await connection.execute(_GIVE_BACK, parameters)
+    # A call that was given back and is claimed again by a server's death would be nobody's.
+    async with connection.transaction():
+        await connection.execute(_WAIT)
+        await connection.execute(_GIVE_BACK, parameters)

@@ -1,37 +1,45 @@
-"""Whether a call that has waited may still be dialled: rules change meanwhile, and night falls."""
+"""Whether a call that has waited may still be dialled: rules change meanwhile, and night falls.
+
+Calls wait when there is much to do, and then all of them ask: those that do so in the same moment
+share a statement.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, NamedTuple
-
-import psycopg
-import structlog
+from itertools import islice
+from typing import Final, NamedTuple, Self
 
 from twoleg.calls.admission_rules import is_quiet
+from twoleg.calls.background import background
+from twoleg.calls.connected import Connection, stay_connected
 from twoleg.calls.destinations import Refusal, destination
 from twoleg.calls.ports import NotChecked
-from twoleg.store import Database, DatabaseUnavailable
+from twoleg.store import Database
 
 CHECK_WITHIN_SECONDS: Final = 10.0
 """How long a call waits for a database that is away."""
 
-RETRY_SECONDS: Final = 0.5
+MAX_BATCH: Final = 64
+"""Calls that are looked at in one statement."""
 
 _STANDING: Final = """
-SELECT c.contact_phone_number, a.allowed_countries, a.quiet_hours, a.time_zone,
+SELECT x.place - 1, c.contact_phone_number, a.allowed_countries, a.quiet_hours, a.time_zone,
   (SELECT k.time_zone FROM contacts k WHERE k.id = c.contact_id),
   EXISTS (SELECT FROM contacts k WHERE k.id = c.contact_id AND k.opted_out) OR EXISTS (
     SELECT FROM contact_phone_numbers p JOIN contacts k ON k.id = p.contact_id
     WHERE p.account_id = c.account_id AND p.phone_number = c.contact_phone_number
       AND k.deleted_at IS NULL AND k.opted_out),
-  EXISTS (SELECT FROM users u WHERE u.deleted_at IS NOT NULL AND u.id = coalesce(%(agent)s::bigint,
+  EXISTS (SELECT FROM users u WHERE u.deleted_at IS NOT NULL AND u.id = coalesce(x.agent_user_id,
     CASE WHEN c.ring_group_id IS NULL THEN c.user_id END)),
   now()
-FROM calls c JOIN accounts a ON a.id = c.account_id WHERE c.id = %(call)s
+FROM unnest(%(calls)s::bigint[], %(agents)s::bigint[])
+    WITH ORDINALITY AS x(call_id, agent_user_id, place)
+  JOIN calls c ON c.id = x.call_id JOIN accounts a ON a.id = c.account_id
 """
 _TEXTS: Final = {
     Refusal.USER_INACTIVE: "the user was deleted",
@@ -40,8 +48,6 @@ _TEXTS: Final = {
     Refusal.EMERGENCY_NUMBER: "emergency numbers are never dialled",
     Refusal.QUIET_HOURS: "it is a time at which the account leaves the contact alone",
 }
-
-log = structlog.get_logger(__name__)
 
 
 class _Standing(NamedTuple):
@@ -68,36 +74,77 @@ class _Standing(NamedTuple):
         return refused or (Refusal.QUIET_HOURS if quiet else None)
 
 
+@dataclass(slots=True, eq=False)
+class _Ask:
+    call_id: int
+    agent_user_id: int | None
+    reply: asyncio.Future[_Standing]
+
+
+class DialChecks:
+    """Looks at the calls of one engine. Made by `DialChecks.open`."""
+
+    def __init__(self) -> None:
+        self._asks: dict[_Ask, None] = {}
+        self._arrived = asyncio.Event()
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, database: Database) -> AsyncIterator[Self]:
+        """Answer until the block is left."""
+        checks = cls()
+        serving = stay_connected(database, checks._serve, "calls wait to be checked")
+        async with background(serving):
+            yield checks
+
+    async def objection(self, call_id: int, agent_user_id: int | None) -> str | None:
+        """Say, as a call's `failure` does, which rule stands against dialling; None: none does.
+
+        Raises NotChecked where the database does not say so in time.
+        """
+        ask = _Ask(call_id, agent_user_id, asyncio.get_running_loop().create_future())
+        self._asks[ask] = None
+        self._arrived.set()
+        try:
+            async with asyncio.timeout(CHECK_WITHIN_SECONDS):
+                standing = await ask.reply
+        except TimeoutError as error:
+            raise NotChecked from error
+        finally:
+            self._asks.pop(ask, None)
+        refusal = standing.refusal()
+        return None if refusal is None else f"{refusal}: {_TEXTS[refusal]}"
+
+    async def _serve(self, connection: Connection) -> None:
+        """Answer who asks; ends by an exception once the connection is of no use.
+
+        Whoever was not answered by then is still there for the next connection.
+        """
+        while True:
+            await self._arrived.wait()
+            asks = list(islice(self._asks, MAX_BATCH))
+            parameters = {
+                "calls": [ask.call_id for ask in asks],
+                "agents": [ask.agent_user_id for ask in asks],
+            }
+            async with connection.cursor() as cursor:
+                await cursor.execute(_STANDING, parameters, prepare=True)
+                standing = {place: _Standing(*row) for place, *row in await cursor.fetchall()}
+            for place, ask in enumerate(asks):
+                self._asks.pop(ask, None)
+                if place in standing and not ask.reply.done():
+                    ask.reply.set_result(standing[place])
+            if not self._asks:
+                self._arrived.clear()
+
+
 @dataclass(frozen=True, slots=True)
 class StoredDialCheck:
     """The `DialCheck` of one call, by what the database says at the time."""
 
     call_id: int
-    database: Database
+    checks: DialChecks
 
     async def objection(self, agent_user_id: int | None) -> str | None:
-        """Say, as a call's `failure` does, which rule stands against dialling; None: none does.
-
-        Raises NotChecked where the database does not say so in time.
-        """
-        try:
-            async with asyncio.timeout(CHECK_WITHIN_SECONDS):
-                standing = await self._standing(agent_user_id)
-        except TimeoutError as error:
-            raise NotChecked from error
-        refusal = standing.refusal()
-        return None if refusal is None else f"{refusal}: {_TEXTS[refusal]}"
-
-    async def _standing(self, agent_user_id: int | None) -> _Standing:
-        parameters: dict[str, Any] = {"call": self.call_id, "agent": agent_user_id}
-        while True:
-            try:
-                async with self.database.connection() as connection:
-                    cursor = await connection.execute(_STANDING, parameters, prepare=True)
-                    row = await cursor.fetchone()
-            except (DatabaseUnavailable, psycopg.OperationalError):
-                log.warning("a call waits for the database to be checked", call_id=self.call_id)
-                await asyncio.sleep(RETRY_SECONDS)
-            else:
-                assert row is not None
-                return _Standing(*row)
+        """Look at the call; see `DialChecks.objection`."""
+        return await self.checks.objection(self.call_id, agent_user_id)

@@ -18,7 +18,7 @@ from twoleg.calls.admission_queries import CALLS_CHANNEL
 from twoleg.calls.agent_desk import AgentDesk
 from twoleg.calls.agent_search import AgentSearch
 from twoleg.calls.background import background
-from twoleg.calls.claims import Claim, claim, give_back
+from twoleg.calls.claims import CLAIMS_DO_NOT_WAIT, Claim, claim, give_back
 from twoleg.calls.connected import Connection, stay_connected
 from twoleg.calls.dispositions import DISPOSITIONS_CHANNEL, untold_dispositions
 from twoleg.calls.hang_up import HANG_UP_CHANNEL
@@ -101,6 +101,9 @@ class Dispatcher:
         self._spare = spare
         self._pace = Pace(asyncio.get_running_loop().time())
         self._running: dict[int, RunningCall] = {}
+        self._begun_at: dict[int, int] = {}
+        """Of each running call the sequence that it was claimed with."""
+
         self._tasks: set[asyncio.Task[None]] = set()
         self._waiting: dict[int, _Waiting] = {}
         self._last_account = 0
@@ -207,6 +210,7 @@ class Dispatcher:
                 self.hang_up(int(said.payload))
 
     async def _take(self, connection: Connection) -> None:
+        await connection.execute(CLAIMS_DO_NOT_WAIT)
         self._look.set()
         loop = asyncio.get_running_loop()
         claimed_at, pause = 0.0, PACE_SECONDS
@@ -253,6 +257,9 @@ class Dispatcher:
         fitting = self._room
         await self._give_back(connection, [claimed.call_id for claimed in claims[fitting:]])
         for claimed in claims[:fitting]:
+            if self._begun_at.get(claimed.call_id) == claimed.sequence:
+                # The server died and forgot that it is ours; by this claim it knows again.
+                continue
             search = claimed.search()
             if claimed.waited_too_long(self._max_queued_seconds):
                 self._start(replace(claimed, expired=True), search)
@@ -337,6 +344,7 @@ class Dispatcher:
     def _start(self, claimed: Claim, search: AgentSearch) -> None:
         call = self._begin(claimed, search)
         self._running[claimed.call_id] = call
+        self._begun_at[claimed.call_id] = claimed.sequence
         self._quiet.clear()
         self.placed += 1
         task = self._calls.create_task(self._run(claimed.call_id, call))
@@ -354,6 +362,7 @@ class Dispatcher:
             # Lost to another engine and claimed anew, it may be here twice for a moment.
             if self._running.get(call_id) is call:
                 del self._running[call_id]
+                del self._begun_at[call_id]
             if len(self._running) == self._capacity - 1:
                 self._look.set()
             if not self._running:

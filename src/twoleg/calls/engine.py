@@ -19,7 +19,7 @@ from twoleg.calls.background import background
 from twoleg.calls.bindings import StoredBindings
 from twoleg.calls.call_agents import CallAgents
 from twoleg.calls.claims import Claim
-from twoleg.calls.dial_check import StoredDialCheck
+from twoleg.calls.dial_check import DialChecks, StoredDialCheck
 from twoleg.calls.dispatch import MAX_QUEUED_SECONDS, Dispatcher, RunningCall
 from twoleg.calls.figures import Figures
 from twoleg.calls.known_peers import KnownPeers
@@ -193,6 +193,7 @@ class Engine:
             here = Surroundings(engine_id, ours, random.random, equipment.health)
 
             desk = await enter(AgentDesk.open(database, engine_id))
+            checks = await enter(DialChecks.open(database))
 
             workplace = Workplace(database, equipment, writer, texts, config.story)
 
@@ -217,7 +218,7 @@ class Engine:
                     settings=config.story,
                     agents=agents,
                     transfers=TransferTargets(claimed, database, desk, here),
-                    check=StoredDialCheck(claimed.call_id, database),
+                    check=StoredDialCheck(claimed.call_id, checks),
                 )
 
             def spare(running: int) -> int:

@@ -92,9 +92,20 @@ WOULD_RESERVE: Final = f"""
 )
 """  # noqa: S608
 
-# Of each row `s` of seeking: the columns of Found, and what they are taken from. The account's own
-# lines are nobody's number.
-FOUND: Final = """
+# A user `u` as the agent that is rung. The account's own lines are nobody's number.
+_AGENT: Final = """
+  jsonb_build_object('user_id', u.id, 'phone_number', CASE WHEN NOT EXISTS (
+      SELECT FROM lines o WHERE o.account_id = u.account_id AND o.deleted_at IS NULL
+        AND o.phone_number = u.phone_number) THEN u.phone_number END,
+    'sip_username', u.sip_username, 'screening', u.screening,
+    'media_encryption', u.media_encryption,
+    'bindings', (SELECT coalesce(jsonb_agg(jsonb_build_object('contact', b.contact_uri,
+        'path', b.path, 'flow', b.flow, 'engine_id', b.engine_id)), '[]')
+      FROM bindings b WHERE b.user_id = u.id AND b.expires_at > now()))
+"""
+
+# Of each row `s` of seeking: the columns of Found, and what they are taken from.
+FOUND: Final = f"""
   g.strategy, g.ring_seconds, g.max_wait_seconds,
   CASE WHEN NOT EXISTS (
     SELECT FROM lines o WHERE o.account_id = s.account_id AND o.deleted_at IS NULL
@@ -110,17 +121,9 @@ FOUND: Final = """
           SELECT FROM users u WHERE u.id = m.user_id AND u.availability = 'available'
             AND (u.wrap_up_until > now() OR EXISTS (
               SELECT FROM reservations r WHERE r.user_id = u.id))))) END,
-  (SELECT coalesce(jsonb_agg(jsonb_build_object(
-      'user_id', u.id, 'phone_number', CASE WHEN NOT EXISTS (
-        SELECT FROM lines o WHERE o.account_id = u.account_id AND o.deleted_at IS NULL
-          AND o.phone_number = u.phone_number) THEN u.phone_number END,
-      'sip_username', u.sip_username, 'screening', u.screening,
-      'media_encryption', u.media_encryption,
-      'bindings', (SELECT coalesce(jsonb_agg(jsonb_build_object('contact', b.contact_uri,
-          'path', b.path, 'flow', b.flow, 'engine_id', b.engine_id)), '[]')
-        FROM bindings b WHERE b.user_id = u.id AND b.expires_at > now()))), '[]')
+  (SELECT coalesce(jsonb_agg({_AGENT}), '[]')
    FROM reserved r JOIN users u ON u.id = r.user_id WHERE r.call_id = s.call_id)
-"""
+"""  # noqa: S608
 FOUND_FROM: Final = """
   LEFT JOIN ring_groups g ON g.id = s.ring_group_id AND g.deleted_at IS NULL
   CROSS JOIN LATERAL (
@@ -128,3 +131,28 @@ FOUND_FROM: Final = """
   ) f
 """
 FOUND_COLUMNS: Final = 8
+
+# The same where every call of `seeking(call_id, account_id, user_id, asks_group)` seeks a user.
+# With one among them that asks a group nobody is reserved: groups are searched for all together.
+RESERVE_USERS: Final = f"""
+wanted AS MATERIALIZED (
+  SELECT s.call_id, s.account_id, s.user_id FROM seeking s JOIN users u ON u.id = s.user_id
+  WHERE u.deleted_at IS NULL AND u.availability = 'available'
+    AND NOT (SELECT bool_or(asks_group) FROM seeking)
+    AND NOT EXISTS (SELECT FROM reservations r WHERE r.user_id = s.user_id)
+    AND NOT EXISTS (SELECT FROM waiting_calls w WHERE w.user_id = s.user_id AND {_OLDER})
+), reserved AS (
+  INSERT INTO reservations (user_id, call_id, wrap_up_seconds)
+  SELECT DISTINCT ON (w.user_id) w.user_id, w.call_id, a.wrap_up_seconds
+  FROM wanted w JOIN accounts a ON a.id = w.account_id ORDER BY w.user_id, w.call_id
+  ON CONFLICT (user_id) DO NOTHING RETURNING call_id
+)
+"""  # noqa: S608
+FOUND_USER: Final = f"""
+  NULL, NULL, NULL, NULL, NULL, w.call_id IS NOT NULL, u.id IS NOT NULL,
+  CASE WHEN r.call_id IS NULL THEN '[]' ELSE jsonb_build_array({_AGENT}) END
+"""
+FOUND_USER_FROM: Final = """
+  LEFT JOIN users u ON u.id = s.user_id AND u.deleted_at IS NULL
+  LEFT JOIN wanted w ON w.call_id = s.call_id LEFT JOIN reserved r ON r.call_id = s.call_id
+"""

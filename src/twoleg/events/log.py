@@ -27,8 +27,8 @@ WARN_SECONDS: Final = 5.0
 """A transaction that holds events up for so long is worth a line in the log."""
 
 # `place` counts up without holes: as long as the ids do so too, nothing is missing.
-_FRONT: Final = """
-SELECT max(id) FILTER (WHERE id = %(after)s + place), max(id)
+FRONT: Final = """
+SELECT max(id) FILTER (WHERE id = %(after)s + place) AS dense, max(id) AS last
 FROM (SELECT id, row_number() OVER (ORDER BY id) AS place
       FROM (SELECT id FROM call_events WHERE id > %(after)s ORDER BY id LIMIT %(most)s) AS next
      ) AS numbered
@@ -77,7 +77,7 @@ async def settled_until(connection: Connection, after: int, most: int) -> int:
     Looks at the next `most` events. `connection` must be in autocommit. What stands before a
     missing id is let go first; the missing one itself is waited for.
     """
-    cursor = await connection.execute(_FRONT, {"after": after, "most": most}, prepare=True)
+    cursor = await connection.execute(FRONT, {"after": after, "most": most}, prepare=True)
     row = await cursor.fetchone()
     assert row is not None
     dense, last = row
@@ -85,7 +85,7 @@ async def settled_until(connection: Connection, after: int, most: int) -> int:
         return after
     if dense is not None:
         return int(dense)
-    await _writers_are_done(connection)
+    await writers_are_done(connection)
     return int(last)
 
 
@@ -94,7 +94,7 @@ async def settled_end(connection: Connection) -> int:
     cursor = await connection.execute(_LAST)
     row = await cursor.fetchone()
     assert row is not None
-    await _writers_are_done(connection)
+    await writers_are_done(connection)
     return int(row[0])
 
 
@@ -137,7 +137,7 @@ async def events_of_account(
         return await cursor.fetchall()
 
 
-async def _writers_are_done(connection: Connection) -> None:
+async def writers_are_done(connection: Connection) -> None:
     """Wait until every transaction has ended that by now may have an id and not committed."""
     loop = asyncio.get_running_loop()
     warn_at = loop.time() + WARN_SECONDS

@@ -24,6 +24,16 @@ from twoleg.store.lasting import stay_connected
 
 TICK_SECONDS: Final = 1.0
 
+# Nearly always there is nothing, and one look tells.
+_ANYTHING: Final = """
+SELECT EXISTS (SELECT FROM appointments WHERE to_be_planned)
+  OR EXISTS (SELECT FROM reminder_attempts t JOIN calls k ON k.id = t.call_id
+    WHERE NOT t.settled AND k.ended_at IS NOT NULL)
+  OR EXISTS (SELECT FROM lines l WHERE EXISTS (
+    SELECT FROM reminders r
+    WHERE r.line_id = l.id AND r.state = 'planned' AND r.due_at <= now()))
+"""
+
 
 async def serve_reminders(
     database: Database,
@@ -59,7 +69,10 @@ async def _serve(connection: Connection, minute: timedelta) -> None:
     loop = asyncio.get_running_loop()
     while True:
         began_at = loop.time()
-        await do_everything(connection, minute)
+        cursor = await connection.execute(_ANYTHING, prepare=True)
+        row = await cursor.fetchone()
+        if row is not None and row[0]:
+            await do_everything(connection, minute)
         await asyncio.sleep(max(0.0, began_at + TICK_SECONDS - loop.time()))
 
 

@@ -1,9 +1,11 @@
 """What stands against dialling a call by the time that it is dialled, in the database's words."""
 
+import asyncio
+
 import pytest
 
 from twoleg.calls import dial_check
-from twoleg.calls.dial_check import StoredDialCheck
+from twoleg.calls.dial_check import DialChecks, StoredDialCheck
 from twoleg.calls.ports import NotChecked
 
 
@@ -21,7 +23,8 @@ async def call(office, database):
         office.account_id,
     )
     call_id = await office.queue(contact_id=contact, user_id=user)
-    return StoredDialCheck(call_id, database)
+    async with DialChecks.open(database) as checks:
+        yield StoredDialCheck(call_id, checks)
 
 
 async def test_nothing_stands_against_a_call_that_would_be_accepted_now(call):
@@ -80,8 +83,18 @@ async def test_a_user_with_a_group_behind_it_may_be_gone(call, office):
     assert await call.objection(None) is None
 
 
+async def test_calls_that_ask_in_the_same_moment_get_each_its_own_answer(call, office):
+    user = await office.add_user("carol")
+    contact = await office.insert(
+        "contacts", account_id=office.account_id, phone_number="+41445550177", opted_out=True
+    )
+    other = StoredDialCheck(await office.queue(contact_id=contact, user_id=user), call.checks)
+    answers = await asyncio.gather(*([call.objection(None), other.objection(user)] * 50))
+    assert answers[0::2] == [None] * 50
+    assert {answer.partition(":")[0] for answer in answers[1::2]} == {"contact_opted_out"}
+
+
 async def test_a_database_that_is_away_is_waited_for(call, outage, monkeypatch):
-    monkeypatch.setattr(dial_check, "RETRY_SECONDS", 0.01)
     await outage.cut()
     assert await call.objection(None) is None
     monkeypatch.setattr(dial_check, "CHECK_WITHIN_SECONDS", 0.05)

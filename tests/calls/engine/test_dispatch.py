@@ -92,6 +92,23 @@ async def test_a_queued_call_is_begun_by_the_engine_that_claimed_it(office, engi
         assert stage.dispatcher.running == 1
 
 
+async def test_a_call_whose_claim_the_database_has_forgotten_goes_on_and_is_not_begun_again(
+    office, engine
+):
+    async with engine() as stage:
+        alice = await office.add_user("alice")
+        call_id = await office.queue(user_id=alice)
+        running = await stage.next()
+        await office.rows("DELETE FROM reservations")
+        await office.rows("UPDATE calls SET engine_id = NULL, claimed_at = NULL")
+        following = await office.queue()
+        assert (await stage.next()).claim.call_id == following
+        assert await office.call(call_id, "engine_id") == stage.engine_id
+        assert await office.rows("SELECT user_id FROM reservations") == [(alice,)]
+        assert stage.dispatcher.running == 2
+        assert not running.canceled
+
+
 async def test_calls_queued_before_the_engine_came_are_begun_oldest_first(office, engine):
     ids = [await office.queue() for _ in range(5)]
     async with engine() as stage:

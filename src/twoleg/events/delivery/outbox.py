@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from typing import Final
 
-from twoleg.events.log import settled_until
+from twoleg.events.log import FRONT, writers_are_done
 from twoleg.events.webhooks.queries import DELIVERIES_CHANNEL
 from twoleg.store.database import Connection
 
@@ -15,6 +16,12 @@ MAX_EVENTS: Final = 1000
 
 PACE_SECONDS: Final = 0.02
 """From one look at the log to the next, at least: under load events share a statement's cost."""
+
+UNWANTED_PACE_SECONDS: Final = 0.1
+"""The same while nobody is to be told of what happens."""
+
+WANTED_SECONDS: Final = 5.0
+"""For how long after an event that somebody was told of more of them are expected."""
 
 BUSY_SECONDS: Final = 0.02
 """How long another worker that fills the table is left alone."""
@@ -41,7 +48,12 @@ SELECT e.id AS event_id, e.account_id, e.call_id, e.type, c.callback_url AS url,
 FROM call_events e JOIN calls c ON c.id = e.call_id
 WHERE e.id > %(after)s AND e.id <= %(until)s AND c.callback_url IS NOT NULL
 """
-_ANYONE: Final = f"SELECT EXISTS ({_TOLD}) OR EXISTS ({_CALLED_BACK})"
+_ANYONE: Final = f"EXISTS ({_TOLD}) OR EXISTS ({_CALLED_BACK})"
+# Both looks in one: how far nothing is missing, and whether anybody is to be told of that.
+_LOOK: Final = f"""
+WITH front AS MATERIALIZED ({FRONT})
+SELECT dense, last, {_ANYONE.replace("%(until)s", "dense")} FROM front
+"""  # noqa: S608
 # Another worker that is at it has the row of the position: then there is nothing to do. Where
 # this one looked before and found nobody to be told (`after`), it need not look again. Receivers
 # are written whatever their `due_at` is: a worker that gives one back just then must see what is
@@ -91,6 +103,7 @@ class Outbox:
     def __init__(self, told: Callable[[], None]) -> None:
         self._told = told
         self._look = asyncio.Event()
+        self._wanted_at = -math.inf
         self.deliveries = 0
         self.teller = 0
         """The server's process that tells other workers on our behalf: we know without it."""
@@ -123,21 +136,29 @@ class Outbox:
                 await connection.execute(_KEEP, {"until": self.position})
                 self.position = max(self.position, await self._kept(connection))
                 kept_at = now
-            await asyncio.sleep(PACE_SECONDS)
+            wanted = now - self._wanted_at < WANTED_SECONDS
+            await asyncio.sleep(PACE_SECONDS if wanted else UNWANTED_PACE_SECONDS)
 
     async def advance(self, connection: Connection) -> bool:
-        """Turn what is new into deliveries; False where nothing is."""
-        until = await settled_until(connection, self.position, MAX_EVENTS)
-        if until == self.position:
-            return False
-        parameters = {"after": self.position, "until": until}
-        cursor = await connection.execute(_ANYONE, parameters, prepare=True)
+        """Turn what is new into deliveries; tell whether there may be more.
+
+        What stands before a missing event is let go first; the missing one itself is waited for.
+        """
+        parameters = {"after": self.position, "most": MAX_EVENTS}
+        cursor = await connection.execute(_LOOK, parameters, prepare=True)
         row = await cursor.fetchone()
         assert row is not None
-        if row[0]:
-            return await self._fill(connection, parameters)
+        until, last, wanted = row
+        if last is None:
+            return False
+        if until is None:
+            await writers_are_done(connection)
+            until, wanted = last, True
+        if wanted:
+            return await self._fill(connection, {"after": self.position, "until": until})
+        more: bool = until < last or until - self.position == MAX_EVENTS
         self.position = until
-        return True
+        return more
 
     async def _fill(self, connection: Connection, parameters: dict[str, int]) -> bool:
         cursor = await connection.execute(_FILL, parameters, prepare=True)
@@ -149,7 +170,10 @@ class Outbox:
                 await asyncio.sleep(BUSY_SECONDS)
             return True
         self.position = parameters["until"]
+        if not filled[0]:
+            return True
         self.deliveries += filled[0]
+        self._wanted_at = asyncio.get_running_loop().time()
         self._told()
         # Other workers may have the receivers.
         await connection.execute(_TELL)

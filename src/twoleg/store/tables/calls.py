@@ -190,8 +190,8 @@ trunk_slots = Table(
     created_at(),
 )
 
-# Legs and events are written by the statement that writes their call, and go with it by a trigger on
-# calls: a foreign key would look the call up and lock it for each of them.
+# Legs and events are written by the statement that writes their call, and go with it by a trigger
+# on calls: a foreign key would look the call up and lock it for each of them.
 legs = Table(
     "legs",
     metadata,
