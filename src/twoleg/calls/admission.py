@@ -1,7 +1,7 @@
 """The way in: a call request becomes a row that survives every crash, or a refusal that says why.
 
 Requests that arrive while a transaction is under way share the next one. A batch costs two
-round trips: one looks everything up, one counts against the limits, inserts and notifies.
+statements: one looks everything up, one counts against the limits, inserts and notifies.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The SQL of admission: look a batch up, then count, insert and notify in one go."""
+"""The SQL of admission: look a batch up, then count, insert and notify in one statement."""
 
 from __future__ import annotations
 
@@ -81,24 +81,18 @@ LEFT JOIN LATERAL (
        AND k.deleted_at IS NULL) n ON true
 """
 
-# Who has the rows counts alone. All takers go by the order of the ids, so that none waits for
-# another in a ring.
-_LOCK: Final = """
-SELECT FROM account_admissions WHERE account_id = ANY(%s) ORDER BY account_id FOR NO KEY UPDATE
-"""
-
-# A number that nobody had when it was looked up may have a contact by now: behind the lock it is
-# looked for again, or two processes would both make one.
+# A number that nobody had when it was looked up may have a contact by now: behind the account's
+# lock it is looked for again, or two processes would both make one. `granted` has that lock, and
+# the function sees what was committed by then, as the statement itself does not.
 _REMEMBER_NUMBERS: Final = """
 unknown_numbers AS MATERIALIZED (
-  SELECT u.account_id, u.contact_phone_number, k.id IS NULL AS is_new,
-         coalesce(k.id, nextval(pg_get_serial_sequence('contacts', 'id'))) AS contact_id
-  FROM (SELECT DISTINCT account_id, contact_phone_number FROM granted
-        WHERE contact_id IS NULL) u
-  CROSS JOIN LATERAL (
-    SELECT min(c.id) AS id FROM contact_phone_numbers p JOIN contacts c ON c.id = p.contact_id
-    WHERE p.account_id = u.account_id AND p.phone_number = u.contact_phone_number
-      AND c.deleted_at IS NULL) k
+  SELECT account_id, contact_phone_number, known_id IS NULL AS is_new,
+         coalesce(known_id, nextval(pg_get_serial_sequence('contacts', 'id'))) AS contact_id
+  FROM (
+    SELECT account_id, contact_phone_number,
+           contact_with_number(account_id, contact_phone_number) AS known_id
+    FROM (SELECT DISTINCT account_id, contact_phone_number FROM granted
+          WHERE contact_id IS NULL) u OFFSET 0) k
 ), new_contacts AS (
   INSERT INTO contacts (id, account_id, phone_number) OVERRIDING SYSTEM VALUE
   SELECT contact_id, account_id, contact_phone_number FROM unknown_numbers WHERE is_new
@@ -234,8 +228,7 @@ async def place(
 ) -> list[Counted]:
     """Insert what the limits allow of `calls`, with its first event, and notify once.
 
-    `connection` must be in autocommit; what is returned is committed. A call whose `contact_id` is
-    None gets the contact that has its number by now, or a new one.
+    A call whose `contact_id` is None gets the contact that has its number by now, or a new one.
     """
     parameters = {
         "calls": json.dumps(calls),
@@ -243,16 +236,7 @@ async def place(
         "channel": CALLS_CHANNEL,
         "events": EVENTS_CHANNEL,
     }
+    remembers = any(call["remember_number"] or call["contact_id"] is None for call in calls)
     async with connection.cursor() as cursor:
-        if any(call["contact_id"] is None for call in calls):
-            locked = [account["account_id"] for account in accounts]
-            # What is sent in one go is one transaction; the second statement sees what was
-            # committed before the first had its locks.
-            async with connection.pipeline():
-                await connection.execute(_LOCK, (locked,), prepare=True)
-                await cursor.execute(_PLACE_AND_REMEMBER, parameters, prepare=True)
-        elif any(call["remember_number"] for call in calls):
-            await cursor.execute(_PLACE_AND_REMEMBER, parameters, prepare=True)
-        else:
-            await cursor.execute(_PLACE, parameters, prepare=True)
+        await cursor.execute(_PLACE_AND_REMEMBER if remembers else _PLACE, parameters, prepare=True)
         return [Counted(*row) for row in await cursor.fetchall()]

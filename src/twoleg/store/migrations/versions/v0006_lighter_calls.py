@@ -60,7 +60,19 @@ CREATE TRIGGER remove_what_calls_left AFTER DELETE ON calls
     EXECUTE FUNCTION remove_what_calls_left();
 """
 
+# Volatile, so that it sees what was committed while the statement that asks it waited for a lock.
+_CONTACTS: Final = """
+CREATE FUNCTION contact_with_number(account bigint, wanted text) RETURNS bigint
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    RETURN (
+        SELECT min(c.id) FROM contact_phone_numbers p JOIN contacts c ON c.id = p.contact_id
+        WHERE p.account_id = account AND p.phone_number = wanted AND c.deleted_at IS NULL);
+END $$;
+"""
+
 _BACK: Final = """
+DROP FUNCTION contact_with_number(bigint, text);
 DROP TRIGGER remove_what_calls_left ON calls;
 DROP FUNCTION remove_what_calls_left();
 ALTER TABLE legs ADD CONSTRAINT fk_legs_call_id
@@ -105,6 +117,7 @@ def upgrade() -> None:
     """Make the checks cheaper."""
     run_script(_TRANSITIONS)
     run_script(_REFERENCES)
+    run_script(_CONTACTS)
 
 
 def downgrade() -> None:
