@@ -11,7 +11,8 @@ from twoleg.calls.states import TRANSITIONS, ForbiddenTransition, Status
 async def test_the_database_allows_the_same_transitions(database):
     async with database.connection() as connection:
         cursor = await connection.execute(
-            "SELECT f, t FROM unnest(%(all)s) f, unnest(%(all)s) t WHERE call_may_go(f, t)",
+            "SELECT f, t FROM unnest(%(all)s::text[]) f, unnest(%(all)s::text[]) t"
+            " WHERE call_may_go(f, t)",
             {"all": [status.value for status in Status]},
         )
         rows = await cursor.fetchall()
