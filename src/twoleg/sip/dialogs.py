@@ -8,8 +8,9 @@ from typing import Any
 from twoleg.sip.drafts import Draft
 from twoleg.sip.endpoint import Endpoint
 from twoleg.sip.errors import InvalidValue, LocalProtocolError
-from twoleg.sip.fields import NameAddr
+from twoleg.sip.fields import NameAddr, split_values
 from twoleg.sip.message import Message, Request, Response
+from twoleg.sip.remembered import remembered
 from twoleg.sip.transport import Destination, Flow, Transport
 from twoleg.sip.uri import SipUri, TelUri, Uri, parse_uri
 from twoleg.sip.values import immutable
@@ -349,15 +350,26 @@ def destination_of(uri: Uri, transport: Transport) -> Destination | None:
 
 def contact_uri(message: Message) -> Uri | None:
     """Give the URI of the first Contact; None where there is none that can be used."""
-    if "Contact" not in message.headers:
+    lines = message.headers.by_name.get("Contact")
+    if lines is None:
         return None
+    if len(lines) == 1:
+        return _usable_uri(lines[0])
     try:
         contacts = message.contacts
     except InvalidValue:
         return None
-    if not contacts or not isinstance(contacts[0].uri, SipUri | TelUri):
+    return contacts[0].uri if isinstance(contacts[0].uri, SipUri | TelUri) else None
+
+
+@remembered
+def _usable_uri(line: str) -> Uri | None:
+    """Read the one line of a Contact header, which is the same in all calls of most far ends."""
+    try:
+        first, *_ = [NameAddr.parse(value) for value in split_values(line)]
+    except InvalidValue:
         return None
-    return contacts[0].uri
+    return first.uri if isinstance(first.uri, SipUri | TelUri) else None
 
 
 def record_route(message: Message) -> tuple[str, ...]:

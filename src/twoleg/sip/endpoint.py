@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from twoleg.sip.errors import LocalProtocolError
@@ -67,21 +68,17 @@ class Endpoint:
             self.capability_lines += f"User-Agent: {config.user_agent}\r\n"
         self._contacts: dict[Transport, str] = {}
         self._vias: dict[Transport, str] = {}
-        self._number = 0
+        self.number: Callable[[], int] = count(1).__next__
+        """Gives a number that was never given before."""
 
-    def number(self) -> int:
-        """Give a number that was never given before."""
-        self._number += 1
-        return self._number
+        self.emit: Callable[[Event], None] = self.events.append
+        """Has the user told."""
 
     def branch(self) -> str:
         return MAGIC_COOKIE + self.tokens(BRANCH_BYTES)
 
     def tag(self) -> str:
         return self.tokens(TAG_BYTES)
-
-    def emit(self, event: Event) -> None:
-        self.events.append(event)
 
     def send(
         self, data: bytes, destination: Destination, flow: Flow | None, token: int = 0

@@ -326,6 +326,9 @@ def has_tag(line: str) -> bool:
 
 
 def _parse_vias(headers: Headers) -> tuple[Via, ...]:
+    lines = headers.by_name.get("Via", ())
+    if len(lines) == 1 and "," not in lines[0]:
+        return (Via.parse(lines[0]),)
     values = headers.get_all("Via")
     if not values:
         raise InvalidValue("Via", "it is missing")
