@@ -110,9 +110,37 @@ class VoiceFiles:
         return ",".join(f"{tag}={file}" for tag, file in self.by_language.items())
 
 
+@dataclass(frozen=True, slots=True)
+class NodeAddresses:
+    """`IP:PORT` of one node or more, parted by commas."""
+
+    addresses: tuple[ListenAddress, ...]
+
+    @classmethod
+    def parse(cls, value: object) -> NodeAddresses:
+        """Read `value`; ValueError says what is expected."""
+        if isinstance(value, NodeAddresses):
+            return value
+        try:
+            addresses = tuple(ListenAddress.parse(each.strip()) for each in str(value).split(","))
+            for address in addresses:
+                ip_address(address.host)
+        except ValueError:
+            raise ValueError(_NODES_EXPECTED) from None
+        if len(set(addresses)) < len(addresses) or any(not each.port for each in addresses):
+            raise ValueError(_NODES_EXPECTED)
+        return cls(addresses)
+
+    def __str__(self) -> str:
+        return ",".join(map(str, self.addresses))
+
+
+_NODES_EXPECTED = "give IP:PORT of each node once, parted by commas, such as 10.0.0.7:2223"
+
 Listen = Annotated[ListenAddress, NoDecode, BeforeValidator(ListenAddress.parse)]
 PiperVoices = Annotated[VoiceFiles, NoDecode, BeforeValidator(VoiceFiles.parse)]
 Ports = Annotated[PortRange, NoDecode, BeforeValidator(PortRange.parse)]
+Nodes = Annotated[NodeAddresses, NoDecode, BeforeValidator(NodeAddresses.parse)]
 
 
 class Settings(BaseSettings):
@@ -167,6 +195,11 @@ class Settings(BaseSettings):
     )
     rtp_ports: Ports = Field(
         default=PortRange(20000, 29999), description="LOW-HIGH of the ports that carry audio."
+    )
+    rtpengine: Nodes | None = Field(
+        default=None,
+        description="IP:PORT of the NG protocol of rtpengine nodes, parted by commas, that carry "
+        "the calls' audio; the engine itself does if unset.",
     )
     simulator: bool = Field(
         default=False, description="Run the simulator trunk beside: numbers to try calls with."

@@ -498,7 +498,7 @@ class MemoryPlane:
         self._ports = ports
 
     @asynccontextmanager
-    async def open_port(self):
+    async def open_port(self, beside=None):
         await asyncio.sleep(0)
         if len(self.open) == self._ports:
             raise NoPortsLeft(range(30000, 30002))

@@ -192,9 +192,10 @@ class _Round:
 
     async def _opened_leg(self, agent: AgentPlan, way: LegPlan, attempt: AsyncExitStack) -> CallLeg:
         codecs = agent_codecs(way.codecs, self._contact_codecs())
-        return await attempt.enter_async_context(
-            open_leg(self.equipment, self.journal, Role.AGENT, way, codecs, agent.user_id)
+        opened = open_leg(
+            self.equipment, self.journal, Role.AGENT, way, codecs, agent.user_id, self.contact
         )
+        return await attempt.enter_async_context(opened)
 
     async def _answers(self, leg: CallLeg) -> None:
         """Wait for the agent's word. Raises LegRefused, SessionRejected."""

@@ -166,15 +166,18 @@ async def open_leg(
     plan: LegPlan,
     codecs: Iterable[Codec],
     user_id: int | None = None,
+    other: CallLeg | None = None,
 ) -> AsyncIterator[CallLeg]:
     """Ring a far end, and hang up whatever is left of the leg at the end.
 
+    `other` is the leg on the line that it may be joined to.
     Raises TrunkFull, and what the media plane has to say when it has no port: NoPortsLeft, OSError.
     """
     place: AbstractAsyncContextManager[None] = nullcontext()
     if plan.is_limited and plan.trunk_id is not None and equipment.trunks is not None:
         place = equipment.trunks.place(plan.trunk_id, journal.plan.call_id)
-    async with place, equipment.plane.open_port() as port:
+    beside = None if other is None else other.media.port
+    async with place, equipment.plane.open_port(beside) as port:
         media = LegMedia(port, codecs, encrypted=plan.encrypted)
         leg: CallLeg | None = None
 

@@ -101,7 +101,7 @@ class _Ringing:
         if self.agent is not None:
             codecs = contact_codecs(self.agent.media.codec or Codec.PCMU, codecs)
         contact = await self.line.enter_async_context(
-            open_leg(self.equipment, self.journal, Role.CONTACT, trunk, codecs)
+            open_leg(self.equipment, self.journal, Role.CONTACT, trunk, codecs, other=self.agent)
         )
         self.journal.contact_ringing()
         await self._answer(contact)

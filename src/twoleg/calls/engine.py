@@ -38,6 +38,7 @@ from twoleg.calls.trunk_watch import TrunkWatch
 from twoleg.calls.unplanned_call import UnplannedCall
 from twoleg.calls.writer import Writer
 from twoleg.media import EmbeddedPlane, ToneBook
+from twoleg.media.rtpengine import RtpenginePlane
 from twoleg.sip import Credentials, DialogIdentity, InviteIdentity, Reason, Transport
 from twoleg.sip_io import ConnectionLimits, Listen, Phone, PhoneConfig, TlsConfig
 from twoleg.speech import Voices
@@ -77,6 +78,9 @@ class EngineConfig:
     tls_authorities: Path | None = None
     public_address: str | None = None
     rtp_ports: range = range(20_000, 30_000)
+    rtpengine: tuple[tuple[str, int], ...] = ()
+    """Where the nodes that carry the audio serve their NG protocol; none: it is carried here."""
+
     max_calls: int = 1000
     max_queued_seconds: float = MAX_QUEUED_SECONDS
     story: StorySettings = field(default_factory=StorySettings)
@@ -170,7 +174,10 @@ class Engine:
             media = EmbeddedPlane.open(
                 host=config.sip[0], advertised=ours.host, ports=config.rtp_ports
             )
-            plane = await enter(media)
+            ours_only = await enter(media)
+            plane: EmbeddedPlane | RtpenginePlane = ours_only
+            if config.rtpengine:
+                plane = await enter(RtpenginePlane.open(config.rtpengine, ours_only))
             tones = ToneBook()
             trunks = await enter(TrunkPlaces.open(database, engine_id))
             texts = await enter(SpokenTexts.open(database, config.voices))

@@ -11,6 +11,7 @@ from twoleg.calls.recordings import RecordingDesk
 from twoleg.calls.trunk_watch import TrunkWatch
 from twoleg.calls.writer import Writer
 from twoleg.media import EmbeddedPlane
+from twoleg.media.rtpengine import RtpenginePlane
 from twoleg.sip_io import Phone
 
 
@@ -20,7 +21,7 @@ class Figures:
 
     dispatcher: Dispatcher
     writer: Writer
-    plane: EmbeddedPlane
+    plane: EmbeddedPlane | RtpenginePlane
     phone: Phone
     watch: TrunkWatch
     recordings: RecordingDesk | None

@@ -58,7 +58,10 @@ class Playing(Protocol):
 
 
 class MediaPort(Protocol):
-    """One leg's end in the media plane; `twoleg.media.MediaPort` is one."""
+    """One leg's end in the media plane.
+
+    `twoleg.media.MediaPort` is one, `twoleg.media.rtpengine.RtpenginePort` the other.
+    """
 
     @property
     def address(self) -> str: ...
@@ -98,12 +101,17 @@ class Bridge(Protocol):
 
 
 class MediaPlane(Protocol):
-    """Where ports come from and are joined; `twoleg.media.EmbeddedPlane` is one."""
+    """Where ports come from and are joined.
 
-    def open_port(self) -> AbstractAsyncContextManager[MediaPort]: ...
+    `twoleg.media.EmbeddedPlane` is one, `twoleg.media.rtpengine.RtpenginePlane` the other.
+    """
+
+    def open_port(self, beside: Any = None) -> AbstractAsyncContextManager[MediaPort]:
+        """Open a port for as long as the block lasts; `beside` is the one it may be joined to."""
+        ...
 
     def bridge(self, left: Any, right: Any) -> Bridge:
-        """Join two ports of this plane; no plane joins those of another."""
+        """Join two ports of this plane, of which one was opened beside the other."""
         ...
 
 

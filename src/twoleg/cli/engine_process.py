@@ -50,6 +50,10 @@ def _config(settings: Settings) -> EngineConfig:
         tls_authorities=settings.tls_authorities,
         public_address=settings.public_address,
         rtp_ports=range(settings.rtp_ports.low, settings.rtp_ports.high + 1),
+        rtpengine=tuple(
+            (node.host, node.port)
+            for node in (settings.rtpengine.addresses if settings.rtpengine is not None else ())
+        ),
         max_calls=settings.max_calls,
         max_queued_seconds=settings.max_queued_seconds,
         data_dir=settings.data_dir,

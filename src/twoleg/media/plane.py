@@ -46,8 +46,9 @@ class EmbeddedPlane:
             plane._close()
 
     @asynccontextmanager
-    async def open_port(self) -> AsyncIterator[MediaPort]:
+    async def open_port(self, beside: MediaPort | None = None) -> AsyncIterator[MediaPort]:
         """Open the port of one leg, for as long as the leg lasts. Raises NoPortsLeft, OSError."""
+        del beside  # all ports are in one place, and any two of them can be joined
         sockets = open_pair(self._pairs, self._host, time.monotonic)
         port = MediaPort(sockets, self._advertised, clock=self._clock, relay=self._relay)
         try:
@@ -61,6 +62,11 @@ class EmbeddedPlane:
     def bridge(self, left: MediaPort, right: MediaPort) -> Bridge:
         """Let two far ends hear each other from now on. Raises CodecMismatch."""
         return Bridge(left, right)
+
+    @property
+    def advertised(self) -> str:
+        """The address that far ends are told."""
+        return self._advertised
 
     @property
     def ports_free(self) -> int:

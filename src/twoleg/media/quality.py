@@ -15,19 +15,19 @@ _LOSS_ROBUSTNESS = {Codec.PCMU: 4.3, Codec.PCMA: 4.3, Codec.G722: 4.3}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quality:
-    """What a leg's port has seen so far; counts are of packets."""
+    """What a leg's port has seen so far; counts are of packets. None: the plane does not know."""
 
     packets_received: int
-    packets_lost: int
-    jitter_ms: float
+    packets_lost: int | None
+    jitter_ms: float | None
     round_trip_ms: float | None
     mos: float | None
     """Estimated mean opinion score of what came, 1 to 4.5; None while too little came."""
 
-    packets_sent: int = 0
-    packets_late: int = 0
-    packets_duplicated: int = 0
-    packets_rejected: int = 0
+    packets_sent: int | None = 0
+    packets_late: int | None = 0
+    packets_duplicated: int | None = 0
+    packets_rejected: int | None = 0
     """From a third party, of a payload type that nobody agreed on, or malformed."""
 
     far_packets_lost: int | None = None

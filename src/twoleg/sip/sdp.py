@@ -331,7 +331,7 @@ def _parse_as_before(text: str) -> SessionDescription | None:
         audio.bandwidths,
     )
     return SessionDescription(
-        _parse_origin(origin.strip("\r \t\0")),
+        _parse_origin(origin.rstrip("\r \t\0").strip(" \t")),
         known.name,
         known.address,
         known.attributes,

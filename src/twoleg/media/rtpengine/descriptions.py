@@ -1,0 +1,91 @@
+"""The little SDP that rtpengine is told and tells: one audio stream. Pure."""
+
+import re
+from typing import Final
+
+from twoleg.media.codec import Codec
+from twoleg.media.remote import RemoteStream
+
+DISCARD_PORT: Final = 9
+"""Whoever is not known yet, or is nobody, is described with it (RFC 863)."""
+
+COMFORT_NOISE: Final = 13
+
+_NOWHERE: Final = {"IP4": "0.0.0.0", "IP6": "::"}  # noqa: S104  # an address to send nothing to
+_ADDRESS: Final = re.compile(rb"^c=IN IP[46] ([0-9A-Fa-f:.]{1,64})\r?$", re.MULTILINE)
+_AUDIO: Final = re.compile(rb"^m=audio ([0-9]{1,5}) ", re.MULTILINE)
+
+
+class UnusableDescription(ConnectionError):
+    """A node's description says nothing of where it receives audio."""
+
+
+def family_of(host: str) -> str:
+    """Name the address family of an IP literal as SDP does (RFC 8866 section 5.7)."""
+    return "IP6" if ":" in host else "IP4"
+
+
+def nobody(family: str) -> str:
+    """Describe a far end that speaks all that we do, and to which nothing is sent."""
+    formats = [(codec.payload_type, f"{codec.encoding}/{codec.clock_rate}") for codec in Codec]
+    return _description(_NOWHERE[family], DISCARD_PORT, formats)
+
+
+def far_end(remote: RemoteStream) -> str:
+    """Describe a far end in the one codec that it has agreed on.
+
+    Always as one that speaks and hears: whether anything flows is decided apart from that.
+    """
+    codec = remote.codec
+    formats = [(remote.payload_type, f"{codec.encoding}/{codec.clock_rate}")]
+    if remote.comfort_noise:
+        formats.append((COMFORT_NOISE, "CN/8000"))
+    if remote.dtmf_payload_type is not None:
+        formats.append((remote.dtmf_payload_type, "telephone-event/8000"))
+    extra = [f"a=ptime:{remote.ptime}"]
+    if remote.rtcp_mux:
+        extra.append("a=rtcp-mux")
+    elif remote.rtcp is not None:
+        host, port = remote.rtcp
+        extra.append(f"a=rtcp:{port} IN {family_of(host)} {host}")
+    return _description(remote.host, remote.port, formats, extra)
+
+
+def listener(host: str, port: int, remote: RemoteStream) -> str:
+    """Describe ourselves as one that hears what `remote` says, and says nothing."""
+    codec = remote.codec
+    formats = [(remote.payload_type, f"{codec.encoding}/{codec.clock_rate}")]
+    if remote.dtmf_payload_type is not None:
+        formats.append((remote.dtmf_payload_type, "telephone-event/8000"))
+    return _description(host, port, formats, direction="recvonly")
+
+
+def place_of(description: object) -> tuple[str, int]:
+    """Read where a node receives, or sends from. Raises UnusableDescription."""
+    if isinstance(description, bytes):
+        address, audio = _ADDRESS.search(description), _AUDIO.search(description)
+        if address is not None and audio is not None and int(audio[1]):
+            return address[1].decode(), int(audio[1])
+    raise UnusableDescription
+
+
+def _description(
+    host: str,
+    port: int,
+    formats: list[tuple[int, str]],
+    extra: "list[str] | tuple[()]" = (),
+    direction: str = "sendrecv",
+) -> str:
+    where = f"IN {family_of(host)} {host}"
+    lines = [
+        "v=0",
+        f"o=- 1 1 {where}",
+        "s=-",
+        f"c={where}",
+        "t=0 0",
+        f"m=audio {port} RTP/AVP {' '.join(str(number) for number, _ in formats)}",
+        *(f"a=rtpmap:{number} {name}" for number, name in formats),
+        f"a={direction}",
+        *extra,
+    ]
+    return "\r\n".join(lines) + "\r\n"

@@ -1,0 +1,62 @@
+"""A node's figures of a call, as one leg's quality."""
+
+import pytest
+from hypothesis import given
+
+from twoleg.media import Codec
+from twoleg.media.rtpengine.statistics import (
+    LegStatistics,
+    StreamReport,
+    leg_statistics,
+    quality_of,
+)
+
+from .test_bencode import VALUES
+
+
+def reply(**report):
+    stream = {"SSRC": 7, "stats": {"packets": 500, "bytes": 86000, "errors": 0}}
+    heard = {"7": report} if report else {}
+    return {"SSRC": heard, "tags": {"a": {"medias": [{"streams": [stream, {}]}]}}}
+
+
+def test_a_stream_on_which_nobody_has_reported():
+    assert leg_statistics(reply(), "a") == LegStatistics(500)
+
+
+def test_the_last_report_counts():
+    entries = [
+        {"jitter": 9, "round-trip time": 9000, "packet loss": 9},
+        {"jitter": 2, "round-trip time": 41000, "packet loss": 0},
+    ]
+    told = reply(**{"cumulative loss": 5, "MOS progression": {"entries": entries}})
+    assert leg_statistics(told, "a") == LegStatistics(500, StreamReport(5, 2.0, 41.0))
+
+
+def test_a_leg_that_the_node_does_not_know():
+    assert leg_statistics(reply(), "b") is None
+
+
+@given(VALUES, VALUES)
+def test_no_reply_does_harm(tags, ssrc):
+    assert leg_statistics({"tags": tags, "SSRC": ssrc}, "a") in (None, LegStatistics())
+
+
+def test_the_score_falls_with_what_was_lost():
+    def score(lost):
+        leg = LegStatistics(500, StreamReport(lost, 2.0, 40.0))
+        return quality_of(Codec.PCMU, leg, None).mos
+
+    assert score(0) > 4.2 > score(10) > score(50)
+
+
+@pytest.mark.parametrize(
+    ("codec", "leg"),
+    [
+        (None, LegStatistics(500, StreamReport(0, 0.0, None))),
+        (Codec.PCMU, LegStatistics(24, StreamReport(0, 0.0, None))),
+        (Codec.PCMU, LegStatistics(500)),
+    ],
+)
+def test_what_is_not_known_has_no_score(codec, leg):
+    assert quality_of(codec, leg, None).mos is None
