@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import trustme
+from foreign_peers.rtpengine import Rtpengine
 
 FAILED = 1
 
@@ -89,6 +90,22 @@ def test_the_sip_port_must_not_lie_among_the_rtp_ports(doctor) -> None:
     _, findings = doctor("--rtp-ports", "5000-29999", "--sip", "127.0.0.1:5060")
 
     assert findings["rtp ports"]["level"] == "fail"
+
+
+def test_an_rtpengine_node_that_does_not_answer_fails(doctor, free_port) -> None:
+    exit_code, findings = doctor("--rtpengine", f"127.0.0.1:{free_port}")
+
+    assert exit_code == FAILED
+    assert findings["rtpengine"]["detail"] == f"127.0.0.1:{free_port} does not answer"
+
+
+@pytest.mark.peer
+def test_an_rtpengine_node_that_answers_is_ok(doctor) -> None:
+    with Rtpengine() as node:
+        host, port = node.place
+        _, findings = doctor("--rtpengine", f"{host}:{port}")
+
+    assert findings["rtpengine"]["level"] == "ok"
 
 
 def test_a_loopback_address_is_a_warning(doctor) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from twoleg.settings import ListenAddress, PortRange, Settings
+from twoleg.settings import ListenAddress, NodeAddresses, PortRange, Settings
 
 CONFIG = 78
 
@@ -43,12 +43,28 @@ def test_what_is_no_range_of_ports_is_refused(text: str) -> None:
         PortRange.parse(text)
 
 
+def test_nodes_are_parted_by_commas() -> None:
+    nodes = NodeAddresses.parse("10.0.0.7:2223, [2001:db8::7]:2223")
+    assert nodes.addresses == (ListenAddress("10.0.0.7", 2223), ListenAddress("2001:db8::7", 2223))
+    assert str(nodes) == "10.0.0.7:2223,[2001:db8::7]:2223"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "10.0.0.7", "node.internal:2223", "10.0.0.7:0", "10.0.0.7:1,", "10.0.0.7:1,10.0.0.7:1"],
+)
+def test_what_is_no_list_of_nodes_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="give IP:PORT of each node once"):
+        NodeAddresses.parse(text)
+
+
 def test_a_wrong_value_is_named_with_what_is_expected(twoleg) -> None:
-    ended = twoleg("serve", "--http", "nonsense", "--rtp-ports", "1-2")
+    ended = twoleg("serve", "--http", "nonsense", "--rtp-ports", "1-2", "--rtpengine", "node")
 
     assert ended.exit_code == CONFIG
     assert "http: give HOST:PORT" in ended.err
     assert "rtp_ports: give LOW-HIGH between 1024 and 65535" in ended.err
+    assert "rtpengine: give IP:PORT of each node once" in ended.err
 
 
 def test_a_misspelt_variable_is_named_with_the_one_that_is_meant(twoleg, monkeypatch) -> None:

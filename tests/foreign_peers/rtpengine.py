@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import signal
 import socket
 import subprocess
@@ -12,7 +13,7 @@ from typing import Final, Self
 from .ports import LOOPBACK, free_port
 
 STOP_SECONDS: Final = 10
-ATTEMPTS: Final = 200
+ATTEMPTS: Final = 1200
 ANSWER_SECONDS: Final = 0.1
 RTP_PORTS: Final = 400
 
@@ -20,7 +21,8 @@ RTP_PORTS: Final = 400
 class Rtpengine:
     """A node on loopback, with its NG protocol at `place`; it may be killed and started again."""
 
-    def __init__(self) -> None:
+    def __init__(self, *options: str) -> None:
+        self._options = options
         self.place = (LOOPBACK, free_port())
         self._first_rtp = random.randrange(20_000, 60_000, RTP_PORTS)
         self._process: subprocess.Popen[bytes] | None = None
@@ -41,11 +43,13 @@ class Rtpengine:
                 "--table=-1", "--num-threads=1",
                 f"--interface={host}", f"--listen-ng={host}:{port}",
                 f"--port-min={self._first_rtp}", f"--port-max={self._first_rtp + RTP_PORTS - 1}",
+                *self._options,
             ],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         for number in range(ATTEMPTS):
-            if self._answers(b"%d d7:command4:pinge" % number):
+            assert self.is_running, "rtpengine has ended"
+            if b"pong" in self._ask(b"%d d7:command4:pinge" % number):
                 return
         self.kill()
         raise AssertionError("rtpengine does not answer")
@@ -61,13 +65,21 @@ class Rtpengine:
     def is_running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
-    def _answers(self, ping: bytes) -> bool:
+    @property
+    def calls(self) -> int:
+        """How many calls it carries."""
+        cookie = b"%d" % random.getrandbits(32)
+        told = re.search(rb"sessionstotali(\d+)e", self._ask(cookie + b" d7:command10:statisticse"))
+        assert told is not None
+        return int(told[1])
+
+    def _ask(self, request: bytes) -> bytes:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
             probe.settimeout(ANSWER_SECONDS)
             try:
                 probe.connect(self.place)
-                probe.send(ping)
-                return b"pong" in probe.recv(4096)
+                probe.send(request)
+                return probe.recv(65_535)
             except (ConnectionRefusedError, TimeoutError):
                 time.sleep(ANSWER_SECONDS / 4)
-                return False
+                return b""

@@ -19,6 +19,7 @@ from twoleg.cli.options import (
     DataDir,
     Http,
     PublicAddress,
+    Rtpengine,
     RtpPorts,
     Sip,
     SipTls,
@@ -46,6 +47,7 @@ def doctor(
     tls_key: TlsKey = None,
     public_address: PublicAddress = None,
     rtp_ports: RtpPorts = None,
+    rtpengine: Rtpengine = None,
     as_json: AsJson = False,
 ) -> None:
     """Check this installation, whether or not it runs, and say how to mend what is wrong.
@@ -57,7 +59,7 @@ def doctor(
         data_dir=data_dir, database_url=database_url, http=http, sip=sip, sip_tls=sip_tls,
         sip_ws=sip_ws, sip_wss=sip_wss,
         tls_certificate=tls_certificate, tls_key=tls_key, public_address=public_address,
-        rtp_ports=rtp_ports,
+        rtp_ports=rtp_ports, rtpengine=rtpengine,
     )  # fmt: skip
     findings = list(examine(settings))
     if as_json:
@@ -76,6 +78,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from stored.check_database(settings)
     yield from network.check_ports(settings, running=running)
     yield from network.check_rtp_range(settings)
+    yield from network.check_rtpengine(settings)
     yield from machine.check_open_files(settings)
     yield from network.check_public_address(settings)
     yield from certificates.check_certificates(settings)

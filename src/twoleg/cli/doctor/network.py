@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import socket
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from twoleg.cli.doctor.finding import Finding, fail, ok, warn
 from twoleg.cli.listening import AddressUnusable
+from twoleg.media.rtpengine import answers
 from twoleg.settings import ListenAddress, PortRange, Settings
 
 PORTS_PER_CALL = 4
@@ -62,6 +64,20 @@ def check_rtp_range(settings: Settings) -> Iterator[Finding]:
         )
     else:
         yield ok("rtp ports", f"{ports} has room for {room} calls; open them for UDP")
+
+
+def check_rtpengine(settings: Settings) -> Iterator[Finding]:
+    """Ask each rtpengine node whether it is there."""
+    for node in settings.rtpengine.addresses if settings.rtpengine is not None else ():
+        if asyncio.run(answers(node.host, node.port)):
+            yield ok("rtpengine", f"{node} answers")
+        else:
+            yield fail(
+                "rtpengine",
+                f"{node} does not answer",
+                "start it, let it listen there (listen-ng), and let UDP through; or take it out of "
+                "--rtpengine (TWOLEG_RTPENGINE)",
+            )
 
 
 def check_public_address(settings: Settings) -> Iterator[Finding]:

@@ -25,10 +25,15 @@ def family_of(host: str) -> str:
     return "IP6" if ":" in host else "IP4"
 
 
-def nobody(family: str) -> str:
-    """Describe a far end that speaks all that we do, and to which nothing is sent."""
+def nobody(family: str, *, is_expected: bool) -> str:
+    """Describe a far end that speaks all that we do, and to which nothing is sent.
+
+    Of one that is expected nothing is missed: a node forgets a call without RTP after a minute, and
+    phones may ring for longer.
+    """
     formats = [(codec.payload_type, f"{codec.encoding}/{codec.clock_rate}") for codec in Codec]
-    return _description(_NOWHERE[family], DISCARD_PORT, formats)
+    direction = "inactive" if is_expected else "sendrecv"
+    return _description(_NOWHERE[family], DISCARD_PORT, formats, direction=direction)
 
 
 def far_end(remote: RemoteStream) -> str:

@@ -47,7 +47,9 @@ class Node:
         try:
             return await self._client.request(command, arguments)
         except NodeSilent:
-            self._found(healthy=False)
+            # A prompt goes in fragments, which some networks lose: that is no sign of its health.
+            if command != "play media":
+                self._found(healthy=False)
             raise
 
     async def watch(self) -> None:
@@ -66,15 +68,25 @@ class Node:
             self._found(healthy=True)
 
     def _found(self, *, healthy: bool) -> None:
-        if healthy != self.healthy:
-            self.healthy = healthy
-            if healthy:
-                _log.info("an rtpengine node answers", extra={"node": self.name})
-            else:
-                _log.warning(
-                    "an rtpengine node does not answer; new calls avoid it",
-                    extra={"node": self.name, "legs": self.legs},
-                )
+        if healthy == self.healthy:
+            return
+        self.healthy = healthy
+        told = {"node": self.name, "legs": self.legs}
+        if healthy:
+            _log.info("an rtpengine node answers", extra=told)
+        else:
+            _log.warning("an rtpengine node does not answer; new calls avoid it", extra=told)
+
+
+async def answers(host: str, port: int) -> bool:
+    """Find out whether a node serves its NG protocol at an IP literal and port."""
+    try:
+        async with NgClient.open(host, port) as client:
+            node = Node(client)
+            await node.look()
+            return node.healthy
+    except OSError:
+        return False
 
 
 class Nodes:

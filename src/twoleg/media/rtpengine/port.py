@@ -234,7 +234,8 @@ class RtpenginePort:
         if partner is None or partner.remote is None:
             return
         if partner.remote.dtmf_payload_type is not None:
-            session.post(lambda: session.say_digit(self, digit))
+            if not session.is_behind:
+                session.post(lambda: session.say_digit(self, digit))
         elif partner.carry_digit is not None:
             partner.carry_digit(digit)
 

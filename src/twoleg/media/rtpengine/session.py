@@ -23,6 +23,9 @@ from twoleg.media.rtpengine.nodes import Node
 
 NOBODY: Final = "nobody"
 
+MAX_BEHIND: Final = 100
+"""Digits are dropped while a node has so much to do for one call."""
+
 _FLAGS: Final = (
     "trust-address",
     # The local ports are in the far ends' hands already.
@@ -146,6 +149,11 @@ class Session:
 
         self.post(answer)
         return await done
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the node does not keep up with what it is asked to do."""
+        return len(self._jobs) >= MAX_BEHIND
 
     def close(self) -> None:
         """Have the node forget the call, after all that was asked for before. Returns at once."""
@@ -293,9 +301,8 @@ class Session:
             known.silenced = silent
 
     async def _publish(self, tag: str) -> tuple[str, int]:
-        reply = await self.request(
-            "publish", from_tag=tag, sdp=nobody(self.family), flags=_FLAGS, replace=_REPLACE
-        )
+        sdp = nobody(self.family, is_expected=tag != NOBODY)
+        reply = await self.request("publish", from_tag=tag, sdp=sdp, flags=_FLAGS)
         return place_of(reply.get("sdp"))
 
     async def _describe(
