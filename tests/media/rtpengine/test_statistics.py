@@ -1,7 +1,7 @@
 """A node's figures of a call, as one leg's quality."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from twoleg.media import Codec
 from twoleg.media.rtpengine.statistics import (
@@ -37,6 +37,7 @@ def test_a_leg_that_the_node_does_not_know():
     assert leg_statistics(reply(), "b") is None
 
 
+@settings(max_examples=50)
 @given(VALUES, VALUES)
 def test_no_reply_does_harm(tags, ssrc):
     assert leg_statistics({"tags": tags, "SSRC": ssrc}, "a") in (None, LegStatistics())

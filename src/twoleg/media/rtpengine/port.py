@@ -214,8 +214,9 @@ class RtpenginePort:
         partner, self.partner = self.partner, None
         if partner is not None:
             partner.partner = None
-            self.settle()
             partner.settle()
+            if not self._closed.is_set():
+                self.settle()
 
     def close(self) -> None:
         """Let everything go. Idempotent."""

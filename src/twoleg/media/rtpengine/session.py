@@ -183,8 +183,9 @@ class Session:
         """
         if self._nobody_at is None:
             self._nobody_at = await self._publish(NOBODY)
-        # A node that was restarted would make the call anew.
-        await self.figures()
+        if self._known:
+            # A node that was restarted would make the call anew.
+            await self.figures()
         self._known[tag] = _Known(await self._publish(tag))
         return self._known[tag].place
 
