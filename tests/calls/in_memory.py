@@ -488,6 +488,8 @@ class MemoryBridge:
 
 
 class MemoryPlane:
+    encrypts = True
+
     def __init__(self, ports):
         self.loop = asyncio.get_running_loop()
         self.open = {}
@@ -808,10 +810,12 @@ def prepare(
     make=Story,
     recordings=None,
     check=None,
+    encrypts=True,
     **writer,
 ):
     """Make a story and all that it needs; to be called in a running loop."""
     plane = MemoryPlane(ports)
+    plane.encrypts = encrypts
     phone = MemoryPhone(plane, behaviours)
     record = MemoryWriter(**writer)
     options = {} if check is None else {"check": check}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from twoleg.calls.dial_check import StoredDialCheck
+from twoleg.calls.dial_check import DialChecks, StoredDialCheck
 from twoleg.calls.ports import NotChecked
 from twoleg.reminders.dial_check import ReminderDialCheck
 from twoleg.store import DatabaseUnavailable
@@ -18,7 +18,8 @@ async def waiting(practice, database):
     [(call_id, reminder_id)] = await practice.execute(
         "SELECT call_id, reminder_id FROM reminder_attempts"
     )
-    return ReminderDialCheck(reminder_id, database, StoredDialCheck(call_id, database))
+    async with DialChecks.open(database) as checks:
+        yield ReminderDialCheck(reminder_id, database, StoredDialCheck(call_id, checks))
 
 
 async def test_nothing_stands_against_one_that_is_as_it_was(waiting):

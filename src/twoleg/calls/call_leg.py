@@ -10,7 +10,7 @@ from typing import Any, Final
 from twoleg.calls.journal import Journal, LegRecord, Role
 from twoleg.calls.leg_media import LegMedia, info_of
 from twoleg.calls.plan import LegPlan
-from twoleg.calls.ports import Equipment, Leg
+from twoleg.calls.ports import Equipment, Leg, NotEncrypted
 from twoleg.calls.trunk_health import TrunkHealth
 from twoleg.media import Codec, Quality
 from twoleg.sip import Progress, Reason, Refer, Request, SessionRejected, refer_of
@@ -171,8 +171,10 @@ async def open_leg(
     """Ring a far end, and hang up whatever is left of the leg at the end.
 
     `other` is the leg on the line that it may be joined to.
-    Raises TrunkFull, and what the media plane has to say when it has no port: NoPortsLeft, OSError.
+    Raises TrunkFull, NotEncrypted, and what the media plane has to say when it has no port: NoPortsLeft, OSError.
     """
+    if plan.encrypted and not equipment.plane.encrypts:
+        raise NotEncrypted
     place: AbstractAsyncContextManager[None] = nullcontext()
     if plan.is_limited and plan.trunk_id is not None and equipment.trunks is not None:
         place = equipment.trunks.place(plan.trunk_id, journal.plan.call_id)

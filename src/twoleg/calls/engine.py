@@ -126,6 +126,7 @@ class Workplace:
     writer: Writer
     texts: SpokenTexts
     settings: StorySettings
+    checks: DialChecks
 
 
 AgentsOf = Callable[[Claim, AgentSearch], AgentSource]
@@ -202,7 +203,7 @@ class Engine:
             desk = await enter(AgentDesk.open(database, engine_id))
             checks = await enter(DialChecks.open(database))
 
-            workplace = Workplace(database, equipment, writer, texts, config.story)
+            workplace = Workplace(database, equipment, writer, texts, config.story, checks)
 
             def agents_of(claimed: Claim, search: AgentSearch) -> AgentSource:
                 return CallAgents(claimed, search, desk, here)

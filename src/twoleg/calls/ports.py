@@ -106,6 +106,11 @@ class MediaPlane(Protocol):
     `twoleg.media.EmbeddedPlane` is one, `twoleg.media.rtpengine.RtpenginePlane` the other.
     """
 
+    @property
+    def encrypts(self) -> bool:
+        """Whether its ports send and receive SRTP where that is agreed on."""
+        ...
+
     def open_port(self, beside: Any = None) -> AbstractAsyncContextManager[MediaPort]:
         """Open a port for as long as the block lasts; `beside` is the one it may be joined to."""
         ...
@@ -168,6 +173,10 @@ class TrunkPlaces(Protocol):
     def place(self, trunk_id: int, call_id: int) -> AbstractAsyncContextManager[None]:
         """Have a place on the trunk for as long as the block lasts. Raises TrunkFull."""
         ...
+
+
+class NotEncrypted(Exception):
+    """A leg is to be encrypted, and the media plane cannot do that."""
 
 
 class NotChecked(Exception):

@@ -19,6 +19,8 @@ SWEEP_SECONDS: Final = 0.2
 class EmbeddedPlane:
     """Ports and bridges on this machine's sockets, in the event loop that opened it."""
 
+    encrypts: Final = True
+
     def __init__(self, *, host: str, advertised: str, ports: range) -> None:
         self._host = host
         self._advertised = advertised

@@ -34,6 +34,6 @@ def reminder_call(
         check=ReminderDialCheck(
             reminder_id,
             workplace.database,
-            StoredDialCheck(claim.call_id, workplace.database),
+            StoredDialCheck(claim.call_id, workplace.checks),
         ),
     )

@@ -241,3 +241,16 @@ def test_no_port_for_an_agent_fails_the_call_and_says_so(tell):
     told = tell({"ann": ANSWERS, "bob": ANSWERS}, group(Strategy.RING_ALL, "ann", "bob"), ports=1)
     assert told.outcome == "failed"
     assert told.writer.ending.failure == "no RTP port was free"
+
+
+def test_a_leg_that_cannot_be_encrypted_is_not_rung_in_the_clear(tell):
+    plan = call_plan()
+    secure = replace(plan.contact.trunks[0], encrypted=True)
+    told = tell(
+        {"agent": ANSWERS, "contact": ANSWERS},
+        replace(plan, contact=replace(plan.contact, trunks=(secure,))),
+        encrypts=False,
+    )
+    assert told.outcome == "failed"
+    assert "media_encryption" in told.writer.ending.failure
+    assert list(told.phone.legs) == ["agent"]

@@ -49,6 +49,8 @@ class NodeBridge:
 class RtpenginePlane:
     """Ports and bridges at a fleet of rtpengine nodes. Made by `RtpenginePlane.open`."""
 
+    encrypts: Final = False
+
     def __init__(self, nodes: Nodes, ears: EmbeddedPlane) -> None:
         self._nodes = nodes
         self._ears = ears
