@@ -171,7 +171,8 @@ async def open_leg(
     """Ring a far end, and hang up whatever is left of the leg at the end.
 
     `other` is the leg on the line that it may be joined to.
-    Raises TrunkFull, NotEncrypted, and what the media plane has to say when it has no port: NoPortsLeft, OSError.
+    Raises TrunkFull, NotEncrypted, and what the media plane has to say when it has no port:
+    NoPortsLeft, OSError.
     """
     if plan.encrypted and not equipment.plane.encrypts:
         raise NotEncrypted

@@ -76,12 +76,10 @@ CREATE TABLE users (
     last_call_ended_at timestamptz,
     wrap_up_until timestamptz,
     screening text,
-    media_encryption text NOT NULL DEFAULT 'none',
     created_at timestamptz NOT NULL DEFAULT now(),
     deleted_at timestamptz,
     CONSTRAINT pk_users PRIMARY KEY (id),
     CONSTRAINT ck_users_availability CHECK (availability IN ('available', 'away')),
-    CONSTRAINT ck_users_media_encryption CHECK (media_encryption IN ('none', 'sdes')),
     CONSTRAINT ck_users_screening CHECK (screening IN ('never', 'trunk_only', 'always')),
     CONSTRAINT fk_users_account_id FOREIGN KEY (account_id) REFERENCES accounts (id)
 );
@@ -157,7 +155,6 @@ CREATE TABLE trunks (
     host text NOT NULL,
     port integer,
     transport text NOT NULL DEFAULT 'udp',
-    media_encryption text NOT NULL DEFAULT 'none',
     username text,
     password text,
     register boolean NOT NULL DEFAULT false,
@@ -165,9 +162,7 @@ CREATE TABLE trunks (
     max_calls integer,
     calls_per_second integer,
     caller_id_mode text NOT NULL DEFAULT 'from',
-    privacy text NOT NULL DEFAULT 'none',
     number_format text NOT NULL DEFAULT 'e164',
-    dial_prefix text,
     codecs text[] NOT NULL DEFAULT '{PCMU,PCMA}',
     priority integer NOT NULL DEFAULT 0,
     weight integer NOT NULL DEFAULT 1,
@@ -178,10 +173,8 @@ CREATE TABLE trunks (
     deleted_at timestamptz,
     CONSTRAINT pk_trunks PRIMARY KEY (id),
     CONSTRAINT ck_trunks_transport CHECK (transport IN ('udp', 'tcp', 'tls')),
-    CONSTRAINT ck_trunks_media_encryption CHECK (media_encryption IN ('none', 'sdes')),
     CONSTRAINT ck_trunks_caller_id_mode
         CHECK (caller_id_mode IN ('from', 'p_asserted_identity', 'remote_party_id')),
-    CONSTRAINT ck_trunks_privacy CHECK (privacy IN ('none', 'id')),
     CONSTRAINT ck_trunks_number_format
         CHECK (number_format IN ('e164', 'e164_no_plus', 'national')),
     CONSTRAINT fk_trunks_account_id FOREIGN KEY (account_id) REFERENCES accounts (id)

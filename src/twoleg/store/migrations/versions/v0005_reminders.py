@@ -172,7 +172,6 @@ CREATE TABLE reminders (
     line_id bigint NOT NULL,
     state text NOT NULL DEFAULT 'planned',
     due_at timestamptz,
-    planned_for timestamptz,
     starts_at timestamptz NOT NULL,
     attempts smallint NOT NULL DEFAULT 0,
     reason text,
@@ -299,8 +298,7 @@ CREATE TRIGGER plan_appointments_anew
 
 CREATE TRIGGER plan_appointments_anew
     AFTER UPDATE OF moments, line_id, quiet_hours, weekdays, skip_holidays, active, deleted_at,
-        text, prompt_id, language, change_means, ring_group_id, voicemail, voicemail_text,
-        voicemail_prompt_id
+        text, language, change_means, ring_group_id, voicemail, voicemail_text
     ON reminder_plans FOR EACH ROW EXECUTE FUNCTION plan_appointments_anew();
 
 CREATE TRIGGER plan_appointments_anew AFTER UPDATE OF time_zone, quiet_hours ON accounts
