@@ -35,6 +35,9 @@ MARKER: Final = "twoleg.data"
 DATABASE: Final = "twoleg"
 START_TIMEOUT_SECONDS: Final = 60
 STOP_TIMEOUT_SECONDS: Final = 30
+END_SECONDS: Final = 2.0
+"""How long the server's process may outlive its own word that it has stopped."""
+
 POLL_SECONDS: Final = 0.05
 MAX_LOG_BYTES: Final = 10_000_000
 LOG_LINES: Final = 20
@@ -237,6 +240,7 @@ class EmbeddedServer:
             postmaster = Postmaster.find(self._cluster)
             if postmaster is not None:
                 self._shut_down("fast") or self._shut_down("immediate")
+                postmaster.wait_for_end(END_SECONDS)
                 if postmaster.socket_directory.name.startswith(SOCKET_PREFIX):
                     shutil.rmtree(postmaster.socket_directory, ignore_errors=True)
         finally:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import select
 import socket
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +43,24 @@ class Postmaster:
         """Return the URL of one of its databases."""
         host = quote(str(self.socket_directory), safe="")
         return f"postgresql://{SUPERUSER}@/{quote(database)}?host={host}&port={self.port}"
+
+    def wait_for_end(self, seconds: float) -> None:
+        """Wait until its process has ended, where the system tells (Linux).
+
+        `pg_ctl stop` only waits for the removal of `postmaster.pid`, which the process outlives.
+        """
+        if not hasattr(os, "pidfd_open"):
+            return
+        try:
+            process = os.pidfd_open(self.pid)
+        except OSError:
+            return
+        try:
+            ending = select.poll()
+            ending.register(process, select.POLLIN)
+            ending.poll(1000 * seconds)
+        finally:
+            os.close(process)
 
     def _takes_connections(self) -> bool:
         with socket.socket(socket.AF_UNIX) as connection:
