@@ -48,6 +48,11 @@ SELECT id FROM calls
 WHERE engine_id = %s AND ended_at IS NULL AND hangup_requested_at IS NOT NULL
 """
 
+_OURS: Final = """
+SELECT id FROM calls
+WHERE engine_id = %s AND ended_at IS NULL AND status = 'queued' AND contact_attempt_at IS NULL
+"""
+
 log = structlog.get_logger(__name__)
 
 
@@ -90,6 +95,7 @@ class Dispatcher:
         calls: asyncio.TaskGroup,
         max_queued_seconds: float,
         spare: Callable[[int], int] | None,
+        has_unwritten: Callable[[int], bool],
     ) -> None:
         self._database = database
         self._engine_id = engine_id
@@ -99,6 +105,7 @@ class Dispatcher:
         self._calls = calls
         self._max_queued_seconds = max_queued_seconds
         self._spare = spare
+        self._has_unwritten = has_unwritten
         self._pace = Pace(asyncio.get_running_loop().time())
         self._running: dict[int, RunningCall] = {}
         self._begun_at: dict[int, int] = {}
@@ -129,16 +136,26 @@ class Dispatcher:
         *,
         max_queued_seconds: float = MAX_QUEUED_SECONDS,
         spare: Callable[[int], int] | None = None,
+        has_unwritten: Callable[[int], bool] = frozenset[int]().__contains__,
     ) -> AsyncIterator[Self]:
         """Place calls until the block is left, which ends those that still run.
 
         A call that was in the queue for longer than `max_queued_seconds` and its own waiting time
         expires. `spare` tells for how many calls more, beside those that run, there is what they
-        need; None: for as many as `capacity` has room for.
+        need; None: for as many as `capacity` has room for. `has_unwritten` tells of a call that is
+        over whether the database knows that already.
         """
         async with asyncio.TaskGroup() as calls:
             dispatcher = cls(
-                database, engine_id, capacity, desk, begin, calls, max_queued_seconds, spare
+                database,
+                engine_id,
+                capacity,
+                desk,
+                begin,
+                calls,
+                max_queued_seconds,
+                spare,
+                has_unwritten,
             )
             try:
                 async with background(
@@ -211,6 +228,7 @@ class Dispatcher:
 
     async def _take(self, connection: Connection) -> None:
         await connection.execute(CLAIMS_DO_NOT_WAIT)
+        await self._give_back_unheard(connection)
         self._look.set()
         loop = asyncio.get_running_loop()
         claimed_at, pause = 0.0, PACE_SECONDS
@@ -299,6 +317,14 @@ class Dispatcher:
             del self._waiting[claimed.call_id]
             served = claimed if found is None else replace(claimed, found=found)
             self._start(_waited(served, since), search)
+
+    async def _give_back_unheard(self, connection: Connection) -> None:
+        """Give back calls whose claim was committed, and its reply lost with the connection."""
+        cursor = await connection.execute(_OURS, (self._engine_id,))
+        ours = [call_id for (call_id,) in await cursor.fetchall()]
+        known = self._running.keys() | self._waiting.keys()
+        unheard = [each for each in ours if each not in known and not self._has_unwritten(each)]
+        await self._give_back(connection, unheard)
 
     async def _give_back_waiting(self, connection: Connection) -> None:
         waiting, self._waiting = self._waiting, {}

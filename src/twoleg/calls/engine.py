@@ -241,6 +241,7 @@ class Engine:
                 begin,
                 max_queued_seconds=config.max_queued_seconds,
                 spare=spare,
+                has_unwritten=writer.has_unwritten,
             )
             dispatcher = await enter(dispatching)
             watch = TrunkWatch(database, phone, peers, equipment.health)

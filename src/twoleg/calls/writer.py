@@ -267,6 +267,10 @@ class Writer:
             finally:
                 await writer._finish()
 
+    def has_unwritten(self, call_id: int) -> bool:
+        """Tell whether anything of a call is still to be written."""
+        return call_id in self._waiting
+
     async def flushed(self) -> None:
         """Wait until nothing is pending."""
         while self.pending:

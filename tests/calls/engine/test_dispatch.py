@@ -68,13 +68,13 @@ class Stage:
 @pytest.fixture
 def engine(office, database):
     @asynccontextmanager
-    async def run(capacity=10):
+    async def run(capacity=10, **options):
         stage = Stage()
         stage.engine_id = await office.join()
         async with (
             AgentDesk.open(database, stage.engine_id) as stage.desk,
             Dispatcher.open(
-                database, stage.engine_id, capacity, stage.desk, stage.begin
+                database, stage.engine_id, capacity, stage.desk, stage.begin, **options
             ) as stage.dispatcher,
         ):
             yield stage
@@ -107,6 +107,27 @@ async def test_a_call_whose_claim_the_database_has_forgotten_goes_on_and_is_not_
         assert await office.rows("SELECT user_id FROM reservations") == [(alice,)]
         assert stage.dispatcher.running == 2
         assert not running.canceled
+
+
+async def test_a_call_whose_claim_was_answered_to_a_lost_connection_is_begun_all_the_same(
+    office, engine, outage
+):
+    async with engine() as stage:
+        await office.queue()
+        await stage.next()
+        unheard = await office.queue(engine_id=stage.engine_id, claimed_at=datetime.now(UTC))
+        await outage.cut()
+        assert (await stage.next()).claim.call_id == unheard
+        assert stage.dispatcher.running == 2
+
+
+async def test_a_call_that_is_over_and_not_written_yet_is_not_begun_again(office, engine, outage):
+    async with engine(has_unwritten=lambda call_id: True) as stage:
+        over = await office.queue(engine_id=stage.engine_id, claimed_at=datetime.now(UTC))
+        await outage.cut()
+        following = await office.queue()
+        assert (await stage.next()).claim.call_id == following
+        assert await office.call(over, "engine_id") == stage.engine_id
 
 
 async def test_calls_queued_before_the_engine_came_are_begun_oldest_first(office, engine):
