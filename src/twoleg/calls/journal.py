@@ -66,8 +66,7 @@ class LegRecord:
     """What a BYE needs once this engine is gone; None before the answer and after the end."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Verdict(NamedTuple):
     """How the call ended. `failure` says what went wrong on our side, for people."""
 
     outcome: Outcome
@@ -75,8 +74,7 @@ class Verdict:
     failure: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
+class Ending(NamedTuple):
     """What the end of the call sets in its row; seconds are rounded to the millisecond.
 
     A part of the call that never began has None, except `talk_seconds`, which is then 0.
@@ -221,7 +219,7 @@ class Journal:
     @property
     def age_seconds(self) -> float:
         """How long ago the call was accepted."""
-        return self.plan.queued_seconds + self.clock.monotonic() - self._claimed
+        return self._age_seconds(self.clock.monotonic())
 
     def open_leg(self, role: Role, plan: LegPlan, user_id: int | None = None) -> LegRecord:
         """Begin the record of a leg; it is written with the call's next change."""
@@ -260,7 +258,7 @@ class Journal:
         if self.attempt_marked is not None:
             self.writer.write(self._enter(Status.AGENT_RINGING))
             return
-        change = self._enter(Status.AGENT_RINGING, contact_attempt_at=self.clock.now())
+        change = self._enter_with_mark(Status.AGENT_RINGING)
         self.attempt_marked = self.writer.store(change)
 
     def agent_answered(self, record: LegRecord) -> asyncio.Future[None]:
@@ -286,7 +284,7 @@ class Journal:
     def contact_is_first(self) -> asyncio.Future[None]:
         """Mark that the contact is to be attempted, before any agent is; then it may be rung."""
         self._contact_rings.begin(self.clock.monotonic())
-        change = self._enter(Status.CONTACT_RINGING, contact_attempt_at=self.clock.now())
+        change = self._enter_with_mark(Status.CONTACT_RINGING)
         self.attempt_marked = self.writer.store(change)
         return self.attempt_marked
 
@@ -357,15 +355,12 @@ class Journal:
 
     def decided(self) -> None:
         """Note that it is known how the call ends: whatever rang or talked stops now."""
-        now = self.clock.monotonic()
-        self._agent_rings.end(now)
-        self._contact_rings.end(now)
-        self._talk.end(now)
+        self._all_end(self.clock.monotonic())
 
     def end(self, verdict: Verdict) -> None:
         """Close the record; nothing may follow."""
         now = self.clock.monotonic()
-        self.decided()
+        self._all_end(now)
         ending = Ending(
             outcome=verdict.outcome,
             ended_by=verdict.ended_by,
@@ -374,7 +369,7 @@ class Journal:
             agent_ring_seconds=self._agent_rings.seconds(now),
             contact_ring_seconds=self._contact_rings.seconds(now),
             talk_seconds=self._talk.seconds(now) or 0.0,
-            total_seconds=round(self.age_seconds, 3),
+            total_seconds=round(self._age_seconds(now), 3),
             answered_by=self._answered_by,
         )
         data: dict[str, Any] = {
@@ -387,49 +382,43 @@ class Journal:
         }
         if ending.failure is not None:
             data["failure"] = ending.failure
-        self.writer.write(self._enter(Status.ENDED, data, ending=ending))
+        self.writer.write(self._enter(Status.ENDED, data, at=ending.ended_at, ending=ending))
+
+    def _all_end(self, now: float) -> None:
+        self._agent_rings.end(now)
+        self._contact_rings.end(now)
+        self._talk.end(now)
+
+    def _age_seconds(self, now: float) -> float:
+        return self.plan.queued_seconds + now - self._claimed
 
     def _enter(
         self,
         status: Status,
         data: Mapping[str, Any] | None = None,
         *,
-        contact_attempt_at: datetime | None = None,
+        at: datetime | None = None,
         ending: Ending | None = None,
     ) -> CallChange:
         if (self.status, status) not in TRANSITIONS:
             raise ForbiddenTransition(self.plan.call_id, self.status, status)
         self.status = status
-        return self._change(
-            _EVENT_TYPES[status],
-            data,
-            status=status,
-            contact_attempt_at=contact_attempt_at,
-            ending=ending,
-        )
+        return self._change(_EVENT_TYPES[status], data, status, at, ending)
+
+    def _enter_with_mark(self, status: Status) -> CallChange:
+        """Enter a status, and mark that the contact is to be attempted from now on."""
+        now = self.clock.now()
+        return self._enter(status, at=now)._replace(contact_attempt_at=now)
 
     def _change(
         self,
         event_type: str,
         data: Mapping[str, Any] | None,
-        *,
         status: Status | None = None,
-        contact_attempt_at: datetime | None = None,
+        at: datetime | None = None,
         ending: Ending | None = None,
     ) -> CallChange:
         self._sequence += 1
-        legs = self._take_unwritten()
-        return CallChange(
-            call_id=self.plan.call_id,
-            account_id=self.plan.account_id,
-            status=status,
-            event=CallEvent(
-                sequence=self._sequence,
-                type=event_type,
-                at=self.clock.now() if ending is None else ending.ended_at,
-                data=data or {},
-            ),
-            legs=legs,
-            contact_attempt_at=contact_attempt_at,
-            ending=ending,
-        )
+        event = CallEvent(self._sequence, event_type, at or self.clock.now(), data or {})
+        plan, legs = self.plan, self._take_unwritten()
+        return CallChange(plan.call_id, plan.account_id, status, event, legs, ending=ending)
