@@ -1,12 +1,13 @@
 """Getting an agent on the line: whom to ring, together or in turn, and who wins."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Callable, Collection
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
+from types import TracebackType
 from typing import Final, Protocol
 
-from twoleg.calls.call_leg import CallLeg, open_leg
+from twoleg.calls.call_leg import CallLeg, OpenLeg
 from twoleg.calls.journal import Journal, Role
 from twoleg.calls.leg_media import agent_codecs
 from twoleg.calls.outcomes import (
@@ -58,47 +59,69 @@ class NobodyElse:
         pass
 
 
-@asynccontextmanager
-async def agent_on_the_line(
+def agent_on_the_line(
     equipment: Equipment,
     journal: Journal,
     plan: CallPlan,
     source: AgentSource,
     contact: CallLeg | None = None,
     rings: Callable[[], None] | None = None,
-) -> AsyncIterator[CallLeg]:
+) -> AbstractAsyncContextManager[CallLeg]:
     """Ring the plan's rounds, and those of `source`, until an agent answers.
 
     `contact` is on the line already, and what it speaks can be joined. The agent's leg lasts as
     long as the body; its answer is still to be acknowledged, unless it was asked to confirm.
     `rings` is called whenever a phone says that it rings.
-    Raises NoAgent.
+    Entering raises NoAgent.
     """
-    refusals: set[Refusal] = set()
-    planned = iter(plan.rounds)
-    async with AsyncExitStack() as line:
-        while together := next(planned, None) or await source.following():
-            ringing = _Round(equipment, journal, plan, together, line, source, contact, rings)
-            agent = await ringing.winner()
-            if agent is not None:
-                yield agent
-                return
-            refusals |= ringing.refusals
-    raise NoAgent(most_telling(refusals) if refusals else None)
+    return _Search(equipment, journal, plan, source, contact, rings)
 
 
 @dataclass(slots=True, eq=False)
-class _Round:
-    """Phones that ring together. The first to answer wins, and its leg goes over to `line`."""
+class _Search:
+    """Rounds that ring one after another until somebody takes the call; `line` holds that leg."""
 
     equipment: Equipment
     journal: Journal
     plan: CallPlan
-    agents: AgentRound
-    line: AsyncExitStack
     source: AgentSource
     contact: CallLeg | None
     rings: Callable[[], None] | None
+    line: AsyncExitStack = field(default_factory=AsyncExitStack, init=False)
+
+    async def __aenter__(self) -> CallLeg:
+        try:
+            return await self._winner()
+        except BaseException:
+            await self.line.aclose()
+            raise
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.line.aclose()
+
+    async def _winner(self) -> CallLeg:
+        refusals: set[Refusal] = set()
+        planned = iter(self.plan.rounds)
+        while together := next(planned, None) or await self.source.following():
+            ringing = _Round(self, together)
+            agent = await ringing.winner()
+            if agent is not None:
+                return agent
+            refusals |= ringing.refusals
+        raise NoAgent(most_telling(refusals) if refusals else None)
+
+
+@dataclass(slots=True, eq=False)
+class _Round:
+    """Phones that ring together. The first to answer wins, and its leg goes over to the search."""
+
+    search: _Search
+    agents: AgentRound
     refusals: set[Refusal] = field(default_factory=set, init=False)
     _asked: set[asyncio.Task[None]] = field(default_factory=set, init=False)
     """Whose leg was answered, and asked to confirm."""
@@ -136,7 +159,7 @@ class _Round:
                 not is_screened(agent.screening, phone) or await self._confirms(leg)
             ):
                 self._winner = leg
-                self.line.push_async_exit(attempt.pop_all())
+                self.search.line.push_async_exit(attempt.pop_all())
                 self._silence(self.agents.agents)
                 return
         self._is_over(agent)
@@ -177,7 +200,7 @@ class _Round:
         try:
             leg = await self._opened_leg(agent, way, attempt)
             tried.append(leg)
-            self.journal.agent_ringing()
+            self.search.journal.agent_ringing()
             await self._answers(leg)
         except TrunkFull:
             if way.otherwise is None:
@@ -192,8 +215,9 @@ class _Round:
 
     async def _opened_leg(self, agent: AgentPlan, way: LegPlan, attempt: AsyncExitStack) -> CallLeg:
         codecs = agent_codecs(way.codecs, self._contact_codecs())
-        opened = open_leg(
-            self.equipment, self.journal, Role.AGENT, way, codecs, agent.user_id, self.contact
+        search = self.search
+        opened = OpenLeg(
+            search.equipment, search.journal, Role.AGENT, way, codecs, agent.user_id, search.contact
         )
         return await attempt.enter_async_context(opened)
 
@@ -201,8 +225,8 @@ class _Round:
         """Wait for the agent's word. Raises LegRefused, SessionRejected."""
         try:
             while await leg.progress() is not None:
-                if leg.rang and self.rings is not None:
-                    self.rings()
+                if leg.rang and self.search.rings is not None:
+                    self.search.rings()
             await leg.answered()
         except asyncio.CancelledError:
             if self._winner is not None:
@@ -211,13 +235,13 @@ class _Round:
 
     async def _confirms(self, leg: CallLeg) -> bool:
         """Ask whoever answered to press 1; the other phones ring on meanwhile."""
-        phrases, country = self.equipment.phrases, self.plan.contact.country
+        phrases, country = self.search.equipment.phrases, self.search.plan.contact.country
         ask(leg, phrases.phrase(Phrase.PRESS_ONE, language_for(None, country)))
         task = asyncio.current_task()
         assert task is not None
         self._asked.add(task)
         try:
-            await leg.acknowledge(self.journal.agent_answered(leg.record))
+            await leg.acknowledge(self.search.journal.agent_answered(leg.record))
             if await confirms(leg):
                 return True
         except asyncio.CancelledError:
@@ -237,7 +261,7 @@ class _Round:
             if task is not current and not task.done() and not task.cancelling()
         ]
         if ringing and agent not in ringing and agent.user_id is not None:
-            self.source.release(agent.user_id)
+            self.search.source.release(agent.user_id)
 
     def _silence(
         self, agents: tuple[AgentPlan, ...], but: Collection[asyncio.Task[None]] = ()
@@ -248,7 +272,8 @@ class _Round:
             if task is not current and agent in agents and task not in but:
                 task.cancel()
 
-    def _contact_codecs(self) -> set[Codec]:
-        if self.contact is not None and self.contact.media.codec is not None:
-            return {self.contact.media.codec}
-        return {codec for trunk in self.plan.contact.trunks for codec in trunk.codecs}
+    def _contact_codecs(self) -> frozenset[Codec]:
+        contact = self.search.contact
+        if contact is not None and contact.media.codec is not None:
+            return frozenset((contact.media.codec,))
+        return frozenset().union(*[trunk.codecs for trunk in self.search.plan.contact.trunks])

@@ -1,11 +1,11 @@
 """A leg of a call: its signalling, its media and its record, opened and closed together."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
-from dataclasses import dataclass, fields
-from typing import Any, Final
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Final, TypeVar
 
 from twoleg.calls.journal import Journal, LegRecord, Role
 from twoleg.calls.leg_media import LegMedia, info_of
@@ -15,6 +15,8 @@ from twoleg.calls.trunk_health import TrunkHealth
 from twoleg.media import Codec, Quality
 from twoleg.sip import Progress, Reason, Refer, Request, SessionRejected, refer_of
 from twoleg.sip_io import LegEnd, LegRefused, RingRequest
+
+T = TypeVar("T")
 
 RINGING: Final = 180
 """The first status that says that whom we ring has been found (RFC 3261 21.1.2)."""
@@ -29,8 +31,6 @@ ACKNOWLEDGE_WITHIN_SECONDS: Final = 0.2
 _NOT_ACCEPTABLE: Final = Reason("SIP", 488, "Not Acceptable Here")
 _MAX_REASON: Final = 200
 """Characters of a far end's reason that the record keeps."""
-
-_QUALITY_FIELDS: Final = tuple(field.name for field in fields(Quality))
 
 
 @dataclass(slots=True, eq=False)
@@ -104,9 +104,10 @@ class CallLeg:
 
         An answer that was acknowledged before is not again. Raises what `stored` does.
         """
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(ACKNOWLEDGE_WITHIN_SECONDS):
-                await stored
+        if not stored.done():
+            await asyncio.wait((stored,), timeout=ACKNOWLEDGE_WITHIN_SECONDS)
+        if stored.done():
+            stored.result()
         if not self.acknowledged:
             self.acknowledged = True
             self.signalling.acknowledge()
@@ -137,7 +138,7 @@ class CallLeg:
         return ACCEPTED if taken else DECLINED
 
     def hang_up(self, reason: Reason) -> None:
-        """End the leg now, and say why; leaving `open_leg` ends it without a reason."""
+        """End the leg now, and say why; leaving `OpenLeg` ends it without a reason."""
         self.record.reason = reason.text
         self.signalling.hang_up(reason)
 
@@ -158,36 +159,65 @@ class CallLeg:
         self.journal.changed(record)
 
 
-@asynccontextmanager
-async def open_leg(
-    equipment: Equipment,
-    journal: Journal,
-    role: Role,
-    plan: LegPlan,
-    codecs: Iterable[Codec],
-    user_id: int | None = None,
-    other: CallLeg | None = None,
-) -> AsyncIterator[CallLeg]:
-    """Ring a far end, and hang up whatever is left of the leg at the end.
+@dataclass(slots=True, eq=False)
+class OpenLeg:
+    """The span of one leg: entering rings a far end, leaving hangs up whatever is left of it.
 
-    `other` is the leg on the line that it may be joined to.
-    Raises TrunkFull, NotEncrypted, and what the media plane has to say when it has no port:
-    NoPortsLeft, OSError.
+    `other` is the leg on the line that it may be joined to. Entering raises TrunkFull,
+    NotEncrypted, and what the media plane has to say when it has no port: NoPortsLeft, OSError.
     """
-    if plan.encrypted and not equipment.plane.encrypts:
-        raise NotEncrypted
-    place: AbstractAsyncContextManager[None] = nullcontext()
-    if plan.is_limited and plan.trunk_id is not None and equipment.trunks is not None:
-        place = equipment.trunks.place(plan.trunk_id, journal.plan.call_id)
-    beside = None if other is None else other.media.port
-    async with place, equipment.plane.open_port(beside) as port:
-        media = LegMedia(port, codecs, encrypted=plan.encrypted)
-        leg: CallLeg | None = None
 
-        def take_request(request: Request) -> int:
-            return DECLINED if leg is None else leg.take_request(request)
+    equipment: Equipment
+    journal: Journal
+    role: Role
+    plan: LegPlan
+    codecs: tuple[Codec, ...]
+    user_id: int | None = None
+    other: CallLeg | None = None
+    _leg: CallLeg | None = field(default=None, init=False)
+    _entered: list[AbstractAsyncContextManager[Any]] = field(default_factory=list, init=False)
+    """Left in the reverse order: the signalling, the port, the place on the trunk."""
 
-        request = RingRequest(
+    async def __aenter__(self) -> CallLeg:
+        try:
+            return await self._ring()
+        except BaseException:
+            await self._leave()
+            raise
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        # What the signalling calls back would keep the leg, and itself, in a ring.
+        leg, self._leg = self._leg, None
+        if leg is not None:
+            leg.close_record()
+        await self._leave()
+
+    async def _ring(self) -> CallLeg:
+        equipment, plan, other = self.equipment, self.plan, self.other
+        if plan.encrypted and not equipment.plane.encrypts:
+            raise NotEncrypted
+        if plan.is_limited and plan.trunk_id is not None and equipment.trunks is not None:
+            call_id = self.journal.plan.call_id
+            await self._enter(equipment.trunks.place(plan.trunk_id, call_id))
+        beside = None if other is None else other.media.port
+        port = await self._enter(equipment.plane.open_port(beside))
+        media = LegMedia(port, self.codecs, encrypted=plan.encrypted)
+        signalling = await self._enter(equipment.phone.ring(self._request(media)))
+        record = self.journal.open_leg(self.role, plan, self.user_id)
+        invite = signalling.invite
+        record.invite = None if invite is None else invite.to_json()
+        leg = self._leg = CallLeg(self.journal, record, media, signalling, equipment.health)
+        port.carry_digit = leg.send_digit
+        return leg
+
+    def _request(self, media: LegMedia) -> RingRequest:
+        plan = self.plan
+        return RingRequest(
             target=plan.target,
             from_=plan.from_,
             to=plan.to,
@@ -196,7 +226,7 @@ async def open_leg(
             make_offer=media.make_offer,
             accept_answer=media.accept_answer,
             take_info=media.take_info,
-            take_request=take_request,
+            take_request=self._take_request,
             destinations=plan.destinations,
             routes=plan.routes,
             flow=plan.flow,
@@ -206,23 +236,27 @@ async def open_leg(
             response_seconds=plan.response_seconds,
             secure=plan.encrypted,
         )
-        async with equipment.phone.ring(request) as signalling:
-            record = journal.open_leg(role, plan, user_id)
-            invite = signalling.invite
-            record.invite = None if invite is None else invite.to_json()
-            leg = CallLeg(journal, record, media, signalling, equipment.health)
-            port.carry_digit = leg.send_digit
-            try:
-                yield leg
-            finally:
-                leg.close_record()
-                # What the signalling calls back would keep the leg, and itself, in a ring.
-                leg = None
+
+    def _take_request(self, request: Request) -> int:
+        return DECLINED if self._leg is None else self._leg.take_request(request)
+
+    async def _enter(self, span: AbstractAsyncContextManager[T]) -> T:
+        entered = await span.__aenter__()
+        self._entered.append(span)
+        return entered
+
+    async def _leave(self) -> None:
+        """Leave all that was entered, whatever goes wrong at one of it."""
+        try:
+            while self._entered:
+                await self._entered.pop().__aexit__(None, None, None)
+        finally:
+            if self._entered:
+                await self._leave()
 
 
 def _figures(quality: Quality) -> dict[str, Any]:
-    figures: dict[str, Any] = {}
-    for name in _QUALITY_FIELDS:
-        value = getattr(quality, name)
-        figures[name] = round(value, 3) if isinstance(value, float) else value
-    return figures
+    return {
+        name: round(value, 3) if isinstance(value, float) else value
+        for name, value in zip(Quality._fields, quality, strict=True)
+    }

@@ -1,23 +1,40 @@
 """Doing several things at once, and leaving no task behind."""
 
+from __future__ import annotations
+
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Coroutine, Iterable
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 
-@asynccontextmanager
-async def alongside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+def alongside(work: Coroutine[Any, Any, None]) -> AbstractAsyncContextManager[None]:
     """Run `work` beside the body, and cancel it at the end if it is not done."""
-    task = asyncio.create_task(work)
-    try:
-        yield
-    finally:
+    return _Alongside(work)
+
+
+class _Alongside:
+    __slots__ = ("_task", "_work")
+
+    def __init__(self, work: Coroutine[Any, Any, None]) -> None:
+        self._work = work
+
+    async def __aenter__(self) -> None:
+        self._task = asyncio.create_task(self._work)
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        task = self._task
         await _cancelled((task,))
-    if not task.cancelled():
-        task.result()
+        if kind is None and not task.cancelled():
+            task.result()
 
 
 async def first_of(*waits: Coroutine[Any, Any, T]) -> T:
@@ -36,6 +53,8 @@ async def first_of(*waits: Coroutine[Any, Any, T]) -> T:
 async def _cancelled(tasks: Iterable[asyncio.Task[Any]]) -> None:
     """Cancel tasks and wait until they are gone, even if cancelled oneself meanwhile."""
     running = {task for task in tasks if not task.done()}
+    if not running:
+        return
     for task in running:
         task.cancel()
     interrupted: asyncio.CancelledError | None = None

@@ -1,11 +1,11 @@
 """Getting the contact on the line, and what the agent hears until then."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
+from types import TracebackType
 
-from twoleg.calls.call_leg import CallLeg, open_leg
+from twoleg.calls.call_leg import CallLeg, OpenLeg
 from twoleg.calls.concurrency import alongside
 from twoleg.calls.joint import Joint
 from twoleg.calls.journal import Journal, Role
@@ -26,30 +26,28 @@ class ContactNotReached(Exception):
         self.refusal = refusal
 
 
-@asynccontextmanager
-async def contact_on_the_line(
+def contact_on_the_line(
     equipment: Equipment,
     journal: Journal,
     plan: ContactPlan,
     agent: CallLeg | None,
     joint: Joint,
-) -> AsyncIterator[CallLeg]:
+) -> AbstractAsyncContextManager[CallLeg]:
     """Ring the contact while the agent waits; its leg, and the bridge, last as long as the body.
 
     Without an agent yet there is no bridge.
 
     The body begins in the same turn of the event loop as the contact's answer, and the two hear
-    each other by then. The answer is still to be acknowledged. Raises ContactNotReached.
+    each other by then. The answer is still to be acknowledged. Entering raises ContactNotReached.
     """
-    async with AsyncExitStack() as line:
-        yield await _Ringing(equipment, journal, plan, agent, joint, line).answered()
+    return _Ringing(equipment, journal, plan, agent, joint)
 
 
 @dataclass(slots=True, eq=False)
 class _Ringing:
     """The contact being rung over one trunk after another, until one of them rings it.
 
-    `line` holds the leg that is rung now, and its bridge.
+    `_line` holds the leg that is rung now, and its bridge.
     """
 
     equipment: Equipment
@@ -57,12 +55,27 @@ class _Ringing:
     plan: ContactPlan
     agent: CallLeg | None
     joint: Joint
-    line: AsyncExitStack
+    _line: AsyncExitStack = field(default_factory=AsyncExitStack, init=False)
     _rang: bool = field(default=False, init=False)
     _early: bool = field(default=False, init=False)
     _joined: bool = field(default=False, init=False)
 
-    async def answered(self) -> CallLeg:
+    async def __aenter__(self) -> CallLeg:
+        try:
+            return await self._answered()
+        except BaseException:
+            await self._line.aclose()
+            raise
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._line.aclose()
+
+    async def _answered(self) -> CallLeg:
         """Wait until the contact is on the line, or is not to be reached."""
         # From now on, and not from the first 180: nothing frightens like silence.
         if self.agent is not None:
@@ -93,15 +106,15 @@ class _Ringing:
                 # It was answered: another attempt would ring the contact twice.
                 refusal = Refusal.UNREACHABLE
                 break
-            await self.line.aclose()
+            await self._line.aclose()
         raise ContactNotReached(refusal)
 
     async def _ring(self, trunk: LegPlan) -> CallLeg:
         codecs = trunk.codecs
         if self.agent is not None:
             codecs = contact_codecs(self.agent.media.codec or Codec.PCMU, codecs)
-        contact = await self.line.enter_async_context(
-            open_leg(self.equipment, self.journal, Role.CONTACT, trunk, codecs, other=self.agent)
+        contact = await self._line.enter_async_context(
+            OpenLeg(self.equipment, self.journal, Role.CONTACT, trunk, codecs, other=self.agent)
         )
         self.journal.contact_ringing()
         await self._answer(contact)
@@ -130,4 +143,4 @@ class _Ringing:
         if self.agent is not None and not self._joined:
             self._joined = True
             self.joint.join(self.agent, contact)
-            self.line.callback(self.joint.part)
+            self._line.callback(self.joint.part)

@@ -1,7 +1,7 @@
 """One leg's session: what offer and answer say, done at its media port."""
 
 import random
-from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final, Protocol
 
 from twoleg.calls.ports import MediaPort
@@ -12,6 +12,7 @@ from twoleg.sip import (
     PCMU,
     TELEPHONE_EVENT,
     AgreedAudio,
+    AudioFormat,
     AudioSession,
     CryptoSuite,
     LocalAudio,
@@ -25,12 +26,16 @@ _SUITES: Final = {
     CryptoSuite.AES_CM_128_HMAC_SHA1_80: SrtpSuite.AES_CM_128_HMAC_SHA1_80,
     CryptoSuite.AES_CM_128_HMAC_SHA1_32: SrtpSuite.AES_CM_128_HMAC_SHA1_32,
 }
+_OFFERED_SUITES: Final = tuple(_SUITES)
 """Those that are offered, the preferred one first."""
 
 _CODECS: Final = {offered.kind: codec for codec, offered in _FORMATS.items()}
 _DTMF_RELAY: Final = "application/dtmf-relay"
 _DTMF: Final = "application/dtmf"
 _SESSION_ID_BITS: Final = 62
+
+_REMEMBERED: Final = 256
+"""Choices of codecs that need not be made again."""
 
 
 class HoldListener(Protocol):
@@ -45,19 +50,18 @@ class LegMedia:
     __slots__ = ("_session", "on_hold", "port")
 
     def __init__(
-        self, port: MediaPort, codecs: Iterable[Codec], *, encrypted: bool = False
+        self, port: MediaPort, codecs: tuple[Codec, ...], *, encrypted: bool = False
     ) -> None:
         self.port = port
         self.on_hold: HoldListener | None = None
         """Told when the far end puts us on hold, and when it resumes."""
 
-        formats = tuple(_FORMATS[codec] for codec in codecs)
         self._session = AudioSession(
             LocalAudio(
                 port.address,
                 port.port,
-                (*formats, TELEPHONE_EVENT),
-                suites=tuple(_SUITES) if encrypted else (),
+                _formats(codecs),
+                suites=_OFFERED_SUITES if encrypted else (),
             ),
             random.getrandbits(_SESSION_ID_BITS),
         )
@@ -118,6 +122,11 @@ class LegMedia:
             self.port.inject_digit(digit)
 
 
+@lru_cache(_REMEMBERED)
+def _formats(codecs: tuple[Codec, ...]) -> tuple[AudioFormat, ...]:
+    return (*(_FORMATS[codec] for codec in codecs), TELEPHONE_EVENT)
+
+
 def remote_stream(agreed: AgreedAudio) -> RemoteStream:
     """Say to the media plane what was agreed."""
     return RemoteStream(
@@ -164,13 +173,14 @@ def joins(left: Codec, right: Codec) -> bool:
     return left is right or Codec.G722 not in (left, right)
 
 
-def agent_codecs(wanted: tuple[Codec, ...], contact: Iterable[Codec]) -> tuple[Codec, ...]:
+@lru_cache(_REMEMBERED)
+def agent_codecs(wanted: tuple[Codec, ...], contact: frozenset[Codec]) -> tuple[Codec, ...]:
     """Choose what an agent is offered, so that whatever the contact then takes can be joined."""
-    contact = set(contact)
     fit = tuple(codec for codec in wanted if all(joins(codec, other) for other in contact))
     return fit or (Codec.PCMU, Codec.PCMA)
 
 
+@lru_cache(_REMEMBERED)
 def contact_codecs(agent: Codec, wanted: tuple[Codec, ...]) -> tuple[Codec, ...]:
     """Choose what the contact is offered: first what the agent speaks, then what joins with it."""
     others = tuple(codec for codec in wanted if codec is not agent and joins(codec, agent))

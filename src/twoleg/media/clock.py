@@ -70,10 +70,12 @@ class FrameClock:
 
     def __init__(self) -> None:
         self._slots: tuple[dict[Subscription, None], ...] = tuple({} for _ in range(SLOTS))
+        self._count = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._start = 0.0
         self._turn = 0  # slots since the start; turn n is due at start + n * SLOT_SECONDS
+        self._wakes_at = 0  # the turn for which the timer is set
         self._running = False
 
     def subscribe(self, callback: Callable[[], None]) -> Subscription:
@@ -82,27 +84,31 @@ class FrameClock:
         A callback that raises is logged and taken off the clock. When the loop was held up,
         a callback is called several times in a row, to make up for what it missed.
         """
-        loop = asyncio.get_running_loop()
-        if not self:
-            self._loop = loop
-            self._start = loop.time()
+        if not self._count:
+            self._loop = asyncio.get_running_loop()
+            self._start = self._loop.time()
             self._turn = 1
-        fewest = min(map(len, self._slots))
-        following = (turn % SLOTS for turn in range(self._turn, self._turn + SLOTS))
-        slot = next(each for each in following if len(self._slots[each]) == fewest)
+        slots = self._slots
+        first = self._turn
+        for turn in range(first + 1, first + SLOTS):
+            if len(slots[turn % SLOTS]) < len(slots[first % SLOTS]):
+                first = turn
+        slot = first % SLOTS
         subscription = Subscription(self, slot, callback)
-        self._slots[slot][subscription] = None
-        if not self._running:
+        slots[slot][subscription] = None
+        self._count += 1
+        if not self._running and (self._timer is None or first < self._wakes_at):
             self._set_timer()
         return subscription
 
     def __len__(self) -> int:
         """How many are subscribed."""
-        return sum(map(len, self._slots))
+        return self._count
 
     def _remove(self, subscription: Subscription, slot: int) -> None:
-        self._slots[slot].pop(subscription, None)
-        if not self and self._timer is not None:
+        del self._slots[slot][subscription]
+        self._count -= 1
+        if not self._count and self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
@@ -111,11 +117,12 @@ class FrameClock:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._loop is None or not self:
+        if self._loop is None or not self._count:
             return
-        turn = next(
-            turn for turn in range(self._turn, self._turn + SLOTS) if self._slots[turn % SLOTS]
-        )
+        turn = self._turn
+        while not self._slots[turn % SLOTS]:
+            turn += 1
+        self._wakes_at = turn
         self._timer = self._loop.call_at(self._start + turn * SLOT_SECONDS, self._tick)
 
     def _tick(self) -> None:

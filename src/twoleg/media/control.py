@@ -38,7 +38,7 @@ class Control:
     def __init__(self, incoming: Incoming, outgoing: Outgoing) -> None:
         self._incoming = incoming
         self._outgoing = outgoing
-        self._cname = secrets.token_urlsafe(12)  # RFC 7022: says nothing of who we are
+        self._cname: str | None = None
         self._heard_report = 0
         self._arrived_ntp = 0
         self.reports_sent = 0
@@ -58,6 +58,8 @@ class Control:
                 packets=outgoing.packets,
                 octets=outgoing.octets,
             )
+        if self._cname is None:
+            self._cname = secrets.token_urlsafe(12)  # RFC 7022: says nothing of who we are
         report = Report(ssrc=outgoing.ssrc, sender=sender, blocks=self._blocks(wall))
         return build_compound(report, self._cname, goodbye=goodbye)
 

@@ -1,6 +1,7 @@
 """The stream that comes to a port: whose it is, what it holds, where it goes on to."""
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final, Protocol
 
 from twoleg.media.codec import Codec
@@ -21,6 +22,9 @@ _NOISE = 0x81
 UNKNOWN: Final = 0xFF
 
 _NO_SSRC = -1
+
+_NO_TYPES: Final = bytes([UNKNOWN]) * 128
+_REMEMBERED: Final = 1024
 
 _TRANSLATIONS: Final = {
     (Codec.PCMU, Codec.PCMA): ULAW_TO_ALAW,
@@ -58,6 +62,18 @@ def translation(received: Codec, sent: Codec) -> bytes | None:
     if table is None:
         raise CodecMismatch(received, sent)
     return table
+
+
+@lru_cache(_REMEMBERED)
+def _types(received: int, event: int | None, sent: int) -> bytes:
+    """Return what each payload type is; audio is `received`, and goes on as `sent`."""
+    types = bytearray(_NO_TYPES)
+    # Comfort noise keeps a stream alive even where nobody agreed on it (RFC 3389 section 5).
+    types[COMFORT_NOISE] = _NOISE
+    if event is not None:
+        types[event & 0x7F] = _EVENT
+    types[received & 0x7F] = sent & 0x7F
+    return bytes(types)
 
 
 def _ignore(*told: object) -> None:
@@ -122,7 +138,7 @@ class Incoming:
         self.heard_at: float | None = None
         self.source: SocketAddress | None = None
         self.ssrc = _NO_SSRC
-        self.types = bytes([UNKNOWN]) * 128
+        self.types = _NO_TYPES
         self.target: Outgoing | None = None
         self.translation: bytes | None = None
         self.sequence_offset = 0
@@ -282,16 +298,10 @@ class Incoming:
         remote = self._remote
         if remote is None:
             return
-        types = bytearray([UNKNOWN]) * 128
-        # Comfort noise keeps a stream alive even where nobody agreed on it (RFC 3389 section 5).
-        types[COMFORT_NOISE] = _NOISE
-        if remote.dtmf_payload_type is not None:
-            types[remote.dtmf_payload_type & 0x7F] = _EVENT
         sent = listener or remote
-        types[remote.payload_type & 0x7F] = sent.payload_type & 0x7F
         self._event_type = sent.dtmf_payload_type
         self._noise_type = COMFORT_NOISE if sent.comfort_noise else None
-        self.types = bytes(types)
+        self.types = _types(remote.payload_type, remote.dtmf_payload_type, sent.payload_type)
         self._settle()
 
     def _settle(self) -> None:

@@ -32,9 +32,11 @@ class Outgoing:
 
     def __init__(self) -> None:
         self.send: Callable[[Any], int] | None = None
-        self.ssrc = secrets.randbits(32)
-        self.sequence = secrets.randbits(15)
-        self.timestamp = secrets.randbits(32)
+        # One question to the kernel for all three (RFC 3550 5.1): they are not to be guessed.
+        unforeseen = secrets.randbits(32 + 32 + 15)
+        self.ssrc = unforeseen & 0xFFFFFFFF
+        self.timestamp = unforeseen >> 32 & 0xFFFFFFFF
+        self.sequence = unforeseen >> 64
         self.sent_at: float | None = None
         self.packets = 0
         self.octets = 0

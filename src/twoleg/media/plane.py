@@ -2,18 +2,19 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from types import TracebackType
 from typing import Final
 
 from twoleg.media.bridge import Bridge
 from twoleg.media.clock import FrameClock
 from twoleg.media.port import MediaPort
-from twoleg.media.ports import PortPairs, SocketPair, open_pair
 from twoleg.media.relay import ControlRelay, Relay
+from twoleg.media.socket_pairs import SocketPairs
 
 SWEEP_SECONDS: Final = 0.2
-"""How often the one timer looks for reports that are due and for silent ports."""
+"""How often the one timer looks for due reports, silent ports and idle sockets."""
 
 
 class EmbeddedPlane:
@@ -22,14 +23,13 @@ class EmbeddedPlane:
     encrypts: Final = True
 
     def __init__(self, *, host: str, advertised: str, ports: range) -> None:
-        self._host = host
         self._advertised = advertised
-        self._pairs = PortPairs(ports)
         self._open: set[MediaPort] = set()
         self._loop = asyncio.get_running_loop()
         self._clock = FrameClock()
         self._relay = Relay(self._loop)
         self._control = ControlRelay(self._loop)
+        self._sockets = SocketPairs(ports, host, self._relay, self._control)
         self._sweep_timer: asyncio.TimerHandle | None = None
 
     @classmethod
@@ -47,19 +47,13 @@ class EmbeddedPlane:
         finally:
             plane._close()
 
-    @asynccontextmanager
-    async def open_port(self, beside: MediaPort | None = None) -> AsyncIterator[MediaPort]:
-        """Open the port of one leg, for as long as the leg lasts. Raises NoPortsLeft, OSError."""
+    def open_port(self, beside: MediaPort | None = None) -> AbstractAsyncContextManager[MediaPort]:
+        """Open the port of one leg, for as long as the leg lasts.
+
+        Entering raises NoPortsLeft, OSError.
+        """
         del beside  # all ports are in one place, and any two of them can be joined
-        sockets = open_pair(self._pairs, self._host, time.monotonic)
-        port = MediaPort(sockets, self._advertised, clock=self._clock, relay=self._relay)
-        try:
-            self._control.add(sockets.rtcp, port.receive_rtcp)
-            self._open.add(port)
-            self._sweep_later()
-            yield port
-        finally:
-            self._close_port(port, sockets)
+        return _PortSpan(self._open_port, self._close_port)
 
     def bridge(self, left: MediaPort, right: MediaPort) -> Bridge:
         """Let two far ends hear each other from now on. Raises CodecMismatch."""
@@ -73,24 +67,31 @@ class EmbeddedPlane:
     @property
     def ports_free(self) -> int:
         """How many ports could be opened now."""
-        return self._pairs.free(time.monotonic())
+        return self._sockets.free
 
     @property
     def ports_open(self) -> int:
         return len(self._open)
 
-    def _close_port(self, port: MediaPort, sockets: SocketPair) -> None:
+    def _open_port(self) -> MediaPort:
+        sockets = self._sockets.take()
+        port = MediaPort(sockets, self._advertised, clock=self._clock, relay=self._relay)
+        self._open.add(port)
+        self._sweep_later()
+        return port
+
+    def _close_port(self, port: MediaPort) -> None:
         if port in self._open:
             self._open.discard(port)
-            self._control.remove(sockets.rtcp)
             port.close()
-            self._pairs.release(sockets.port, time.monotonic())
+            self._sockets.give_back(port.sockets)
 
     def _close(self) -> None:
         if self._sweep_timer is not None:
             self._sweep_timer.cancel()
         for port in tuple(self._open):
-            self._close_port(port, port.sockets)
+            self._close_port(port)
+        self._sockets.close()
         self._relay.close()
         self._control.close()
 
@@ -104,5 +105,30 @@ class EmbeddedPlane:
         for port in tuple(self._open):
             if now >= port.due:
                 port.attend(now)
-        if self._open:
+        self._sockets.look(now)
+        if self._open or self._sockets.kept:
             self._sweep_later()
+
+
+class _PortSpan:
+    """A port from its opening to its closing: a call opens two, and generators cost more."""
+
+    __slots__ = ("_close", "_open", "_port")
+
+    def __init__(
+        self, open_port: Callable[[], MediaPort], close_port: Callable[[MediaPort], None]
+    ) -> None:
+        self._open = open_port
+        self._close = close_port
+
+    async def __aenter__(self) -> MediaPort:
+        self._port = self._open()
+        return self._port
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._close(self._port)

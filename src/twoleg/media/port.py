@@ -18,11 +18,11 @@ from twoleg.media.incoming import AudioSink, AudioTrack, Incoming, translation
 from twoleg.media.latch import SocketAddress, socket_address
 from twoleg.media.outgoing import Outgoing
 from twoleg.media.playback import FrameSource, Playback
-from twoleg.media.ports import SocketPair
 from twoleg.media.quality import MIN_PACKETS_FOR_MOS, Quality, mean_opinion_score
 from twoleg.media.relay import Relay
 from twoleg.media.remote import RemoteStream
 from twoleg.media.rtp import MalformedPacket
+from twoleg.media.socket_pair import SocketPair
 from twoleg.media.srtp import Srtp, SrtpKeys
 
 if TYPE_CHECKING:
@@ -82,7 +82,8 @@ class MediaPort:
         self._report_due = _NEVER
         self._receiving_since: float | None = None
         self._closed = False
-        relay.add(sockets.rtp, self.incoming)
+        sockets.stream = self.incoming
+        sockets.on_control = self.receive_rtcp
 
     def connect(self, remote: RemoteStream) -> None:
         """Begin, or go on, as offer and answer agreed; also learns the far end's address again.
@@ -204,19 +205,19 @@ class MediaPort:
         reception = self.incoming.reception
         trip = self.control.round_trip
         round_trip_ms = None if trip is None else trip * 1000
-        expected = reception.received + reception.lost
+        lost = reception.lost
         mos = None
         if self.remote is not None and reception.received >= MIN_PACKETS_FOR_MOS:
             mos = mean_opinion_score(
                 self.remote.codec,
-                loss=reception.lost / expected,
+                loss=lost / (reception.received + lost),
                 jitter_ms=jitter_ms(reception.jitter),
                 round_trip_ms=round_trip_ms,
             )
         far_jitter = self.control.far_jitter
         return Quality(
             packets_received=reception.received,
-            packets_lost=reception.lost,
+            packets_lost=lost,
             jitter_ms=jitter_ms(reception.jitter),
             round_trip_ms=round_trip_ms,
             mos=mos,
@@ -309,7 +310,7 @@ class MediaPort:
             self._rtcp_destination = source
 
     def close(self) -> None:
-        """Say goodbye and let everything go. Idempotent."""
+        """Say goodbye and let everything go but the sockets. Idempotent."""
         if self._closed:
             return
         self._closed = True
@@ -325,9 +326,7 @@ class MediaPort:
         self._close_direct()
         self.outgoing.send = None
         self.carry_digit = None
-        self._relay.remove(self.sockets.rtp)
         self.incoming.close()
-        self.sockets.close()
 
     def _encrypt(self, keys: SrtpKeys | None) -> None:
         """Send and receive under keys from now on; None: in the clear."""
@@ -336,10 +335,8 @@ class MediaPort:
             return
         if keys is None and self._srtp is None:
             return
-        self._srtp = None if keys is None else Srtp(keys)
+        self._srtp = self.sockets.srtp = None if keys is None else Srtp(keys)
         self._close_direct()
-        self._relay.remove(self.sockets.rtp)
-        self._relay.add(self.sockets.rtp, self.incoming, self._srtp)
 
     def _on_latched(self) -> None:
         self._aim()
@@ -354,7 +351,7 @@ class MediaPort:
         port never gets in its way.
         """
         source = self.incoming.source
-        if source is not None and source == self._direct_to:
+        if self._closed or (source is not None and source == self._direct_to):
             return
         self._close_direct()
         destination = self.incoming.destination
@@ -362,7 +359,7 @@ class MediaPort:
         self.outgoing.send = None
         if destination is not None:
             self.outgoing.send = self._protected(lambda data: sendto(data, destination))
-        if source is None or self._closed:
+        if source is None:
             return
         try:
             direct = self.sockets.connected(source)

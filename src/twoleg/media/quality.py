@@ -1,7 +1,6 @@
 """How well a leg sounded, in figures."""
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from twoleg.media.codec import Codec
 
@@ -13,8 +12,7 @@ _LOSS_ROBUSTNESS = {Codec.PCMU: 4.3, Codec.PCMA: 4.3, Codec.G722: 4.3}
 """Bpl without loss concealment (G.113 appendix I)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Quality:
+class Quality(NamedTuple):
     """What a leg's port has seen so far; counts are of packets. None: the plane does not know."""
 
     packets_received: int

@@ -8,9 +8,9 @@ from time import monotonic
 from typing import Final
 
 from twoleg.media.incoming import Incoming
-from twoleg.media.latch import SocketAddress
 from twoleg.media.reception import RESTARTED
 from twoleg.media.rtp import HEADER, HEADER_BYTES, MAX_PACKET_BYTES, PLAIN_FIRST_BYTE
+from twoleg.media.socket_pair import SocketPair
 from twoleg.media.srtp import Srtp
 
 BATCH: Final = 64
@@ -26,13 +26,14 @@ class Relay:
     a batch, and a packet is one `recv_into` and one `send` on a shared buffer.
 
     A port has two sockets: the one that is bound, to which anybody can send, and once its far end
-    is known a direct one, connected to that. What comes to the first is always handled in full.
+    is known a direct one, connected to that. What comes to the first is always handled in full, by
+    its pair: its entry has no stream.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._epoll = select.epoll()
-        self._entries: dict[int, tuple[Callable[[bytearray], int], Incoming]] = {}
+        self._entries: dict[int, tuple[Callable[[bytearray], int], Incoming | None]] = {}
         self._buffer = bytearray(_BUFFER_BYTES)
         loop.add_reader(self._epoll.fileno(), self.drain)
 
@@ -40,16 +41,8 @@ class Relay:
         self._loop.remove_reader(self._epoll.fileno())
         self._epoll.close()
 
-    def add(self, bound: socket.socket, stream: Incoming, srtp: Srtp | None = None) -> None:
-        """Receive from anybody; with `srtp` from whoever has the key."""
-
-        def receive(buffer: bytearray) -> int:
-            size, source = bound.recvfrom_into(buffer)
-            if srtp is None or (size := srtp.open(buffer, size)):
-                stream.receive_unusual(memoryview(buffer)[:size], source, monotonic())
-            return 0
-
-        self._add(bound, receive, stream)
+    def add(self, pair: SocketPair) -> None:
+        self._add(pair.rtp, pair.receive, None)
 
     def add_direct(
         self, connected: socket.socket, stream: Incoming, srtp: Srtp | None = None
@@ -60,8 +53,8 @@ class Relay:
             return
         self._add(connected, lambda buffer: srtp.open(buffer, connected.recv_into(buffer)), stream)
 
-    def remove(self, bound: socket.socket) -> None:
-        descriptor = bound.fileno()
+    def remove(self, opened: socket.socket) -> None:
+        descriptor = opened.fileno()
         if self._entries.pop(descriptor, None) is not None:
             self._epoll.unregister(descriptor)
 
@@ -86,7 +79,7 @@ class Relay:
                 size = receive(buffer)
             except OSError:
                 continue
-            if not size:
+            if stream is None or not size:
                 continue
             now = clock()
             first, second, sequence, timestamp, ssrc = unpack(buffer)
@@ -130,13 +123,14 @@ class Relay:
                 continue
 
     def _add(
-        self, opened: socket.socket, receive: Callable[[bytearray], int], stream: Incoming
+        self,
+        opened: socket.socket,
+        receive: Callable[[bytearray], int],
+        stream: Incoming | None,
     ) -> None:
-        self._entries[opened.fileno()] = (receive, stream)
-        self._epoll.register(opened.fileno(), select.EPOLLIN)
-
-
-ControlReceiver = Callable[[memoryview, SocketAddress], None]
+        descriptor = opened.fileno()
+        self._epoll.register(descriptor, select.EPOLLIN)
+        self._entries[descriptor] = (receive, stream)
 
 
 class ControlRelay:
@@ -145,7 +139,7 @@ class ControlRelay:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._epoll = select.epoll()
-        self._receivers: dict[int, tuple[socket.socket, ControlReceiver]] = {}
+        self._pairs: dict[int, SocketPair] = {}
         self._buffer = bytearray(_BUFFER_BYTES)
         loop.add_reader(self._epoll.fileno(), self.drain)
 
@@ -153,20 +147,23 @@ class ControlRelay:
         self._loop.remove_reader(self._epoll.fileno())
         self._epoll.close()
 
-    def add(self, bound: socket.socket, receiver: ControlReceiver) -> None:
-        self._epoll.register(bound.fileno(), select.EPOLLIN)
-        self._receivers[bound.fileno()] = (bound, receiver)
+    def add(self, pair: SocketPair) -> None:
+        descriptor = pair.rtcp.fileno()
+        self._epoll.register(descriptor, select.EPOLLIN)
+        self._pairs[descriptor] = pair
 
-    def remove(self, bound: socket.socket) -> None:
-        del self._receivers[bound.fileno()]
-        self._epoll.unregister(bound.fileno())
+    def remove(self, pair: SocketPair) -> None:
+        descriptor = pair.rtcp.fileno()
+        if self._pairs.pop(descriptor, None) is not None:
+            self._epoll.unregister(descriptor)
 
     def drain(self) -> None:
-        """Hand a packet of each ready socket to its receiver. Never raises."""
+        """Have a packet of each ready socket handled. Never raises."""
         for descriptor, _ in self._epoll.poll(0, BATCH):
-            bound, receiver = self._receivers[descriptor]
+            pair = self._pairs.get(descriptor)
+            if pair is None:
+                continue  # closed by what an earlier packet of this batch led to
             try:
-                size, source = bound.recvfrom_into(self._buffer)
+                pair.receive_control(self._buffer)
             except OSError:
                 continue
-            receiver(memoryview(self._buffer)[:size], source)

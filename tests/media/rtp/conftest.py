@@ -114,6 +114,17 @@ def plane_of() -> Callable[..., AbstractAsyncContextManager[EmbeddedPlane]]:
 
 
 @pytest.fixture
+def free_ports() -> Callable[[int], range]:
+    """Find a range of so many ports that are free now, which begins with an even one."""
+
+    def find(count: int) -> range:
+        first = _free_ports(count)
+        return range(first, first + count)
+
+    return find
+
+
+@pytest.fixture
 def until() -> Callable[[Callable[[], bool]], Awaitable[None]]:
     """Wait for what the plane does by itself, in the same event loop."""
 

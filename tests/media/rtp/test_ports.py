@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from twoleg.media import EmbeddedPlane, NoPortsLeft
-from twoleg.media.ports import IN_USE_SECONDS, PortPairs
+from twoleg.media.ports import IN_USE_SECONDS, OPEN_TO_CHOOSE_FROM, PortPairs
 
 
 def test_pairs_are_even_and_inside_the_range():
@@ -29,6 +29,25 @@ def test_a_released_pair_rests_before_it_is_used_again():
     with pytest.raises(NoPortsLeft):
         pairs.take(5.9)
     assert pairs.take(6) == port
+
+
+def test_pairs_that_were_left_open_come_first_once_there_are_enough_to_choose_from():
+    several = OPEN_TO_CHOOSE_FROM + 2
+    pairs = PortPairs(range(10_000, 20_000), quarantine_seconds=5)
+    used = [pairs.take(0) for _ in range(several)]
+    for port in used:
+        pairs.release(port, 0, left_open=True)
+    again = [pairs.take(6) for _ in range(several)]
+    assert [port in used for port in again] == [True] * 2 + [False] * (several - 2)
+
+
+def test_pairs_that_were_left_open_are_all_taken_before_a_range_is_said_to_be_full():
+    pairs = PortPairs(range(10_000, 10_004), quarantine_seconds=5)
+    both = {pairs.take(0), pairs.take(0)}
+    for port in both:
+        pairs.release(port, 0, left_open=True)
+    assert pairs.free(6) == pairs.open_and_free(6) == 2
+    assert {pairs.take(6), pairs.take(6)} == both
 
 
 def test_a_pair_held_by_somebody_else_is_tried_again_later():

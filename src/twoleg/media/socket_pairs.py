@@ -1,0 +1,118 @@
+"""Bound pairs of sockets for legs: opened when they are needed, and kept for a later leg.
+
+Opening and closing a pair takes a dozen calls of the kernel. Those that a leg gives back are
+therefore left open, and drained, while they rest like any other.
+"""
+
+import errno
+import resource
+import time
+from collections.abc import Callable
+from typing import Final
+
+from twoleg.media.ports import PortPairs
+from twoleg.media.relay import ControlRelay, Relay
+from twoleg.media.socket_pair import SocketPair
+
+MAX_KEPT: Final = 4096
+"""Pairs left open at most; each takes 4 kB of kernel memory."""
+
+SHARE_OF_DESCRIPTORS: Final = 0.25
+"""How much of the limit of open files they may take, at most; a pair takes two."""
+
+LOOK_SECONDS: Final = 30.0
+"""How often those are closed that nobody needed since the last time."""
+
+
+class SocketPairs:
+    """Hands out the pairs of a range as sockets that the relays drain."""
+
+    def __init__(
+        self,
+        ports: range,
+        host: str,
+        relay: Relay,
+        control: ControlRelay,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._ports = PortPairs(ports)
+        self._clock = clock
+        self._host = host
+        self._relay = relay
+        self._control = control
+        self._most = most_kept(self.free, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+        self._kept: dict[int, SocketPair] = {}
+        self._look_at = 0.0
+        self._not_needed = 0
+        """So many of those that are kept and free nobody has needed since the last look."""
+
+    @property
+    def free(self) -> int:
+        """How many could be taken now."""
+        return self._ports.free(self._clock())
+
+    @property
+    def kept(self) -> int:
+        """How many are open although no leg has them."""
+        return len(self._kept)
+
+    def take(self) -> SocketPair:
+        """Give a pair that nobody else has. Raises NoPortsLeft, or OSError."""
+        now = self._clock()
+        while True:
+            port = self._ports.take(now)
+            pair = self._kept.pop(port, None)
+            if pair is not None:
+                self._not_needed = min(self._not_needed, self._ports.open_and_free(now))
+                pair.discard_waiting()
+                return pair
+            try:
+                return self._opened(port)
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    self._ports.release(port, now)
+                    raise
+                self._ports.found_in_use(port, now)
+
+    def give_back(self, pair: SocketPair) -> None:
+        """Let a pair rest, and others have it then."""
+        pair.stream = pair.on_control = pair.srtp = None
+        keep = len(self._kept) < self._most
+        if keep:
+            self._kept[pair.port] = pair
+        else:
+            self._close(pair)
+        self._ports.release(pair.port, self._clock(), left_open=keep)
+
+    def look(self, now: float) -> None:
+        """Close what is kept and was not needed for some time; to be called every now and then."""
+        if now < self._look_at:
+            return
+        self._look_at = now + LOOK_SECONDS
+        for port in self._ports.close(self._not_needed):
+            self._close(self._kept.pop(port))
+        self._not_needed = self._ports.open_and_free(now)
+
+    def close(self) -> None:
+        """Close all that is kept."""
+        while self._kept:
+            self._close(self._kept.popitem()[1])
+
+    def _opened(self, port: int) -> SocketPair:
+        pair = SocketPair(self._host, port)
+        self._relay.add(pair)
+        self._control.add(pair)
+        return pair
+
+    def _close(self, pair: SocketPair) -> None:
+        self._relay.remove(pair.rtp)
+        self._control.remove(pair)
+        pair.close()
+
+
+def most_kept(pairs: int, descriptors: int) -> int:
+    """Say how many of so many pairs may be kept by who may open so many files."""
+    if descriptors == resource.RLIM_INFINITY:
+        return min(MAX_KEPT, pairs // 2)
+    # The other half of the range is for whoever shares it.
+    return min(MAX_KEPT, pairs // 2, round(descriptors * SHARE_OF_DESCRIPTORS / 2))
