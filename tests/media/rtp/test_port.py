@@ -321,6 +321,14 @@ async def test_nothing_is_left_open(far_end, open_files):
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
+async def test_a_port_that_is_closed_sends_no_more(plane, far_end):
+    phone = far_end()
+    async with plane.open_port() as port:
+        port.connect(phone.stream())
+    port.connect(phone.stream())
+    assert port.outgoing.send is None
+
+
 def _stream():
     return RemoteStream(host="127.0.0.1", port=9, codec=Codec.PCMU, payload_type=0)
 
