@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable, Collection
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Final, Protocol
 
 from twoleg.calls.call_leg import CallLeg, OpenLeg
@@ -96,12 +95,7 @@ class _Search:
             await self.line.aclose()
             raise
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         await self.line.aclose()
 
     async def _winner(self) -> CallLeg:

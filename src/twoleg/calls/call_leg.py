@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Any, Final, TypeVar
 
 from twoleg.calls.journal import Journal, LegRecord, Role
@@ -185,12 +184,7 @@ class OpenLeg:
             await self._leave()
             raise
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         # What the signalling calls back would keep the leg, and itself, in a ring.
         leg, self._leg = self._leg, None
         if leg is not None:

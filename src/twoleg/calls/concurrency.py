@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Iterable
 from contextlib import AbstractAsyncContextManager
-from types import TracebackType
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -25,12 +24,7 @@ class _Alongside:
     async def __aenter__(self) -> None:
         self._task = asyncio.create_task(self._work)
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, kind: type[BaseException] | None, *error: object) -> None:
         task = self._task
         await _cancelled((task,))
         if kind is None and not task.cancelled():

@@ -3,7 +3,6 @@
 import asyncio
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
-from types import TracebackType
 
 from twoleg.calls.call_leg import CallLeg, OpenLeg
 from twoleg.calls.concurrency import alongside
@@ -67,12 +66,7 @@ class _Ringing:
             await self._line.aclose()
             raise
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         await self._line.aclose()
 
     async def _answered(self) -> CallLeg:
