@@ -20,14 +20,15 @@ import psycopg
 from _figures import figure, machine
 
 from twoleg.directory.accounts import setup_account
-from twoleg.directory.lines import create_line
-from twoleg.reminders.importing.imports import (
+from twoleg.directory.importing.imports import (
     Import,
     ImportKind,
     begin_import,
     find_import,
-    take_in_next,
 )
+from twoleg.directory.importing.taking_in import take_in_next
+from twoleg.directory.lines import create_line
+from twoleg.reminders.importing.importers import IMPORTERS
 from twoleg.reminders.plans import create_plan
 from twoleg.store import Database, EmbeddedServer, schema
 from twoleg.store.database import Connection
@@ -93,7 +94,7 @@ async def _take_in(connection: Connection, account_id: int, rows: int, how: str)
             connection, account_id, ImportKind.APPOINTMENTS_CSV, OPTIONS, _body(rows)
         )
     before, began = _spent(connection), time.monotonic()
-    assert await take_in_next(connection)
+    assert await take_in_next(connection, IMPORTERS)
     seconds, after = time.monotonic() - began, _spent(connection)
     _check(await find_import(connection, account_id, begun.id), rows, how)
     name = f"imports.{rows}.{how}"

@@ -4,8 +4,9 @@ import asyncio
 
 import pytest
 
-from twoleg.reminders.importing import imports
-from twoleg.reminders.importing.imports import take_in_next
+from twoleg.directory.importing import imports, taking_in
+from twoleg.directory.importing.taking_in import take_in_next
+from twoleg.reminders.importing.importers import IMPORTERS
 
 CSV = {"Content-Type": "text/csv"}
 CALENDAR = {"Content-Type": "text/calendar; charset=utf-8"}
@@ -34,7 +35,7 @@ def work(database, client):
 
     async def run():
         async with await database.connect() as connection:
-            while await take_in_next(connection):
+            while await take_in_next(connection, IMPORTERS):
                 pass
         return (await client.get("/api/v1/imports")).json()["data"][-1]
 
@@ -197,11 +198,11 @@ async def test_a_file_over_the_limit_is_refused_and_leaves_nothing(
 async def test_an_import_that_was_cut_short_is_gone_on_with(
     send, work, database, execute, monkeypatch
 ):
-    monkeypatch.setattr(imports, "BATCH", 10)
+    monkeypatch.setattr(taking_in, "BATCH", 10)
     rows = [f"N{n},+1818127{n:04},2090-06-10 10:00,v-{n}\n" for n in range(1000, 1100)]
     await send(HEADER + "".join(rows))
     async with await database.connect() as connection:
-        work_of_the_first = asyncio.create_task(take_in_next(connection))
+        work_of_the_first = asyncio.create_task(take_in_next(connection, IMPORTERS))
         while True:
             [(read,)] = await execute("SELECT rows_read FROM imports")
             if read:

@@ -48,7 +48,8 @@ async def victim(account, client):
     hook = await client.post("/api/v1/webhooks", json={"url": "https://victim.example.com/"})
     assert hook.status_code == 201
     file = {"content": "phone,start\n", "headers": {"Content-Type": "text/csv"}}
-    assert (await client.post("/api/v1/appointments/import", **file)).status_code == 202
+    for kind in ("appointments", "contacts"):
+        assert (await client.post(f"/api/v1/{kind}/import", **file)).status_code == 202
     feed = {"name": "Victim's", "url": "https://victim.example.com/"}
     assert (await client.post("/api/v1/appointment-feeds", json=feed)).status_code == 201
     return account

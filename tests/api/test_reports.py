@@ -5,8 +5,8 @@ import io
 
 import pytest
 
+from twoleg.directory.importing.rows import RefusedRow
 from twoleg.reminders.importing.csv_rows import CsvOptions, read_csv
-from twoleg.reminders.importing.rows import RefusedRow
 from twoleg.reports import appointment_list
 
 MARK = "\ufeff"

@@ -1,4 +1,4 @@
-"""`twoleg appointments import`: a file goes in, progress and refused rows come out."""
+"""`twoleg appointments import`, `contacts import`: a file goes in, progress and refusals come out."""
 
 from __future__ import annotations
 
@@ -33,6 +33,15 @@ def test_a_file_that_is_no_use_ends_with_an_error(twoleg, api, file) -> None:
     ended = twoleg("appointments", "import", str(file), "--dry-run", "--json")
     assert ended.exit_code == REFUSED
     assert ended.json["failure"] == "No column holds the phone_number."
+
+
+def test_contacts_are_sent_and_followed_in_the_same_way(twoleg, api, file) -> None:
+    api.on("POST /contacts/import?dry_run=true&country=DE", BEGUN, status=202)
+    api.on("GET /imports/7", DONE)
+    api.on("GET /imports/7/refused?limit=20", {"data": [BAD_ROW], "next_cursor": None})
+    ended = twoleg("contacts", "import", str(file), "--dry-run", "--country", "DE")
+    assert ended.exit_code == 0, ended.err
+    assert "The phone_number is missing." in ended.out
 
 
 @pytest.mark.parametrize("name", ["book.pdf", "missing.csv"])

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from twoleg.directory.importing.rows import CannotRead, RefusedRow
 from twoleg.reminders.importing.calendar_rows import CalendarOptions, read_calendar
-from twoleg.reminders.importing.rows import CannotRead, ImportedAppointment, RefusedRow
+from twoleg.reminders.importing.rows import ImportedAppointment
 
 BERLIN = CalendarOptions(time_zone="Europe/Berlin", country="DE")
 NOW = datetime(2026, 6, 1, tzinfo=UTC)

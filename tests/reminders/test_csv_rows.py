@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from twoleg.directory.importing.rows import CannotRead, RefusedRow
 from twoleg.reminders.importing.csv_rows import Column, CsvOptions, read_csv
-from twoleg.reminders.importing.rows import CannotRead, ImportedAppointment, RefusedRow
+from twoleg.reminders.importing.rows import ImportedAppointment
 
 GERMAN = CsvOptions(time_zone="Europe/Berlin", country="DE")
 

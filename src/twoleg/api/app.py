@@ -41,10 +41,10 @@ from twoleg.api.users.routes import router as users
 from twoleg.api.webhooks.routes import router as webhooks
 from twoleg.calls.admission import Admission
 from twoleg.calls.recordings import RecordingLinks
+from twoleg.directory.importing.imports import MAX_BYTES as MAX_IMPORT_BYTES
 from twoleg.events import EventStream
 from twoleg.events.addresses import AddressPolicy
 from twoleg.prompts import PromptStudio
-from twoleg.reminders.importing.imports import MAX_BYTES as MAX_IMPORT_BYTES
 from twoleg.settings import Settings
 from twoleg.speech import Voices
 from twoleg.store import Database
@@ -52,6 +52,7 @@ from twoleg.store.objects import Objects
 
 UPLOADS: Final = {
     f"{PREFIX}/appointments/import": MAX_IMPORT_BYTES,
+    f"{PREFIX}/contacts/import": MAX_IMPORT_BYTES,
     f"{PREFIX}/prompts": MAX_PROMPT_BYTES,
 }
 

@@ -89,5 +89,8 @@ DirectoryReader = Annotated[Principal, Depends(requires(Scope.DIRECTORY_READ))]
 DirectoryWriter = Annotated[Principal, Depends(requires(Scope.DIRECTORY_WRITE))]
 AppointmentReader = Annotated[Principal, Depends(requires(Scope.APPOINTMENTS_READ))]
 AppointmentWriter = Annotated[Principal, Depends(requires(Scope.APPOINTMENTS_WRITE))]
+ImportReader = Annotated[
+    Principal, Depends(requires(Scope.APPOINTMENTS_READ, Scope.DIRECTORY_READ))
+]
 EventReader = Annotated[Principal, Depends(requires(Scope.CALLS_READ, Scope.APPOINTMENTS_READ))]
 Administrator = Annotated[Principal, Depends(requires(Scope.ADMIN))]

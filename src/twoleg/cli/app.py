@@ -25,7 +25,7 @@ COMMANDS = {
     "account": "twoleg.cli.account:account",
     "users": "twoleg.cli.resources:users",
     "ring-groups": "twoleg.cli.resources:ring_groups",
-    "contacts": "twoleg.cli.resources:contacts",
+    "contacts": "twoleg.cli.contacts:contacts",
     "lines": "twoleg.cli.resources:lines",
     "trunks": "twoleg.cli.resources:trunks",
     "prompts": "twoleg.cli.prompts:prompts",

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import sys
-import time
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
-from rich.console import Console
-from rich.progress import Progress
 
-from twoleg.cli.client import Client, Json, connected
-from twoleg.cli.exit_codes import ExitCode
+from twoleg.cli.client import connected
+from twoleg.cli.importing import Columns, Country, DryRun, take_in
 from twoleg.cli.options import AsJson
-from twoleg.cli.output import print_fields, print_json, print_table
+from twoleg.cli.output import print_fields, print_json
 from twoleg.cli.resources import Resource, assigned, commands
-
-LOOK_SECONDS: Final = 0.5
-MOST_REFUSALS: Final = 20
-"""Refused rows that are shown; `--json` gives their number, `/imports/ID/refused` all of them."""
 
 _KINDS: Final = {".csv": "text/csv", ".txt": "text/csv", ".ics": "text/calendar"}
 
@@ -80,21 +73,14 @@ def export(
 @appointments.command("import")
 def import_(
     file: Annotated[Path, typer.Argument(help="A CSV (.csv) or iCalendar (.ics) file.")],
-    dry_run: Annotated[bool, typer.Option(help="Count, and store nothing.")] = False,
+    dry_run: DryRun = False,
     plan: Annotated[int | None, typer.Option(help="Reminder plan; else the default.")] = None,
     time_zone: Annotated[str | None, typer.Option(help="Of times without one.")] = None,
-    country: Annotated[str | None, typer.Option(help="Of numbers without one (ISO 3166).")] = None,
-    columns: Annotated[
-        str | None, typer.Option(help='Headers as JSON: {"Rufnr": "phone_number"}.')
-    ] = None,
+    country: Country = None,
+    columns: Columns = None,
     as_json: AsJson = False,
 ) -> None:
     """Take in appointments from a file, and show how far it is and what was refused."""
-    kind = _KINDS.get(file.suffix.lower())
-    if kind is None:
-        raise typer.BadParameter(f"{file.name}: give a .csv or an .ics file")
-    if not file.is_file():
-        raise typer.BadParameter(f"{file}: there is no such file")
     options = {
         "dry_run": str(dry_run).lower(),
         "reminder_plan_id": plan,
@@ -102,28 +88,4 @@ def import_(
         "country": country,
         "columns": columns,
     }
-    given = {name: value for name, value in options.items() if value is not None}
-    with connected() as client:
-        begun = client.upload("/appointments/import", file.read_bytes(), kind, given)
-        done = _followed(client, begun, quiet=as_json)
-        refused = list(client.pages(f"/imports/{done['id']}/refused", MOST_REFUSALS))
-    if as_json:
-        print_json(done)
-    else:
-        print_fields(done)
-        if refused:
-            print_table(refused, ("row", "column", "message"))
-    if done["state"] == "failed":
-        raise typer.Exit(ExitCode.REFUSED)
-
-
-def _followed(client: Client, begun: Json, *, quiet: bool) -> Json:
-    """Show how far an import is, until it has ended."""
-    with Progress(console=Console(stderr=True), disable=quiet, transient=True) as progress:
-        bar = progress.add_task("Taking in", total=1.0)
-        now = begun
-        while now["ended_at"] is None:
-            time.sleep(LOOK_SECONDS)
-            now = client.get(f"/imports/{begun['id']}")
-            progress.update(bar, completed=now["progress"], description=f"{now['rows_read']} rows")
-    return now
+    take_in(file, "/appointments/import", _KINDS, options, as_json=as_json)

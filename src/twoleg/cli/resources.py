@@ -125,14 +125,6 @@ ring_groups = commands(
         "screening, fallback",
     )
 )
-contacts = commands(
-    Resource(
-        "contacts",
-        "contact",
-        ("id", "name", "phone_number", "time_zone", "opted_out"),
-        "name, phone_number, phone_numbers, time_zone, language, opted_out, attributes",
-    )
-)
 lines = commands(
     Resource(
         "lines",

@@ -10,9 +10,10 @@ from typing import Final
 
 from twoleg.calls.background import background
 from twoleg.calls.spoken_texts import SpokenTexts
+from twoleg.directory.importing.taking_in import take_in_next
 from twoleg.events.addresses import AddressPolicy
 from twoleg.reminders.feeds.polling import serve_feeds
-from twoleg.reminders.importing.imports import take_in_next
+from twoleg.reminders.importing.importers import IMPORTERS
 from twoleg.reminders.placing import AT_ONCE, place_due
 from twoleg.reminders.planning import BATCH, plan_waiting
 from twoleg.reminders.settling import MINUTE, settle_ended
@@ -78,7 +79,7 @@ async def _serve(connection: Connection, minute: timedelta) -> None:
 
 async def _serve_imports(connection: Connection) -> None:
     while True:
-        if not await take_in_next(connection):
+        if not await take_in_next(connection, IMPORTERS):
             await asyncio.sleep(TICK_SECONDS)
 
 

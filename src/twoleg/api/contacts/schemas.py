@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, ConfigDict, Field
@@ -18,14 +17,11 @@ from twoleg.api.values import (
     Word,
     absent,
 )
-from twoleg.directory.contacts import MAX_PHONE_NUMBERS
-
-# RFC 5646 2.1 in outline: a language, then script, region and variants.
-_LANGUAGE = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8}){0,4}", re.ASCII)
+from twoleg.directory.contacts import MAX_PHONE_NUMBERS, is_language_tag
 
 
 def _language(tag: str) -> str:
-    if not _LANGUAGE.fullmatch(tag):
+    if not is_language_tag(tag):
         raise ValueError("field must be a language tag, such as en or de-CH")
     return tag
 

@@ -1,12 +1,18 @@
-"""`/appointments/import` and `/imports`: send a file, see how far it is, read what was refused."""
+"""`/imports`, and where files are sent: see how far they are, read what was refused."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
 
-from twoleg.api.authentication import AppointmentReader, AppointmentWriter
+from twoleg.api.authentication import (
+    AppointmentWriter,
+    DirectoryWriter,
+    ImportReader,
+    Principal,
+)
 from twoleg.api.bodies import BodyTooLarge
 from twoleg.api.errors import FieldErrors
 from twoleg.api.imports.schemas import ColumnsJson, Import, RefusedRow, columns_of
@@ -14,7 +20,8 @@ from twoleg.api.pages import DEFAULT_PAGE, Cursor, Limit, Page, created, page_of
 from twoleg.api.state import DatabaseOf
 from twoleg.api.values import Country, Id, TimeZone
 from twoleg.directory.accounts import find_account
-from twoleg.reminders.importing.imports import (
+from twoleg.directory.contacts.importing import Column as ContactColumn
+from twoleg.directory.importing.imports import (
     MAX_BYTES,
     ImportKind,
     TooLarge,
@@ -23,33 +30,49 @@ from twoleg.reminders.importing.imports import (
     list_imports,
     list_refusals,
 )
+from twoleg.directory.importing.imports import (
+    Import as BegunImport,
+)
+from twoleg.directory.tokens import Scope
+from twoleg.reminders.importing.csv_rows import Column as AppointmentColumn
 from twoleg.reminders.plans import find_plan
+from twoleg.store.database import Connection
 
 PATH: Final = "/imports"
-_KINDS: Final = {
+_APPOINTMENTS: Final = {
     "text/csv": ImportKind.APPOINTMENTS_CSV,
     "text/calendar": ImportKind.APPOINTMENTS_CALENDAR,
 }
+_CONTACTS: Final = {"text/csv": ImportKind.CONTACTS_CSV}
+_SCOPES: Final = {
+    ImportKind.APPOINTMENTS_CSV: Scope.APPOINTMENTS_READ,
+    ImportKind.APPOINTMENTS_CALENDAR: Scope.APPOINTMENTS_READ,
+    ImportKind.CONTACTS_CSV: Scope.DIRECTORY_READ,
+}
+"""What a token needs to read of an import."""
 
 router = APIRouter(tags=["imports"])
+
+
+def _body(examples: Mapping[str, str]) -> dict[str, Any]:
+    """Describe a body that is a file of one of these types."""
+    content = {
+        kind: {"schema": {"type": "string"}, "examples": {"file": {"value": example}}}
+        for kind, example in examples.items()
+    }
+    return {"requestBody": {"required": True, "content": content}}
 
 
 @router.post(
     "/appointments/import",
     status_code=202,
     response_model=Import,
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "content": {
-                kind: {"schema": {"type": "string"}, "examples": {"file": {"value": example}}}
-                for kind, example in (
-                    ("text/csv", "name,phone,start\nEva,+18181276543,2026-06-10 10:00\n"),
-                    ("text/calendar", "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nEND:VCALENDAR\r\n"),
-                )
-            },
+    openapi_extra=_body(
+        {
+            "text/csv": "name,phone,start\nEva,+18181276543,2026-06-10 10:00\n",
+            "text/calendar": "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nEND:VCALENDAR\r\n",
         }
-    },
+    ),
 )
 async def import_appointments(
     request: Request,
@@ -67,12 +90,12 @@ async def import_appointments(
     The reply comes at once; `/imports/{id}` tells how far it is. The same file twice makes nothing
     twice.
     """
-    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    kind = _KINDS.get(content_type)
-    if kind is None:
-        message = "The body must be a file of text/csv or text/calendar, said by Content-Type."
-        raise FieldErrors({"body": [message]})
-    options: dict[str, Any] = {"dry_run": dry_run, "columns": columns_of(columns)}
+    kind = _kind_of(request, _APPOINTMENTS)
+    options: dict[str, Any] = {
+        "dry_run": dry_run,
+        "columns": columns_of(columns, AppointmentColumn),
+        "country": country,
+    }
     async with database.connection() as connection:
         account = await find_account(connection, principal.account_id)
         if reminder_plan_id is not None:
@@ -80,21 +103,69 @@ async def import_appointments(
         options |= {
             "reminder_plan_id": reminder_plan_id,
             "time_zone": time_zone or account.time_zone,
-            "country": country,
         }
-        try:
-            begun = await begin_import(
-                connection, principal.account_id, kind, options, request.stream()
-            )
-        except TooLarge as error:
-            raise BodyTooLarge(MAX_BYTES) from error
+        begun = await _begun(connection, principal, kind, options, request)
     created(response, PATH, begun.id)
     return begun
 
 
+@router.post(
+    "/contacts/import",
+    status_code=202,
+    response_model=Import,
+    openapi_extra=_body({"text/csv": "name,phone,language\nEva,+18181276543,de\n"}),
+)
+async def import_contacts(
+    request: Request,
+    principal: DirectoryWriter,
+    database: DatabaseOf,
+    response: Response,
+    dry_run: bool = False,
+    country: Country | None = None,
+    columns: ColumnsJson = None,
+) -> Any:
+    """Take in contacts from a CSV file, which is the body.
+
+    The reply comes at once; `/imports/{id}` tells how far it is. A contact is found by its phone
+    number: the same file twice makes nothing twice, and nobody who opted out is opted in again.
+    """
+    kind = _kind_of(request, _CONTACTS)
+    options = {
+        "dry_run": dry_run,
+        "columns": columns_of(columns, ContactColumn),
+        "country": country,
+    }
+    async with database.connection() as connection:
+        begun = await _begun(connection, principal, kind, options, request)
+    created(response, PATH, begun.id)
+    return begun
+
+
+def _kind_of(request: Request, kinds: Mapping[str, ImportKind]) -> ImportKind:
+    """Return what the body is said to be. Raises FieldErrors."""
+    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if content_type not in kinds:
+        message = f"The body must be a file of {' or '.join(kinds)}, said by Content-Type."
+        raise FieldErrors({"body": [message]})
+    return kinds[content_type]
+
+
+async def _begun(
+    connection: Connection,
+    principal: Principal,
+    kind: ImportKind,
+    options: Mapping[str, Any],
+    request: Request,
+) -> BegunImport:
+    try:
+        return await begin_import(connection, principal.account_id, kind, options, request.stream())
+    except TooLarge as error:
+        raise BodyTooLarge(MAX_BYTES) from error
+
+
 @router.get(PATH, response_model=Page[Import])
 async def read_imports(
-    principal: AppointmentReader,
+    principal: ImportReader,
     database: DatabaseOf,
     limit: Limit = DEFAULT_PAGE,
     cursor: Cursor = None,
@@ -102,30 +173,39 @@ async def read_imports(
     """List imports in the order they were made."""
     async with database.connection() as connection:
         found = await list_imports(
-            connection, principal.account_id, after_id=position_of(cursor), limit=limit + 1
+            connection,
+            principal.account_id,
+            _readable(principal),
+            after_id=position_of(cursor),
+            limit=limit + 1,
         )
     return page_of(found, limit, found)
 
 
 @router.get(PATH + "/{import_id}", response_model=Import)
-async def read_import(import_id: Id, principal: AppointmentReader, database: DatabaseOf) -> Any:
+async def read_import(import_id: Id, principal: ImportReader, database: DatabaseOf) -> Any:
     """Read one import: how far it is, and what came of it."""
     async with database.connection() as connection:
-        return await find_import(connection, principal.account_id, import_id)
+        return await find_import(connection, principal.account_id, import_id, _readable(principal))
 
 
 @router.get(PATH + "/{import_id}/refused", response_model=Page[RefusedRow])
 async def read_refused_rows(
     import_id: Id,
-    principal: AppointmentReader,
+    principal: ImportReader,
     database: DatabaseOf,
     limit: Limit = DEFAULT_PAGE,
     cursor: Cursor = None,
 ) -> Any:
     """List the rows that were refused, each with the column that must be mended."""
     async with database.connection() as connection:
-        await find_import(connection, principal.account_id, import_id)
+        await find_import(connection, principal.account_id, import_id, _readable(principal))
         found = await list_refusals(
             connection, import_id, after_id=position_of(cursor), limit=limit + 1
         )
     return page_of(found, limit, found)
+
+
+def _readable(principal: Principal) -> list[ImportKind]:
+    """Return the kinds of imports that the token may read."""
+    return [kind for kind, scope in _SCOPES.items() if principal.may(scope)]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+from enum import StrEnum
 from typing import Annotated, Any
 
 from fastapi import Query
 
 from twoleg.api.errors import FieldErrors
 from twoleg.api.values import Output, Time
-from twoleg.reminders.importing.csv_rows import Column
 
 ColumnsJson = Annotated[
     str | None,
@@ -21,16 +21,16 @@ ColumnsJson = Annotated[
 ]
 
 
-def columns_of(text: str | None) -> dict[str, str]:
-    """Read the `columns` of a query. Raises FieldErrors."""
+def columns_of(text: str | None, known: type[StrEnum]) -> dict[str, str]:
+    """Read the `columns` of a query, which are of those `known`. Raises FieldErrors."""
     if text is None:
         return {}
-    known = ", ".join(Column)
     try:
         columns = json.loads(text)
-        return {str(header): Column(column) for header, column in columns.items()}
+        return {str(header): known(column) for header, column in columns.items()}
     except (ValueError, AttributeError, RecursionError) as error:
-        message = f"The columns must be a JSON object of headers, each with one of: {known}."
+        listed = ", ".join(known)
+        message = f"The columns must be a JSON object of headers, each with one of: {listed}."
         raise FieldErrors({"columns": [message]}) from error
 
 

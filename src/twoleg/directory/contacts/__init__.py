@@ -7,7 +7,7 @@ from twoleg.directory.contacts.queries import (
     find_contact,
     list_contacts,
 )
-from twoleg.directory.contacts.values import MAX_PHONE_NUMBERS, Contact
+from twoleg.directory.contacts.values import MAX_PHONE_NUMBERS, Contact, is_language_tag
 
 __all__ = [
     "MAX_PHONE_NUMBERS",
@@ -16,5 +16,6 @@ __all__ = [
     "create_contact",
     "delete_contact",
     "find_contact",
+    "is_language_tag",
     "list_contacts",
 ]

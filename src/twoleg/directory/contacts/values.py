@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 MAX_PHONE_NUMBERS: Final = 20
+
+# RFC 5646 2.1 in outline: a language, then script, region and variants.
+_LANGUAGE: Final = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8}){0,4}", re.ASCII)
+
+
+def is_language_tag(text: str) -> bool:
+    """Tell whether `text` is a language tag, such as en or de-CH."""
+    return _LANGUAGE.fullmatch(text) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,12 +16,13 @@ from typing import Final
 import structlog
 from psycopg.rows import dict_row
 
+from twoleg.directory.importing.rows import CannotRead, RefusedRow
 from twoleg.events.addresses import AddressPolicy
 from twoleg.reminders.feeds.fetching import CannotFetch, Fetched, Fetcher, Validators
 from twoleg.reminders.feeds.queries import feed_of
 from twoleg.reminders.feeds.values import AppointmentFeed, FeedState
 from twoleg.reminders.importing.calendar_rows import HORIZON, CalendarOptions, read_calendar
-from twoleg.reminders.importing.rows import CannotRead, ImportedAppointment, RefusedRow
+from twoleg.reminders.importing.rows import ImportedAppointment
 from twoleg.reminders.importing.storing import store_rows
 from twoleg.store.database import Connection
 

@@ -12,22 +12,16 @@ import phonenumbers
 import recurring_ical_events
 from icalendar import Calendar
 
+from twoleg.directory.importing.rows import MAX_NAME, MAX_TEXT, CannotRead, Refused, RefusedRow
 from twoleg.directory.json_objects import storable
 from twoleg.directory.phone_numbers import InvalidPhoneNumber, normalise
 from twoleg.directory.wall_clock import instant_of, wall_of, zone_of
-from twoleg.reminders.importing.rows import (
-    MAX_EXTERNAL_ID,
-    MAX_TEXT,
-    CannotRead,
-    ImportedAppointment,
-    RefusedRow,
-)
+from twoleg.reminders.importing.rows import MAX_EXTERNAL_ID, ImportedAppointment
 
 HORIZON: Final = timedelta(days=120)
 """How far ahead recurrences are unrolled: farther than any reminder is wanted."""
 
 MAX_EVENTS: Final = 100_000
-MAX_NAME: Final = 200
 
 TOO_OFTEN: Final = frozenset({"SECONDLY", "MINUTELY", "HOURLY"})
 """No appointment is; a line of a calendar could stand for millions of events."""
@@ -56,7 +50,7 @@ def read_calendar(
     for number, event in enumerate(events, start=1):
         try:
             yield _appointment(number, event, series, options)
-        except _Refused as refused:
+        except Refused as refused:
             values = {"uid": str(event.get("UID", ""))[:MAX_EXTERNAL_ID]}
             yield RefusedRow(
                 row=number, column=refused.column, message=refused.message, values=values
@@ -92,19 +86,12 @@ def _in_words(error: Exception) -> str:
     return (text or type(error).__name__)[:200]
 
 
-class _Refused(Exception):
-    def __init__(self, column: str, message: str) -> None:
-        super().__init__(column, message)
-        self.column = column
-        self.message = message
-
-
 def _appointment(
     number: int, event: Any, series: frozenset[str], options: CalendarOptions
 ) -> ImportedAppointment:
     start = event.start
     if not isinstance(start, datetime):
-        raise _Refused("DTSTART", "The event is for a whole day: a reminder needs a time.")
+        raise Refused("DTSTART", "The event is for a whole day: a reminder needs a time.")
     zone, wall = _wall(start, options)
     phone_number, name = _contact(event, options)
     return ImportedAppointment(
@@ -134,18 +121,18 @@ def _wall(start: datetime, options: CalendarOptions) -> tuple[ZoneInfo, datetime
 def _identity(event: Any, start: datetime, series: frozenset[str]) -> str:
     uid = str(event.get("UID", "")).strip()
     if not uid or not storable(uid):
-        raise _Refused("UID", "The event has no UID to know it by.")
+        raise Refused("UID", "The event has no UID to know it by.")
     place = event.get("RECURRENCE-ID")
     if uid in series and place is not None:
         at = place.dt if isinstance(place.dt, datetime) else start
         uid += "/" + (at if at.tzinfo is None else at.astimezone(UTC)).strftime("%Y%m%dT%H%M%S")
     if len(uid) > MAX_EXTERNAL_ID:
-        raise _Refused("UID", f"The UID may have {MAX_EXTERNAL_ID} characters at most.")
+        raise Refused("UID", f"The UID may have {MAX_EXTERNAL_ID} characters at most.")
     return uid
 
 
 def _contact(event: Any, options: CalendarOptions) -> tuple[str, str | None]:
-    """Return number and name. Raises _Refused."""
+    """Return number and name. Raises Refused."""
     attendees = event.get("ATTENDEE", [])
     for attendee in attendees if isinstance(attendees, list) else [attendees]:
         if str(attendee).lower().startswith("tel:"):
@@ -157,7 +144,7 @@ def _contact(event: Any, options: CalendarOptions) -> tuple[str, str | None]:
             match = next(iter(_matches(_clean(value_text, MAX_TEXT) or "", options)), None)
             if match is not None:
                 return match, _clean(event.get("SUMMARY"), MAX_NAME)
-    raise _Refused(
+    raise Refused(
         "ATTENDEE",
         "The event names no telephone number: not as an attendee (tel:), nor in CONTACT,"
         " DESCRIPTION, LOCATION or SUMMARY.",
@@ -173,7 +160,7 @@ def _normalised(number: str, options: CalendarOptions) -> str:
     try:
         return normalise(number, options.country)
     except InvalidPhoneNumber:
-        raise _Refused("ATTENDEE", "The attendee's tel: is no valid phone number.") from None
+        raise Refused("ATTENDEE", "The attendee's tel: is no valid phone number.") from None
 
 
 def _organizer(event: Any) -> str | None:

@@ -2,34 +2,35 @@
 
 from __future__ import annotations
 
-import csv
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from enum import StrEnum
-from itertools import chain
-from types import MappingProxyType
+from functools import partial
 from typing import Final
 
-from twoleg.directory.json_objects import storable
-from twoleg.directory.phone_numbers import InvalidPhoneNumber, normalise
-from twoleg.directory.wall_clock import UnknownZone, instant_of, wall_of, zone_of
+from twoleg.directory.importing.csv_tables import (
+    LANGUAGE_HEADERS,
+    NAME_HEADERS,
+    PHONE_HEADERS,
+    TIME_ZONE_HEADERS,
+    Cells,
+    Headers,
+    phone_number_of,
+    read_table,
+)
+from twoleg.directory.importing.rows import MAX_NAME, Refused, RefusedRow
+from twoleg.directory.wall_clock import instant_of, wall_of, zone_of
 from twoleg.reminders.importing.rows import (
     FIRST_YEAR,
     LAST_YEAR,
     MAX_EXTERNAL_ID,
-    MAX_TEXT,
-    CannotRead,
     ImportedAppointment,
-    RefusedRow,
 )
 
-MAX_COLUMNS: Final = 200
-MAX_NAME: Final = 200
 MAX_LANGUAGE: Final = 20
 MAX_MINUTES: Final = 7 * 24 * 60
-DELIMITERS: Final = ",;\t|"
 
 
 class Column(StrEnum):
@@ -52,34 +53,29 @@ class Column(StrEnum):
     STATUS = "status"
 
 
-_HEADERS: Final = MappingProxyType(
-    {
-        Column.PHONE_NUMBER: "phone phonenumber telephone mobile cell tel telefon telefonnummer"
-        " handy contactphone contactphonenumber telefono telephonenumber number",
-        Column.NAME: "name contact contactname patient client customer fullname patientname kunde"
-        " nombre nom",
-        Column.LANGUAGE: "language lang sprache locale",
+_HEADERS: Final = Headers(
+    usual={
+        Column.PHONE_NUMBER: PHONE_HEADERS,
+        Column.NAME: NAME_HEADERS,
+        Column.LANGUAGE: LANGUAGE_HEADERS,
         Column.STARTS_AT: "startsat start starts starttime begin datetime appointment"
         " appointmenttime termin dtstart",
         Column.DATE: "date day startdate appointmentdate datum fecha",
         Column.TIME: "time hour uhrzeit zeit hora heure",
-        Column.TIME_ZONE: "timezone tz zone zeitzone",
+        Column.TIME_ZONE: TIME_ZONE_HEADERS,
         Column.DURATION_MINUTES: "duration durationminutes minutes length dauer",
         Column.PLACE: "place location address room ort adresse",
         Column.STAFF: "staff doctor provider employee practitioner with arzt mitarbeiter",
         Column.NOTES: "notes note comment remarks bemerkung notiz",
         Column.EXTERNAL_ID: "externalid id appointmentid uid reference key",
         Column.STATUS: "status state",
-    }
+    },
+    needed=((Column.PHONE_NUMBER,), (Column.STARTS_AT, Column.DATE)),
 )
-_COLUMN_OF: Final = {
-    header: column for column, headers in _HEADERS.items() for header in headers.split()
-}
 _CANCELLED: Final = frozenset({"cancelled", "canceled", "abgesagt", "storniert", "deleted"})
 _DATE_FORMS: Final = ("%Y-%m-%d", "%d.%m.%Y", "%m/%d/%Y", "%Y/%m/%d", "%Y%m%d")
 _TIME_FORMS: Final = ("%H:%M", "%H:%M:%S", "%I:%M %p", "%I:%M%p", "%I %p", "%H.%M", "%H%M")
 _BLANK: Final = re.compile(r"\s+")
-_NO_LETTER: Final = re.compile(r"[^a-z]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,92 +95,20 @@ def read_csv(
     lines: Iterable[str], options: CsvOptions
 ) -> Iterator[ImportedAppointment | RefusedRow]:
     """Yield one thing for each row of a CSV file. Raises CannotRead for a file that is none."""
-    every = iter(lines)
-    first = next(every, "").removeprefix("\ufeff")
-    delimiter = max(DELIMITERS, key=first.count)
-    reader = csv.reader(chain((first,), every), delimiter=delimiter)
-    try:
-        columns = _columns(next(reader, []), options)
-        for number, cells in enumerate((row for row in reader if any(row)), start=1):
-            yield _row(number, dict(zip(columns, cells, strict=False)), options)
-    except csv.Error as error:
-        # A quotation mark that nobody closed runs into this.
-        raise CannotRead(f"Line {reader.line_num} is no CSV: {error}.") from error
+    return read_table(lines, _HEADERS, options.columns, partial(_appointment, options))
 
 
-def _columns(header: Sequence[str], options: CsvOptions) -> list[Column | None]:
-    """Tell what each column holds; None: nothing that we know. Raises CannotRead."""
-    if len(header) > MAX_COLUMNS:
-        raise CannotRead(f"The file has more than {MAX_COLUMNS} columns.")
-    unknown = [name for name in options.columns if name not in header]
-    if unknown:
-        raise CannotRead(f"The file has no column {unknown[0]!r}; it has: {', '.join(header)}.")
-    columns: list[Column | None] = []
-    for name in header:
-        known = _COLUMN_OF.get(_NO_LETTER.sub("", name.lower()))
-        column = options.columns.get(name, None if known in options.columns.values() else known)
-        columns.append(None if column in columns else column)
-    for needed, instead in ((Column.PHONE_NUMBER, ()), (Column.STARTS_AT, (Column.DATE,))):
-        if not {needed, *instead} & set(columns):
-            raise CannotRead(
-                f"No column is known to hold the {needed}: name it in columns, as in"
-                f' {{"HEADER": "{needed}"}}. The file has: {", ".join(header)[:MAX_TEXT]}.'
-            )
-    return columns
-
-
-def _row(
-    number: int, cells: Mapping[Column | None, str], options: CsvOptions
-) -> ImportedAppointment | RefusedRow:
-    try:
-        return _appointment(number, _Cells(cells), options)
-    except _Refused as refused:
-        values = {column: cell[:MAX_TEXT] for column, cell in cells.items() if column is not None}
-        return RefusedRow(row=number, column=refused.column, message=refused.message, values=values)
-
-
-class _Refused(Exception):
-    def __init__(self, column: Column, message: str) -> None:
-        super().__init__(column, message)
-        self.column = column
-        self.message = message
-
-
-@dataclass(frozen=True, slots=True)
-class _Cells:
-    cells: Mapping[Column | None, str]
-
-    def text(self, column: Column, limit: int = MAX_TEXT) -> str | None:
-        """Return the cell, trimmed; None where it is empty, or not there. Raises _Refused."""
-        cell = self.cells.get(column, "").strip()
-        if len(cell) > limit:
-            raise _Refused(column, f"The {column} may have {limit} characters at most.")
-        if not storable(cell):
-            raise _Refused(column, f"The {column} holds characters that cannot be stored.")
-        return cell or None
-
-    def needed(self, column: Column) -> str:
-        cell = self.text(column)
-        if cell is None:
-            raise _Refused(column, f"The {column} is missing.")
-        return cell
-
-
-def _appointment(number: int, cells: _Cells, options: CsvOptions) -> ImportedAppointment:
-    time_zone = cells.text(Column.TIME_ZONE) or options.time_zone
-    try:
-        zone = zone_of(time_zone)
-    except UnknownZone:
-        raise _Refused(
-            Column.TIME_ZONE,
-            "The time_zone must be one of the IANA database, such as Europe/Berlin.",
-        ) from None
+def _appointment(options: CsvOptions, number: int, cells: Cells[Column]) -> ImportedAppointment:
+    time_zone = cells.time_zone(Column.TIME_ZONE) or options.time_zone
+    zone = zone_of(time_zone)
     starts = _starts(cells)
     wall = starts if starts.tzinfo is None else wall_of(starts, zone)
     status = (cells.text(Column.STATUS) or "").lower()
     return ImportedAppointment(
         row=number,
-        phone_number=_phone_number(cells, options),
+        phone_number=phone_number_of(
+            cells.needed(Column.PHONE_NUMBER), Column.PHONE_NUMBER, options.country
+        ),
         name=cells.text(Column.NAME, MAX_NAME),
         language=cells.text(Column.LANGUAGE, MAX_LANGUAGE),
         wall_starts_at=wall,
@@ -199,19 +123,7 @@ def _appointment(number: int, cells: _Cells, options: CsvOptions) -> ImportedApp
     )
 
 
-def _phone_number(cells: _Cells, options: CsvOptions) -> str:
-    text = cells.needed(Column.PHONE_NUMBER)
-    try:
-        return normalise(text, options.country)
-    except InvalidPhoneNumber:
-        raise _Refused(
-            Column.PHONE_NUMBER,
-            "The phone_number must be valid, with + and the country code where the import has no"
-            " country.",
-        ) from None
-
-
-def _starts(cells: _Cells) -> datetime:
+def _starts(cells: Cells[Column]) -> datetime:
     """Read the start, from one cell or two; naive, unless it has an offset."""
     apart = Column.DATE in cells.cells and cells.text(Column.STARTS_AT) is None
     column = Column.DATE if apart else Column.STARTS_AT
@@ -219,13 +131,13 @@ def _starts(cells: _Cells) -> datetime:
     clock = cells.text(Column.TIME)
     starts = _combined(text, clock)
     if starts is None:
-        raise _Refused(
+        raise Refused(
             column,
             f"The {column} must be a date and a time, such as 2026-06-10 10:00 (10.06.2026 and"
             " 06/10/2026 are read too).",
         )
     if not FIRST_YEAR <= starts.year <= LAST_YEAR:
-        raise _Refused(column, f"The {column} must be in the years {FIRST_YEAR} to {LAST_YEAR}.")
+        raise Refused(column, f"The {column} must be in the years {FIRST_YEAR} to {LAST_YEAR}.")
     return starts
 
 
@@ -259,13 +171,13 @@ def _time(text: str) -> time | None:
     return None
 
 
-def _minutes(cells: _Cells) -> int | None:
+def _minutes(cells: Cells[Column]) -> int | None:
     text = cells.text(Column.DURATION_MINUTES)
     if text is None:
         return None
     minutes = text.lower().removesuffix("min").strip()
     if not minutes.isdecimal() or int(minutes) > MAX_MINUTES:
-        raise _Refused(
+        raise Refused(
             Column.DURATION_MINUTES,
             f"The duration_minutes must be a whole number up to {MAX_MINUTES}.",
         )

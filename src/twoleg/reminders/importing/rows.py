@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
-MAX_TEXT: Final = 2000
 MAX_EXTERNAL_ID: Final = 255
 FIRST_YEAR: Final = 2000
 LAST_YEAR: Final = 2099
@@ -32,21 +30,3 @@ class ImportedAppointment:
     notes: str | None = None
     external_id: str | None = None
     cancelled: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RefusedRow:
-    """A row that was not taken: `column` is what must be mended, `values` what the row has."""
-
-    row: int
-    column: str
-    message: str
-    values: Mapping[Any, str] = field(default_factory=dict)
-
-
-class CannotRead(Exception):
-    """The whole file is of no use; `message` says why, and what would do."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
-        self.message = message

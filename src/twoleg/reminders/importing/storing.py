@@ -9,13 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Final, NamedTuple
+from typing import Final
 
+from twoleg.directory.importing.rows import Stored
+from twoleg.directory.importing.taking_in import lock_imports
 from twoleg.reminders.importing.rows import ImportedAppointment
 from twoleg.store.database import Connection
-
-# Two imports at once would each make the contacts that both have.
-_LOCK: Final = "SELECT pg_advisory_xact_lock(hashtext('twoleg.imports'), %s::int)"
 
 _STORE: Final = """
 WITH asked AS (
@@ -79,14 +78,6 @@ SELECT count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE NOT is_new) FROM s
 """
 
 
-class Stored(NamedTuple):
-    """How many appointments a batch made, changed, and found as they were."""
-
-    created: int
-    changed: int
-    unchanged: int
-
-
 async def store_rows(
     connection: Connection,
     account_id: int,
@@ -97,7 +88,7 @@ async def store_rows(
 ) -> Stored:
     """Store a batch of rows in the caller's transaction; of rows for one appointment the last."""
     last = {_key(row): row for row in rows}
-    await connection.execute(_LOCK, (account_id % 2**31,))
+    await lock_imports(connection, account_id)
     parameters = {
         "rows": json.dumps([asdict(row) for row in last.values()], default=str),
         "account": account_id,

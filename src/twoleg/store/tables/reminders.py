@@ -288,7 +288,7 @@ imports = Table(
     reference("account_id", "accounts"),
     text_column("kind"),
     text_column("state", "waiting"),
-    # How the file is to be read: see reminders/importing/imports.py.
+    # How the file is to be read: see directory/importing/imports.py.
     object_column("options"),
     integer_column("bytes", 0),
     Column("bytes_read", Integer, nullable=False, server_default="0"),
@@ -302,7 +302,7 @@ imports = Table(
     time_column("leased_until"),
     created_at(),
     time_column("ended_at"),
-    one_of("kind", "appointments_csv", "appointments_calendar"),
+    one_of("kind", "appointments_csv", "appointments_calendar", "contacts_csv"),
     one_of("state", "waiting", "running", "done", "failed"),
     Index(None, "account_id", "id"),
 )

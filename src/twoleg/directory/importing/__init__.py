@@ -1,0 +1,1 @@
+"""Files that clients send: kept, taken in row by row with progress, and reported."""
