@@ -1,4 +1,4 @@
-"""Files that are taken in: sent, followed with a progress bar, refused rows shown."""
+"""The commands `import`: a file goes in; progress and what was refused come out."""
 
 from __future__ import annotations
 
