@@ -1,4 +1,4 @@
-"""`twoleg appointments import`, `contacts import`: a file goes in, progress and refusals come out."""
+"""`twoleg appointments import`, `contacts import`: a file goes in, progress and refusals out."""
 
 from __future__ import annotations
 
