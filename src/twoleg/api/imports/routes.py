@@ -30,9 +30,6 @@ from twoleg.directory.importing.imports import (
     list_imports,
     list_refusals,
 )
-from twoleg.directory.importing.imports import (
-    Import as BegunImport,
-)
 from twoleg.directory.tokens import Scope
 from twoleg.reminders.importing.csv_rows import Column as AppointmentColumn
 from twoleg.reminders.plans import find_plan
@@ -156,7 +153,7 @@ async def _begun(
     kind: ImportKind,
     options: Mapping[str, Any],
     request: Request,
-) -> BegunImport:
+) -> Any:
     try:
         return await begin_import(connection, principal.account_id, kind, options, request.stream())
     except TooLarge as error:
