@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import io
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 from rich.console import Console
 
 from twoleg.calls.background import background
 from twoleg.cli.demo.children import ChildEnded
-from twoleg.cli.demo.reminders.cast import CAST, expected_tries
-from twoleg.cli.demo.reminders.clinic import Visit, all_are_over
+from twoleg.cli.demo.reminders.cast import CAST, MORNING, expected_tries
+from twoleg.cli.demo.reminders.clinic import Visit, all_are_over, zone_of_morning
 from twoleg.cli.demo.reminders.verdict import Morning, judge
 from twoleg.cli.demo.running import DemoFailed, within
 from twoleg.cli.demo.screen import Screen
@@ -103,3 +105,9 @@ async def test_what_fails_beside_something_else_is_the_reason_too() -> None:
 async def test_what_hangs_says_so() -> None:
     with pytest.raises(DemoFailed, match="nothing more came within 0 s"):
         await within(0.01, asyncio.Event().wait())
+
+
+@pytest.mark.parametrize("hour", range(24))
+def test_it_is_morning_at_the_clinic_at_any_time(hour):
+    at = datetime(2026, 11, 30, hour, 30, tzinfo=UTC)
+    assert at.astimezone(ZoneInfo(zone_of_morning(at))).hour == MORNING

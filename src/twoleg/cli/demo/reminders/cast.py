@@ -11,10 +11,11 @@ FRONT_DESK: Final = "+12025550107"
 """Answers, and hangs up after 3 s."""
 
 MINUTES_BEFORE: Final = 120
-ZONE: Final = "America/New_York"
+MORNING: Final = 7
+"""The hour at the clinic, whenever the demo is played."""
 
 NO_QUIET_HOURS: Final = {"start": "00:00", "end": "00:00"}
-"""It is morning at the clinic at any time."""
+"""It is morning at the clinic, and not where its contacts are."""
 
 RING_SECONDS: Final = 5
 RETRY_BUSY_MINUTES: Final = 1

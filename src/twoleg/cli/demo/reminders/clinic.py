@@ -13,13 +13,13 @@ from twoleg.cli.demo.reminders.cast import (
     FRONT_DESK,
     MAX_ATTEMPTS,
     MINUTES_BEFORE,
+    MORNING,
     NO_QUIET_HOURS,
     RETRY_BUSY_MINUTES,
     RETRY_NO_ANSWER_MINUTES,
     RING_SECONDS,
     TEXT,
     VOICEMAIL_TEXT,
-    ZONE,
     Plan,
     Visitor,
 )
@@ -59,6 +59,13 @@ async def furnish(service: Service) -> list[Visit]:
         ),
     }
     return [await _visit(service, visitor, plans[visitor.plan]) for visitor in CAST]
+
+
+def zone_of_morning(at: datetime) -> str:
+    """Name a zone in which it is `MORNING` o'clock at a time of UTC, give or take an hour."""
+    ahead = (MORNING - at.hour + 12) % 24 - 12
+    # POSIX counts the hours that a zone is behind.
+    return f"Etc/GMT{-ahead:+d}"
 
 
 async def appointments(service: Service) -> Mapping[int, Mapping[str, Any]]:
@@ -114,7 +121,7 @@ async def _visit(service: Service, visitor: Visitor, plan_id: int) -> Visit:
         contact_id=contact["id"],
         reminder_plan_id=plan_id,
         starts_at=(due_at + timedelta(minutes=MINUTES_BEFORE)).isoformat(),
-        time_zone=ZONE,
+        time_zone=zone_of_morning(due_at),
     )
     wall = datetime.fromisoformat(made["starts_at"])
     return Visit(visitor, made["id"], contact["id"], wall.strftime("%H:%M"))
