@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from twoleg.calls.dial_check import StoredDialCheck
+from twoleg.calls.dial_check import DialChecks
 from twoleg.calls.outcomes import Outcome
 from twoleg.reminders.answers import Answer
 from twoleg.reminders.serving import do_everything
@@ -320,7 +320,8 @@ class TestAfterTheCall:
         await practice.answer(call_id, Answer.OPTED_OUT)
         [(opted_out,)] = await practice.execute("SELECT opted_out FROM contacts")
         assert opted_out
-        objection = await StoredDialCheck(queued, practice.database).objection(None)
+        async with DialChecks.open(practice.database) as checks:
+            objection = await checks.objection(queued, None)
         assert objection.startswith("contact_opted_out: "), "an agent's call that waits, too"
         await practice.tick()
         assert await practice.reminder(other) == ("dropped", 0, "opted_out")
