@@ -210,7 +210,9 @@ def test_a_request_that_finds_no_dialog_there_ends_the_leg(network, caller, call
     far.script = lambda message: far.reply(message, 481)
     caller.do("send_info", leg, "text/plain", b"are you there")
     network.run()
-    assert caller.told[-1] == Ended(leg, True, 481, None, "Call/Transaction Does Not Exist")
+    assert caller.told[-1] == Ended(
+        leg, True, 481, None, "Call/Transaction Does Not Exist", vanished=True
+    )
     assert network.methods(caller).count("BYE") == 0
 
 
@@ -219,7 +221,7 @@ def test_a_request_that_nobody_answers_ends_the_leg_by_bye(network, caller, call
     del network.peers[callee.address]
     caller.do("send_info", leg, "text/plain", b"are you there")
     network.run()
-    assert caller.told[-1] == Ended(leg, True, 408, None, "Request Timeout")
+    assert caller.told[-1] == Ended(leg, True, 408, None, "Request Timeout", vanished=True)
     assert "BYE" in network.methods(caller)
 
 
