@@ -26,6 +26,10 @@ from twoleg.sip_io import KnownAddresses, Listen, Phone, PhoneConfig, RingReques
 SCENARIOS = Path(__file__).with_name("scenarios")
 OWN_CONTACT = "[local_ip]:[local_port];transport=[transport]"
 USUAL_T1 = 'retrans="500"'
+USUAL_T1_SECONDS = 0.5
+T2_OF_T1 = 8
+RETRANSMISSIONS = 10
+"""As often as RFC 3261 has it within 64*T1; of itself SIPp gives up a 2xx after five."""
 MODES = {Transport.UDP: "u1", Transport.TCP: "t1"}
 RUN_SECONDS = 40
 
@@ -92,11 +96,13 @@ class Sipp:
             text = text.replace(USUAL_T1, f'retrans="{round(1000 * t1)}"')
         file.write_text(text)
         os.mkfifo(statistics)
+        t2 = round(1000 * T2_OF_T1 * (t1 or USUAL_T1_SECONDS))
         arguments = [
             "sipp", "-sf", file, "-i", LOOPBACK, "-p", port, "-t", MODES[transport], "-nostdin",
             "-m", calls + options, "-timeout", f"{RUN_SECONDS}s", "-timeout_error",
             "-trace_err", "-error_file", folder / "errors", "-trace_stat", "-stf", statistics,
             "-trace_msg", "-message_file", messages,
+            "-max_retrans", RETRANSMISSIONS, "-T2", t2,
         ]  # fmt: skip
         for name, value in (keys or {}).items():
             arguments += ["-key", name, value]
