@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Final
 
 from twoleg.sip.endpoint import Endpoint
@@ -13,7 +14,7 @@ _RETRANSMITS: Final = frozenset({Timer.A, Timer.E, Timer.G})
 _A: Final = Timer.A
 
 
-class Transaction:
+class Transaction(ABC):
     """A machine of `transactions.py` in one of its states.
 
     A state has at most two timers: one that retransmits, and one that ends it. Only the one that
@@ -44,9 +45,9 @@ class Transaction:
         self._interval = 0.0
         """Seconds from the last transmission to the next."""
 
+    @abstractmethod
     def step(self, happened: Input) -> None:
         """Enter the next state, and do what the table says."""
-        raise NotImplementedError
 
     def timer_fired(self, timer: Timer) -> None:
         self._deadline = None
