@@ -25,6 +25,7 @@ from pathlib import Path
 import uvloop
 from _figures import figure, machine, percentile
 
+from twoleg.cli.precedence import take_precedence
 from twoleg.media import Codec, EmbeddedPlane, Recorder, RemoteStream
 
 LOOPBACK = "127.0.0.1"
@@ -220,6 +221,7 @@ def _talk(
 
 
 def _plane(pipe: Connection) -> None:
+    take_precedence()  # as an engine does
     uvloop.run(_serve(pipe))
 
 

@@ -25,6 +25,7 @@ from multiprocessing.connection import Connection
 import uvloop
 from _figures import figure, machine, percentile
 
+from twoleg.cli.precedence import take_precedence
 from twoleg.media import Audio, Codec, EmbeddedPlane, RemoteStream
 from twoleg.prompts import PromptSound
 
@@ -163,6 +164,7 @@ def _drain(bound: socket.socket, measured: Measured) -> None:
 
 
 def _player(pipe: Connection) -> None:
+    take_precedence()  # as an engine does
     uvloop.run(_play(pipe))
 
 

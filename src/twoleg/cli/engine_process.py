@@ -10,6 +10,7 @@ from twoleg.calls.story import StorySettings
 from twoleg.cli.collector import look_when_quiet, spare_what_is_loaded
 from twoleg.cli.listening import AddressUnusable
 from twoleg.cli.open_files import open_as_many_as_allowed
+from twoleg.cli.precedence import take_precedence
 from twoleg.cli.stopping import stop_requested
 from twoleg.reminders.calls import reminder_call
 from twoleg.settings import ListenAddress, Settings
@@ -27,6 +28,7 @@ async def run(settings: Settings, url: str, *, supervised: bool) -> None:
     """
     config = _config(settings)
     open_as_many_as_allowed()
+    take_precedence()
     async with stop_requested(supervised=supervised) as stop:
         try:
             async with Engine.open(config, url, reminder_call) as engine:
