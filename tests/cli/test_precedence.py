@@ -20,6 +20,7 @@ print(os.getpriority(os.PRIO_PROCESS, 0))
 """
 SET = f"import os; os.setpriority(os.PRIO_PROCESS, 0, {NICENESS})"
 NOBODY = 65534
+MOST = 19
 
 
 def niceness_taken(*arguments: int) -> int:
@@ -38,4 +39,4 @@ def test_where_the_system_lets_it_an_engine_goes_first():
 def test_where_it_may_not_it_runs_as_it_was_started(before):
     ours = os.getpriority(os.PRIO_PROCESS, 0)
     nobody = (NOBODY,) if os.geteuid() == 0 else ()
-    assert niceness_taken(before, *nobody) == ours + before
+    assert niceness_taken(before, *nobody) == min(ours + before, MOST)
