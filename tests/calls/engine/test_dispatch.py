@@ -294,7 +294,14 @@ class TestFairness:
         assert [each.call_id for each in await big.claim(engine_id, 6)] == backlog[3:9]
 
     async def test_with_room_for_one_call_each_account_has_its_turn(self, offices, engine):
-        waiting = [[await office.queue() for _ in range(3)] for office in offices]
+        # Each has its agent as it is claimed: one that must look for it is begun whenever it has.
+        waiting = [
+            [
+                await office.queue(user_id=await office.add_user(f"{turn}-{number}"))
+                for turn in "123"
+            ]
+            for number, office in enumerate(offices)
+        ]
         async with engine(1) as stage:
             begun = []
             for _ in range(9):
