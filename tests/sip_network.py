@@ -8,7 +8,7 @@ from __future__ import annotations
 import heapq
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 
 from twoleg.sip import (
@@ -174,6 +174,9 @@ class Network:
         self.far_ends: dict[Address, FarEnd] = {}
         self.sent: list[tuple[float, Address, Address, bytes]] = []
         self.reachable: Callable[[Address], bool] = lambda address: True
+        self.names: dict[str, tuple[Address, ...]] = {}
+        """What host names stand for, best first; whoever sends to one looks it up."""
+
         self._order = count()
         self._under_way: list[tuple[float, int, Callable[[], None]]] = []
 
@@ -245,6 +248,9 @@ class Network:
         flow = outgoing.flow
         if flow is not None:
             target, transport = flow.remote, flow.transport
+        elif outgoing.destination.host in self.names:
+            self.after(DELAY, lambda: self._resolved(peer, outgoing))
+            return
         else:
             there = outgoing.destination
             target, transport = Address(there.host, there.port or 5060), there.transport
@@ -253,6 +259,19 @@ class Network:
             peer.agent.transport_failed(outgoing, self.now)
             return
         self.carry(outgoing.data, peer.address, target, transport)
+
+    def _resolved(self, peer: Peer, outgoing: Outgoing) -> None:
+        """Do what a shell does once it has looked up the host of a message."""
+        there = outgoing.destination
+        found = tuple(
+            replace(there, host=address.host, port=address.port, domain=there.host)
+            for address in self.names[there.host]
+        )
+        if outgoing.token > 0:
+            peer.agent.resolved(outgoing, found, self.now)
+        else:
+            self._send(peer, replace(outgoing, destination=found[-outgoing.token % len(found)]))
+        self.flush(peer)
 
     def carry(
         self, data: bytes, source: Address, target: Address, transport: Transport = Transport.UDP

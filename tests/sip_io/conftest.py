@@ -108,7 +108,8 @@ async def nothing_is_left():
 class NameServer(asyncio.DatagramProtocol):
     """Answers A, AAAA, SRV and NAPTR from `records`; anything else does not exist.
 
-    `asked` counts the questions by (name, kind). A silent server answers nothing.
+    `asked` counts the questions by (name, kind). Records are given in their order. A silent server
+    answers nothing.
     """
 
     def __init__(self, records):
@@ -137,7 +138,7 @@ class NameServer(asyncio.DatagramProtocol):
             response.answer.append(found)
         elif not any(name == question.name for name, _ in self.records):
             response.set_rcode(dns.rcode.NXDOMAIN)
-        self.transport.sendto(response.to_wire(), addr)
+        self.transport.sendto(response.to_wire(want_shuffle=False), addr)
 
 
 @pytest.fixture

@@ -98,6 +98,21 @@ async def test_requests_within_a_call_find_a_contact_that_is_a_name(name_server)
         assert server.asked[("bob.example.com.", "A")] == 1
 
 
+async def test_ack_and_bye_get_through_where_one_address_of_a_contact_is_dead(name_server):
+    """RFC 3263 4.3: the ACK when its 2xx comes again, the BYE when the first refuses it."""
+    records = ("bob.example.com.", 60, "A", "127.0.0.2", "127.0.0.1")
+    async with (
+        name_server(records) as server,
+        looking_at(server, TCP, t1=0.05) as alice,
+        looking_at(server, TCP, t1=0.05, public_address="bob.example.com") as bob,
+    ):
+        target = SipUri.parse(f"sip:bob@127.0.0.1:{address_of(bob, TCP).port};transport=tcp")
+        async with established(alice, bob, request_to(target)) as (_, call):
+            assert alice.counters.connections_failed == 1
+        assert (await call.ended()).by_remote
+        assert alice.counters.connections_failed == 2
+
+
 async def test_closing_while_dns_is_asked_leaves_nobody_waiting(name_server):
     async with name_server() as server:
         server.silent = True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from twoleg.sip.drafts import Draft
 from twoleg.sip.endpoint import Endpoint
@@ -10,6 +10,10 @@ from twoleg.sip.events import RefusalCause
 from twoleg.sip.message import Response
 from twoleg.sip.transaction import Transaction
 from twoleg.sip.transactions import INVITE_CLIENT, NON_INVITE_CLIENT, Action, Input, State
+
+if TYPE_CHECKING:
+    from twoleg.sip.interface import Outgoing
+    from twoleg.sip.transport import Destination
 
 _BUSY: Final = frozenset({State.CALLING, State.TRYING, State.PROCEEDING})
 _TERMINATED: Final = State.TERMINATED
@@ -32,7 +36,7 @@ class ClientUser(Protocol):
 class ClientTransaction(Transaction):
     """One request on its way. `start` sends it; `give_up` forgets it."""
 
-    __slots__ = ("_ack", "_data", "_key", "_number", "_user", "draft")
+    __slots__ = ("_ack", "_data", "_key", "_number", "_user", "draft", "further", "tried")
 
     def __init__(
         self,
@@ -55,6 +59,11 @@ class ClientTransaction(Transaction):
         self._number = endpoint.number()
         self._ack = b""
         self.draft = draft
+        self.further: tuple[Destination, ...] = ()
+        """What else the name of its destination stands for, best first (RFC 3263 4.3)."""
+
+        self.tried: tuple[Destination, ...] = ()
+        """Where the same request went before, in vain."""
 
     def start(self, patience: float | None = None) -> None:
         """Send the request. `patience`: seconds until no response is its end; None: 64*T1."""
@@ -76,6 +85,23 @@ class ClientTransaction(Transaction):
             self.step(_SUCCESS, response)
         else:
             self.step(Input.FAILURE, response)
+
+    def resolved(self, sent: Outgoing, destinations: tuple[Destination, ...]) -> None:
+        """Take the addresses of a destination that was a name: the first is the one from now on.
+
+        Whatever the request needs goes there: its repetitions, its ACK, its CANCEL. Where all of
+        them were tried before, it cannot be sent.
+        """
+        draft = self.draft
+        if draft.destination != sent.destination:
+            return  # two looked it up; it was settled by the first
+        left = [there for there in destinations if not any(map(there.leads_where, self.tried))]
+        if not left:
+            self.transport_failed()
+            return
+        draft.destination, *further = left
+        self.further = tuple(further)
+        self._send(sent.data)
 
     def transport_failed(self) -> None:
         """Take note that what was sent last could not be sent."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeAlias
 
 from twoleg.sip.client_transaction import ClientTransaction
@@ -10,6 +11,7 @@ from twoleg.sip.dialogs import Dialog
 from twoleg.sip.digest import DigestClient
 from twoleg.sip.drafts import Draft
 from twoleg.sip.events import RefusalCause
+from twoleg.sip.failover import Failover, send_ack
 from twoleg.sip.header_lines import header_lines
 from twoleg.sip.message import Response
 
@@ -19,6 +21,7 @@ Done: TypeAlias = Callable[[Response | None, RefusalCause], None]
 class DialogRequest:
     """Sends the request, and again with credentials if the peer asks who we are.
 
+    A destination that does not answer, cannot be reached or says 503 makes room for the next.
     `done` is told once of the final response, or of None with the cause. Each 2xx to an INVITE
     is acknowledged, however often it comes (RFC 3261 13.2.2.4).
     """
@@ -26,11 +29,13 @@ class DialogRequest:
     __slots__ = (
         "_ack",
         "_ack_way",
+        "_acks",
         "_authorization",
         "_body",
         "_dialog",
         "_digest",
         "_done",
+        "_failover",
         "_lines",
         "_method",
         "_transaction",
@@ -55,6 +60,8 @@ class DialogRequest:
         self._transaction: ClientTransaction | None = None
         self._ack = b""
         self._ack_way: Draft | None = None
+        self._acks = 0
+        self._failover: Failover | None = None
 
     def send(self) -> None:
         """Send it, with the dialog's next number."""
@@ -66,6 +73,24 @@ class DialogRequest:
         self._transaction = ClientTransaction(dialog.endpoint, draft, self)
         self._transaction.start()
 
+    def _goes_on(
+        self, transaction: ClientTransaction, response: Response | None, cause: RefusalCause
+    ) -> bool:
+        """Send the same request, as a new transaction, to the next destination (RFC 3263 4.3)."""
+        if self._failover is None:
+            self._failover = Failover(self._dialog, response, cause)
+        else:
+            self._failover.note(response, cause)
+        there = self._failover.next(transaction)
+        if there is None:
+            return False
+        endpoint = self._dialog.endpoint
+        draft = replace(transaction.draft, destination=there, branch=endpoint.branch())
+        self._transaction = ClientTransaction(endpoint, draft, self)
+        self._transaction.tried = self._failover.tried
+        self._transaction.start()
+        return True
+
     def give_up(self) -> None:
         """Wait for its response no longer; nobody is told."""
         self._done = None
@@ -75,7 +100,14 @@ class DialogRequest:
     def on_response(self, transaction: ClientTransaction, response: Response) -> None:
         status = response.status
         if transaction is not self._transaction or status < 200:
+            if self._method == "INVITE" and 200 <= status < 300:
+                # From a destination that we had given up.
+                self._acknowledge(transaction.draft.cseq)
             return
+        if status == 503 and self._goes_on(transaction, response, RefusalCause.RESPONSE):
+            return
+        if self._failover is not None and status != 503:
+            self._dialog.goes_by(transaction.draft.destination)
         digest = self._digest
         if digest is not None:
             if status not in (401, 407):
@@ -90,8 +122,13 @@ class DialogRequest:
         self._tell(response, RefusalCause.RESPONSE)
 
     def on_failure(self, transaction: ClientTransaction, cause: RefusalCause) -> None:
-        if transaction is self._transaction:
+        if transaction is not self._transaction or self._goes_on(transaction, None, cause):
+            return
+        failover = self._failover
+        if failover is None:
             self._tell(None, cause)
+        else:
+            self._tell(failover.response, failover.cause)
 
     def _tell(self, response: Response | None, cause: RefusalCause) -> None:
         done, self._done = self._done, None
@@ -103,4 +140,5 @@ class DialogRequest:
         if self._ack_way is None:
             self._ack_way = dialog.draft("ACK", cseq, self._authorization)
             self._ack = self._ack_way.to_bytes()
-        dialog.endpoint.send(self._ack, self._ack_way.destination, self._ack_way.flow)
+        send_ack(dialog, self._ack, self._ack_way, self._acks)
+        self._acks += 1

@@ -246,7 +246,7 @@ class Dialog:
     def refresh_target(self, message: Message) -> None:
         """Take a new Contact over (RFC 3261 12.2.1.2, 12.2.2)."""
         uri = contact_uri(message)
-        if uri is not None:
+        if uri is not None and uri != self.remote_target:
             self.remote_target = uri
             self._target_text = str(uri)
             self._way = None
@@ -272,6 +272,20 @@ class Dialog:
             destination=destination,
             flow=flow,
         )
+
+    def name_of(self, destination: Destination) -> Destination | None:
+        """Give the next hop as the name that a destination was found for; None if it is none."""
+        hop = NameAddr.parse(self.route_set[0]).uri if self.route_set else self.remote_target
+        there = destination_of(hop, self.transport)
+        if there is None or there.host != destination.domain:
+            return None
+        return replace(there, transport=destination.transport, verify=destination.verify)
+
+    def goes_by(self, destination: Destination) -> None:
+        """Have requests go where one got an answer, when the way before led nowhere."""
+        uri, routes, _, _ = self._known_way()
+        self._way = (uri, routes, destination, None)
+        self._first_hop = destination
 
     @property
     def leads_over(self) -> Transport:

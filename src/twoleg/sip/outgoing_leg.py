@@ -13,6 +13,7 @@ from twoleg.sip.early_dialogs import MAX_FORKS, EarlyDialogs, reliable_number
 from twoleg.sip.endpoint import CALL_ID_BYTES, MAX_UDP_REQUEST
 from twoleg.sip.errors import LocalProtocolError
 from twoleg.sip.events import Answered, DestinationFailed, Progress, RefusalCause, Refused
+from twoleg.sip.failover import send_ack
 from twoleg.sip.header_lines import header_lines, reason_line, retry_after, told_causes
 from twoleg.sip.interface import Invitation
 from twoleg.sip.invite_identity import InviteIdentity
@@ -38,6 +39,7 @@ class OutgoingLeg(Leg):
     __slots__ = (
         "_ack",
         "_ack_way",
+        "_acks",
         "_answered",
         "_attempt",
         "_authorization",
@@ -88,6 +90,7 @@ class OutgoingLeg(Leg):
         self._rang = False
         self._ack = b""
         self._ack_way: Draft | None = None
+        self._acks = 0
         self._from = str(invitation.from_)
         self._early: EarlyDialogs | None = None
         self._stopped: tuple[str, ...] = ()
@@ -244,6 +247,13 @@ class OutgoingLeg(Leg):
 
     def _next_destination(self) -> bool:
         """Turn to the next destination (RFC 3263 4.3)."""
+        transaction = self._transaction
+        if transaction is not None and transaction.further:
+            # This one was a name that stands for several.
+            at = self._attempt
+            several = (transaction.draft.destination, *transaction.further)
+            before, after = self._destinations[:at], self._destinations[at + 1 :]
+            self._destinations = (*before, *several, *after)
         if self._attempt + 1 >= len(self._destinations):
             return False
         self._attempt += 1
@@ -375,7 +385,11 @@ class OutgoingLeg(Leg):
             self._make_ack()
         way = self._ack_way
         assert way is not None
-        self.endpoint.send(self._ack, way.destination, way.flow)
+        if not self._acks:
+            self.endpoint.send(self._ack, way.destination, way.flow)
+        else:
+            send_ack(self.require_dialog(), self._ack, way, self._acks)
+        self._acks += 1
 
     def _end_fork(self, draft: Draft, response: Response) -> None:
         """Acknowledge and end an answer beyond the first (RFC 3261 13.2.2.4)."""

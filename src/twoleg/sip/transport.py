@@ -81,3 +81,7 @@ class Destination:
     port: int | None = None
     domain: str | None = None
     verify: bool = True
+
+    def leads_where(self, other: Destination) -> bool:
+        """Tell whether a message goes to the same place, for whatever domain."""
+        return (self.transport, self.host, self.port) == (other.transport, other.host, other.port)

@@ -39,7 +39,7 @@ from twoleg.sip.server_transaction import (
     transaction_key,
 )
 from twoleg.sip.session_timer import MIN_SECONDS, is_too_short
-from twoleg.sip.transport import Flow
+from twoleg.sip.transport import Destination, Flow
 from twoleg.sip.uri import SipUri, TelUri
 
 if TYPE_CHECKING:
@@ -94,6 +94,13 @@ class UserAgent:
             self._receive_response(message)
         else:
             self._receive_request(message, flow)
+
+    def resolved(self, sent: Outgoing, destinations: tuple[Destination, ...], now: float) -> None:
+        """Take the addresses, best first, of a message to a host name; it is given out anew."""
+        self._endpoint.now = now
+        transaction = self._endpoint.sending.get(sent.token)
+        if transaction is not None:
+            transaction.resolved(sent, destinations)
 
     def transport_failed(self, sent: Outgoing, now: float) -> None:
         """Take note that a message could not be sent."""

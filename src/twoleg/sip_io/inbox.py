@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from twoleg.sip import Flow, Outgoing, RemoteProtocolError, Request, Response
+from twoleg.sip import Destination, Flow, Outgoing, RemoteProtocolError, Request, Response
 
 
 class Inbox(Protocol):
@@ -11,6 +11,10 @@ class Inbox(Protocol):
     def datagram(self, data: bytes, flow: Flow) -> None: ...
 
     def message(self, message: Request | Response | RemoteProtocolError, flow: Flow) -> None: ...
+
+    def resolved(self, sent: Outgoing, destinations: tuple[Destination, ...]) -> None:
+        """Told of the addresses that the host of a message's destination stands for."""
+        ...
 
     def send_failed(self, sent: Outgoing) -> None: ...
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from twoleg.sip import (
+    Destination,
     Flow,
     Outgoing,
     RemoteProtocolError,
@@ -64,6 +65,10 @@ class Reception:
     def flow_lost(self, flow: Flow) -> None:
         if self.on_flow_lost is not None:
             self.on_flow_lost(flow)
+
+    def resolved(self, sent: Outgoing, destinations: tuple[Destination, ...]) -> None:
+        self._core.resolved(sent, destinations, self._running.now())
+        self._running.turn()
 
     def send_failed(self, sent: Outgoing) -> None:
         self._core.transport_failed(sent, self._running.now())

@@ -1,13 +1,12 @@
 """All transports of a phone behind one `send`."""
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
-from typing import Final, Self
+from typing import Self
 
-from twoleg.sip import Address, Destination, Outgoing, Transport
+from twoleg.sip import Address, Outgoing, Transport
 from twoleg.sip_io.config import Listen, PhoneConfig
 from twoleg.sip_io.connections import Connections
 from twoleg.sip_io.counters import Counters
@@ -16,9 +15,6 @@ from twoleg.sip_io.inbox import Inbox
 from twoleg.sip_io.resolver import Resolver, UnresolvedHost, is_address
 from twoleg.sip_io.tls import TlsContexts
 from twoleg.sip_io.udp import UdpEndpoint
-
-MAX_CHOSEN: Final = 4096
-"""Requests whose server is remembered: one sent again goes where it went (RFC 3263 4)."""
 
 
 class Transports:
@@ -36,7 +32,6 @@ class Transports:
             inbox, TlsContexts(config.tls), config.connections, counters
         )
         self._resolving: set[asyncio.Task[None]] = set()
-        self._chosen: OrderedDict[int, Destination] = OrderedDict()
         self.bound: list[tuple[Transport, Address]] = []
 
     @classmethod
@@ -121,10 +116,6 @@ class Transports:
         return None
 
     def _send_when_resolved(self, sent: Outgoing) -> None:
-        chosen = self._chosen.get(sent.token)
-        if chosen is not None:
-            self._send_to(replace(sent, destination=chosen))
-            return
         if len(self._resolving) >= self._config.max_resolving:
             self._counters.send_failures += 1
             self._inbox.send_failed(sent)
@@ -140,12 +131,12 @@ class Transports:
             self._counters.send_failures += 1
             self._inbox.send_failed(sent)
             return
-        chosen = destinations[0]
-        if sent.token:
-            chosen = self._chosen.setdefault(sent.token, chosen)
-            if len(self._chosen) > MAX_CHOSEN:
-                self._chosen.popitem(last=False)
-        self._send_to(replace(sent, destination=chosen))
+        if sent.token > 0:
+            # One sent again goes where it went, and its ACK too (RFC 3263 4): the core remembers.
+            self._inbox.resolved(sent, destinations)
+        else:
+            turn = -sent.token % len(destinations)
+            self._send_to(replace(sent, destination=destinations[turn]))
 
     async def _stop_resolving(self) -> None:
         resolving = list(self._resolving)

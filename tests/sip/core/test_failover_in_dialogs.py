@@ -1,0 +1,293 @@
+"""A request within a dialog goes to one address of its next hop after another (RFC 3263 4.3)."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from sip_network import FarEnd
+
+from twoleg.sip import (
+    Address,
+    Answered,
+    Credentials,
+    Destination,
+    DestinationFailed,
+    DialogIdentity,
+    Ended,
+    OfferAnswered,
+    OfferRefused,
+    Progress,
+    RefusalCause,
+    RequestCompleted,
+    SipUri,
+    Transport,
+)
+
+NOWHERE = Address("10.0.0.66", 5060)
+NAME = "proxies.example.com"
+
+
+@pytest.fixture
+def other(network):
+    return network.far_end("10.0.0.8")
+
+
+def by_name(address: Address) -> Destination:
+    return Destination(Transport.UDP, address.host, address.port, domain=NAME)
+
+
+def answered(network, caller, far, contact, *headers, body=b"answer", **invitation):
+    """Have a call whose next hop is what the answer's Contact or Record-Route says."""
+    leg = caller.invite(far, **invitation)
+    network.run_for(0.1)
+    invite = far.requests("INVITE")[0]
+    far.reply(invite, 200, ("Contact", contact), *headers, body=body)
+    network.run_for(0.1)
+    caller.do("acknowledge", leg)
+    network.run_for(0.1)
+    caller.told.clear()
+    return leg
+
+
+def obey(far: FarEnd, status: int = 200, **reply):
+    """Have a far end answer whatever asks for an answer."""
+
+    def script(message):
+        if getattr(message, "method", "ACK") != "ACK":
+            far.reply(message, status, **reply)
+
+    far.script = script
+
+
+@pytest.mark.parametrize("way", ["remote target", "route"])
+@pytest.mark.parametrize(
+    ("trouble", "cause"),
+    [
+        ("silence", RefusalCause.TIMEOUT),
+        ("unreachable", RefusalCause.TRANSPORT),
+        ("503", RefusalCause.RESPONSE),
+    ],
+)
+def test_a_bye_goes_to_the_next_address(network, caller, far, other, way, trouble, cause):
+    network.names[NAME] = (other.address, far.address)
+    contact, headers = f"<sip:far@{NAME}>", ()
+    if way == "route":
+        contact = "<sip:far@192.168.1.20>"
+        headers = (("Record-Route", f"<sip:{NAME};lr>"),)
+    leg = answered(network, caller, far, contact, *headers)
+    if trouble == "unreachable":
+        network.reachable = lambda address: address != other.address
+    elif trouble == "503":
+        obey(other, 503)
+    obey(far)
+    caller.do("hang_up", leg)
+    network.run()
+    assert caller.told == [
+        DestinationFailed(by_name(other.address), cause),
+        Ended(leg, by_remote=False),
+    ]
+    (bye,) = far.requests("BYE")
+    assert bye.call_id == far.requests("INVITE")[0].call_id
+    if trouble != "unreachable":
+        before = other.requests("BYE")[0]
+        assert before.via.branch != bye.via.branch
+        assert (before.cseq, before.uri) == (bye.cseq, bye.uri)
+    assert caller.agent.is_idle
+
+
+def test_a_request_that_is_repeated_stays_at_its_address(network, caller, far, other):
+    network.names[NAME] = (far.address, other.address)
+    leg = answered(network, caller, far, f"<sip:far@{NAME}>")
+    network.names[NAME] = (other.address, far.address)
+    network.after(1.0, lambda: network.names.update({NAME: (far.address, other.address)}))
+    caller.do("hang_up", leg)
+    network.run_for(20)
+    assert len(other.requests("BYE")) > 5
+    assert far.requests("BYE") == []
+
+
+def test_when_every_address_was_tried_the_last_word_counts(network, caller, far, other):
+    network.names[NAME] = (NOWHERE, far.address, other.address)
+    leg = answered(network, caller, far, f"<sip:far@{NAME}>")
+    obey(far, 503)
+    obey(other, 503)
+    number = caller.agent.send_info(leg, network.now, "text/plain", b"5")
+    network.flush(caller)
+    network.run(until=100)
+    (completed,) = caller.told_of(RequestCompleted)
+    assert (completed.request, completed.response.status) == (number, 503)
+    assert completed.cause is RefusalCause.RESPONSE
+    assert len(caller.told_of(DestinationFailed)) == 3
+    assert len(far.requests("INFO")) == len(other.requests("INFO")) == 1
+    assert caller.told_of(Ended) == []
+
+
+def test_an_address_by_itself_has_no_successor(network, caller, far, other):
+    network.names[NAME] = (other.address,)
+    leg = answered(network, caller, far, f"<sip:far@{far.address}>")
+    obey(far, 503)
+    caller.do("hang_up", leg)
+    network.run()
+    assert caller.told == [Ended(leg, by_remote=False)]
+    assert len(far.requests("BYE")) == 1
+    assert other.got == []
+
+
+def test_the_address_that_the_invite_reached_is_tried_before_the_others_of_its_name(
+    network, caller, far, other
+):
+    """The answer names the proxy that the INVITE went to, which was one of several."""
+    leg = answered(
+        network, caller, far, f"<sip:far@{NAME}:5060>", destinations=(by_name(far.address),)
+    )
+    assert len(far.requests("ACK")) == 1
+    network.names[NAME] = (far.address, other.address)
+    obey(other)
+    caller.do("hang_up", leg)
+    network.run()
+    assert len(far.requests("BYE")) > 5
+    assert len(other.requests("BYE")) == 1
+    assert caller.told_of(DestinationFailed) == [
+        DestinationFailed(by_name(far.address), RefusalCause.TIMEOUT)
+    ]
+    assert caller.told[-1] == Ended(leg, by_remote=False)
+
+
+def test_of_a_name_that_stands_for_one_address_nothing_is_tried_twice(network, caller, far):
+    leg = answered(
+        network, caller, far, f"<sip:far@{NAME}:5060>", destinations=(by_name(far.address),)
+    )
+    network.names[NAME] = (far.address,)
+    caller.do("hang_up", leg)
+    network.run()
+    assert len({bye.via.branch for bye in far.requests("BYE")}) == 1
+    assert caller.told[-1] == Ended(leg, by_remote=False)
+    assert caller.agent.is_idle
+
+
+@pytest.mark.parametrize("method", ["INVITE", "UPDATE"])
+def test_an_offer_goes_on_and_what_follows_goes_where_it_was_answered(
+    network, caller, far, other, method
+):
+    network.names[NAME] = (other.address, far.address)
+    leg = answered(network, caller, far, f"<sip:far@{NAME}>")
+    obey(other, 503)
+    far.script = lambda message: (
+        message.method in ("INVITE", "UPDATE", "BYE")
+        and far.reply(message, 200, ("Contact", f"<sip:far@{NAME}>"), body=b"held")
+    )
+    acks = len(far.requests("ACK"))
+    caller.do("offer", leg, b"hold", method)
+    network.run_for(1)
+    assert caller.told_of(OfferAnswered) == [OfferAnswered(leg, b"held")]
+    assert len(other.requests(method)) == 1
+    assert len(far.requests("ACK")) == acks + (method == "INVITE")
+    caller.do("hang_up", leg)
+    network.run_for(1)
+    assert other.requests("BYE") == []
+    assert caller.told[-1] == Ended(leg, by_remote=False)
+
+
+def test_a_503_of_the_only_address_refuses_the_offer_and_the_session_goes_on(network, caller, far):
+    leg = answered(network, caller, far, f"<sip:far@{far.address}>")
+    obey(far, 503)
+    caller.do("offer", leg, b"hold")
+    network.run_for(1)
+    assert caller.told == [OfferRefused(leg, 503)]
+
+
+def test_a_late_answer_of_an_address_that_was_given_up_is_acknowledged(network, caller, far, other):
+    network.names[NAME] = (other.address, far.address)
+    leg = answered(network, caller, far, f"<sip:far@{NAME}>")
+    acks = len(other.requests("ACK"))
+    obey(far, body=b"held")
+    caller.do("offer", leg, b"hold")
+    network.run_for(33)
+    assert caller.told_of(OfferAnswered) == [OfferAnswered(leg, b"held")]
+    given_up = other.requests("INVITE")[-1]
+    before = len(far.requests("ACK"))
+    other.reply(given_up, 200, ("Contact", f"<sip:far@{NAME}>"), body=b"held")
+    network.run_for(0.1)
+    assert len(far.requests("ACK")) + len(other.requests("ACK")) == before + acks + 1
+    assert len(caller.told_of(OfferAnswered)) == 1
+
+
+def test_a_challenge_behind_the_next_address_is_answered_there(network, caller, far, other):
+    network.names[NAME] = (other.address, far.address)
+    credentials = Credentials("alice", "secret")
+    leg = answered(network, caller, far, f"<sip:far@{NAME}>", credentials=credentials)
+    obey(other, 503)
+
+    def script(message):
+        if message.method == "BYE":
+            known = message.headers.get("Authorization") is not None
+            challenge = ("WWW-Authenticate", 'Digest realm="far", nonce="1"')
+            far.reply(message, 200 if known else 401, *([] if known else [challenge]))
+
+    far.script = script
+    caller.do("hang_up", leg)
+    network.run_for(1)
+    first, second = far.requests("BYE")
+    assert second.cseq.number == first.cseq.number + 1
+    assert len(other.requests("BYE")) == 1
+    assert caller.told[-1] == Ended(leg, by_remote=False)
+
+
+def test_the_bye_of_a_lost_engines_dialog_goes_to_the_next_address(network, caller, far, other):
+    """What is stored of the dialog is enough to find the others: the name it was reached by."""
+    target = SipUri.parse(f"sip:far@{NAME}")
+    caller.invite(far, target=target, destinations=(by_name(other.address),))
+    network.run_for(0.1)
+    other.reply(other.requests("INVITE")[0], 200, ("Contact", f"<sip:far@{NAME}:5060>"))
+    network.run_for(0.1)
+    stored = json.dumps(caller.told_of(Answered)[0].identity.to_json())
+    del network.peers[caller.address]
+    heir = network.peer("10.0.0.3")
+    network.names[NAME] = (other.address, far.address)
+    obey(far)
+    leg = heir.agent.adopt(DialogIdentity.from_json(json.loads(stored)), network.now)
+    heir.do("hang_up", leg)
+    network.run()
+    assert len(other.requests("BYE")) > 5
+    assert len(far.requests("BYE")) == 1
+    assert heir.told == [
+        DestinationFailed(by_name(other.address), RefusalCause.TIMEOUT),
+        Ended(leg, by_remote=False),
+    ]
+    assert heir.agent.is_idle
+
+
+def test_an_ack_whose_answer_comes_again_goes_to_another_address(network, caller, far, other):
+    """RFC 3261 13.2.2.4: nobody answers an ACK; the 2xx that comes again says it was lost."""
+    network.names[NAME] = (other.address, far.address)
+    leg = caller.invite(far)
+    network.run_for(0.1)
+    invite = far.requests("INVITE")[0]
+    for _ in range(4):
+        far.reply(invite, 200, ("Contact", f"<sip:far@{NAME}>"), body=b"answer")
+        network.run_for(0.1)
+        caller.do("acknowledge", leg)
+        network.run_for(0.1)
+    acks = far.requests("ACK") + other.requests("ACK")
+    assert len(far.requests("ACK")) == len(other.requests("ACK")) == 2
+    assert len({ack.to_bytes() for ack in acks}) == 1
+
+
+def test_a_redirect_to_a_name_tries_all_its_addresses_and_cancels_where_it_rings(
+    network, caller, far, other
+):
+    network.names[NAME] = (NOWHERE, other.address)
+    far.script = lambda message: (
+        message.method == "INVITE" and far.reply(message, 302, ("Contact", f"<sip:bob@{NAME}>"))
+    )
+    leg = caller.invite(far, follow_redirects=1)
+    network.run_for(33)
+    invite = other.requests("INVITE")[0]
+    other.reply(invite, 180)
+    network.run_for(0.1)
+    assert caller.told_of(Progress)[0].status == 180
+    network.names[NAME] = (NOWHERE, NOWHERE)
+    caller.do("hang_up", leg)
+    network.run_for(0.1)
+    assert other.requests("CANCEL")[0].via.branch == invite.via.branch
