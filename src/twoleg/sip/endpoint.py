@@ -36,8 +36,8 @@ ALLOWED: Final = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "UPDATE",
 SUPPORTED: Final = ("100rel", "timer")
 """Option tags for Supported: what we understand in the answers to our requests too."""
 
-REQUIRABLE: Final = frozenset({"timer"})
-"""Option tags that a request to us may require: we send nothing reliably (RFC 3262)."""
+REQUIRABLE: Final = frozenset(SUPPORTED)
+"""Option tags that a request to us may require."""
 
 
 class Endpoint:

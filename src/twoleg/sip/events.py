@@ -77,7 +77,7 @@ class Refused:
 class Established:
     """The ACK of our 2xx has come: an incoming leg is confirmed.
 
-    `body` is the answer, where our 2xx carried the offer.
+    `body` is the answer, where our 2xx, or a reliable response before it, carried the offer.
     """
 
     leg: int
@@ -103,7 +103,10 @@ class Ended:
 
 @immutable()
 class Offered:
-    """The peer offers a new session description: answer_offer() or refuse_offer()."""
+    """The peer offers a new session description: answer_offer() or refuse_offer().
+
+    `method` is INVITE, UPDATE or PRACK (RFC 3262 5).
+    """
 
     leg: int
     body: bytes

@@ -6,7 +6,7 @@ from typing import ClassVar, Final
 
 from twoleg.sip.dialogs import Dialog, DialogIdentity
 from twoleg.sip.digest import Credentials
-from twoleg.sip.errors import LocalProtocolError
+from twoleg.sip.errors import InvalidValue, LocalProtocolError
 from twoleg.sip.events import Established, RefusalCause, Refused
 from twoleg.sip.fields import Reason
 from twoleg.sip.header_lines import told_causes
@@ -15,17 +15,29 @@ from twoleg.sip.leg import Actions, Leg, LegGone
 from twoleg.sip.leg_states import INCOMING_LEG, LegAction, LegInput, LegState
 from twoleg.sip.legs import Legs
 from twoleg.sip.message import Request, reason_phrase
+from twoleg.sip.reliable_provisionals import ReliableProvisionals, wants_reliability
 from twoleg.sip.server_transaction import ServerTransaction
 from twoleg.sip.transport import Flow
 
 _DECLINE: Final = 603
 _REQUEST_TERMINATED: Final = 487
+_SERVER_TIMEOUT: Final = 504
+_UNANSWERED: Final = frozenset({LegState.CALLING, LegState.RINGING, LegState.ACCEPTING})
 
 
 class IncomingLeg(Leg):
     """An INVITE of the peer, and the dialog that our answer makes."""
 
-    __slots__ = ("_body", "_headers", "_q850", "_reason", "_status", "_transaction")
+    __slots__ = (
+        "_body",
+        "_cause",
+        "_headers",
+        "_q850",
+        "_reason",
+        "_reliable",
+        "_status",
+        "_transaction",
+    )
 
     def __init__(
         self, legs: Legs, local_tag: str, dialog: Dialog, credentials: Credentials | None = None
@@ -37,9 +49,12 @@ class IncomingLeg(Leg):
         self._transaction: ServerTransaction | None = None
         self._status = 0
         self._reason = ""
+        self._cause = RefusalCause.RESPONSE
         self._headers: HeaderFields = ()
         self._body = b""
         self._q850: int | None = None
+        self._reliable: ReliableProvisionals | None = None
+        """How each 1xx is sent, where the caller insists on PRACK."""
 
     @classmethod
     def of_invite(
@@ -51,6 +66,8 @@ class IncomingLeg(Leg):
         transaction.to_tag = tag
         transaction.user = leg
         leg._transaction = transaction
+        if wants_reliability(request):
+            leg._reliable = ReliableProvisionals(leg, transaction)
         legs.add(leg)
         return leg
 
@@ -77,7 +94,7 @@ class IncomingLeg(Leg):
         """Answer with a 200. Raises LegGone."""
         self._must_be_unanswered()
         self._body = body
-        self.step(LegInput.ACCEPT)
+        self.step(LegInput.ACCEPT_LATER if self._must_wait else LegInput.ACCEPT)
 
     def reject(self, status: int, reason: str, headers: HeaderFields) -> None:
         """Answer with a 300-699. Raises LegGone, LocalProtocolError."""
@@ -88,7 +105,7 @@ class IncomingLeg(Leg):
         self.step(LegInput.REJECT)
 
     def hang_up(self, reason: Reason | None) -> None:
-        if self.state in (LegState.CALLING, LegState.RINGING):
+        if self.state in _UNANSWERED:
             self._status = _DECLINE
         super().hang_up(reason)
 
@@ -97,16 +114,96 @@ class IncomingLeg(Leg):
         self._status, self._q850, self._reason = told_causes_of_cancel(request)
         self.step(LegInput.CANCEL)
 
+    def close(self) -> None:
+        if self._reliable is not None:
+            self._reliable.stop()
+        super().close()
+
+    # Reliable provisional responses (RFC 3262 3).
+
+    @property
+    def may_be_offered(self) -> bool:
+        if self.state in _UNANSWERED:
+            return self._reliable is not None and self._reliable.is_described
+        return super().may_be_offered
+
+    def receive_prack(self, transaction: ServerTransaction, request: Request) -> None:
+        """Take the PRACK of a reliable 1xx, which may bring an answer, or a new offer."""
+        reliable = self._reliable
+        try:
+            if reliable is None or not reliable.acknowledge(request):
+                self.legs.reply(transaction, 481)
+                return
+        except InvalidValue:
+            self.legs.reply(transaction, 400)
+            return
+        was_offered = bool(self._require_transaction().request.body)
+        if not request.body:
+            self.legs.reply(transaction, 200)
+        elif self.secure and not transaction.transport.secure:
+            self.legs.reply(transaction, 488)
+        elif was_offered and reliable.is_described:
+            self.offers.receive(transaction, request)
+        elif was_offered or not reliable.is_described or self.ack_body:
+            self.legs.reply(transaction, 488)
+        else:
+            self.ack_body = request.body
+            self.legs.reply(transaction, 200)
+        self._go_on()
+
+    def offer_settled(self, offered: ServerTransaction) -> None:
+        if offered.request.method == "PRACK":
+            self._go_on()
+
+    def send_provisional(self, status: int, body: bytes, headers: HeaderFields) -> None:
+        """Send a reliable 1xx."""
+        if body:
+            self.last_body = body
+        transaction = self._require_transaction()
+        self.legs.reply(transaction, status, self.legs.contact_header(transaction) + headers, body)
+
+    def never_pracked(self) -> None:
+        """A reliable 1xx had no PRACK in 64*T1: the INVITE is refused."""
+        self._status = _SERVER_TIMEOUT
+        self._cause = RefusalCause.TIMEOUT
+        self.step(LegInput.GIVE_UP)
+
+    @property
+    def _must_wait(self) -> bool:
+        """Whether the 2xx must wait for a PRACK, or for the answer to what one offered."""
+        reliable = self._reliable
+        return reliable is not None and (
+            reliable.awaits_description or (self._offers is not None and self._offers.awaits_answer)
+        )
+
+    def _go_on(self) -> None:
+        if not self._must_wait:
+            assert self._reliable is not None
+            self.step(LegInput.PRACK)
+            self._reliable.go_on()
+
+    # The machine.
+
     def _ring(self) -> None:
-        self._reply(self._status, self._body)
+        if self._reliable is None:
+            self._reply(self._status, self._body)
+        else:
+            self._reliable.send(self._status, self._body)
 
     def _accept(self) -> None:
-        self.await_ack(self._reply(200, self._body))
+        reliable = self._reliable
+        if reliable is None:
+            self.await_ack(self._reply(200, self._body))
+            return
+        reliable.stop()
+        described = self.last_body if reliable.described else self._body
+        self.await_ack(self._reply(200, b"" if reliable.described else self._body))
+        self.last_body = described
 
     def _reject(self) -> None:
         transaction = self._require_transaction()
         self.legs.reply(transaction, self._status, self._headers, reason=self._reason)
-        self._tell_refusal(RefusalCause.RESPONSE)
+        self._tell_refusal(self._cause)
 
     def _withdraw(self) -> None:
         self.legs.reply(self._require_transaction(), _REQUEST_TERMINATED)

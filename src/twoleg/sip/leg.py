@@ -205,7 +205,7 @@ class Leg:
         self._awaiting = None
         self.stop_timers(Timer.SUCCESS_RETRANSMIT, Timer.SUCCESS_TIMEOUT)
         if self.state in (LegState.ANSWERED, LegState.LEAVING):
-            self.ack_body = request.body
+            self.ack_body = request.body or self.ack_body
             self.step(LegInput.ACK)
         else:
             self.offers.acknowledged(request.body)
@@ -301,13 +301,21 @@ class Leg:
     def _receive_offer(self, transaction: ServerTransaction, request: Request) -> None:
         if self.secure and not transaction.transport.secure:
             self.legs.reply(transaction, 488)
-        elif self.state in _UNANSWERED and not self.made_call_id:
+        elif not self.may_be_offered:
             # RFC 3261 14.2, RFC 3311 5.2: our answer to the first comes first.
             self.legs.reply(transaction, 500, (("Retry-After", "2"),))
         elif request.method == "INVITE" and self.state is not LegState.CONFIRMED:
             self.legs.reply(transaction, 491)
         else:
             self.offers.receive(transaction, request)
+
+    @property
+    def may_be_offered(self) -> bool:
+        """Whether the first offer has its answer, or another's turn has come all the same."""
+        return self.made_call_id or self.state not in _UNANSWERED
+
+    def offer_settled(self, offered: ServerTransaction) -> None:
+        """Take note that an offer of the peer has got its response."""
 
     def await_ack(self, transaction: ServerTransaction) -> None:
         """Repeat our 2xx until its ACK comes (RFC 3261 13.3.1.4)."""
@@ -317,7 +325,9 @@ class Leg:
         self.start_timer(Timer.SUCCESS_TIMEOUT, self.endpoint.intervals.patience)
 
     def success_headers(self, transaction: ServerTransaction) -> HeaderFields:
-        """Give the headers of a 2xx to INVITE or UPDATE."""
+        """Give the headers of a 2xx to INVITE, UPDATE or PRACK."""
+        if transaction.request.method == "PRACK":
+            return self.legs.contact_header(transaction)
         session = self.session.taken(transaction.request)
         return (*self.legs.contact_header(transaction), *session)
 

@@ -22,6 +22,7 @@ class LegState(Enum):
     RINGING = "ringing"  # a provisional response was sent or came
     LEAVING = "leaving"  # to be ended as soon as the protocol lets us
     CANCELING = "canceling"  # CANCEL sent
+    ACCEPTING = "accepting"  # the 2xx waits for the PRACK of our description (RFC 3262 3)
     ANSWERED = "answered"  # a 2xx came or was sent; no ACK yet
     CONFIRMED = "confirmed"  # the ACK was sent or came
     ENDING = "ending"  # BYE sent
@@ -39,6 +40,8 @@ class LegInput(Enum):
     RETRY = "asked who we are, sent elsewhere, or the next destination's turn"
     ACKNOWLEDGE = "user acknowledges"
     ACCEPT = "user accepts"
+    ACCEPT_LATER = "user accepts, but a description of ours has no PRACK"
+    PRACK = "PRACK"
     REJECT = "user rejects"
     HANG_UP = "user hangs up"
     CANCEL = "CANCEL"
@@ -46,7 +49,7 @@ class LegInput(Enum):
     BYE = "BYE"
     DONE = "BYE is done"  # answered, or never will be
     GONE = "dialog is gone"  # a 481, or nothing, to a request of ours
-    GIVE_UP = "64*T1 after CANCEL, or after our 2xx"
+    GIVE_UP = "64*T1 after CANCEL, after our 2xx or after our reliable 1xx"
 
 
 class LegAction(Enum):
@@ -168,7 +171,7 @@ OUTGOING_LEG = LegMachine(
 
 INCOMING_LEG = LegMachine(
     name="incoming leg",
-    section="RFC 3261 9.2, 13.3, 15",
+    section="RFC 3261 9.2, 13.3, 15, RFC 3262 3",
     start=_S.CALLING,
     table=_total(
         {
@@ -183,10 +186,20 @@ INCOMING_LEG = LegMachine(
             _S.RINGING: {
                 _I.PROVISIONAL: (_S.RINGING, _A.RING),
                 _I.ACCEPT: (_S.ANSWERED, _A.ACCEPT),
+                _I.ACCEPT_LATER: (_S.ACCEPTING, _A.IGNORE),
                 _I.REJECT: (_S.ENDED, _A.REJECT),
                 _I.HANG_UP: (_S.ENDED, _A.REJECT),
                 _I.CANCEL: (_S.ENDED, _A.WITHDRAW),
                 _I.BYE: (_S.ENDED, _A.WITHDRAW),
+                # RFC 3262 3: a reliable 1xx without PRACK
+                _I.GIVE_UP: (_S.ENDED, _A.REJECT),
+            },
+            _S.ACCEPTING: {
+                _I.PRACK: (_S.ANSWERED, _A.ACCEPT),
+                _I.HANG_UP: (_S.ENDED, _A.REJECT),
+                _I.CANCEL: (_S.ENDED, _A.WITHDRAW),
+                _I.BYE: (_S.ENDED, _A.WITHDRAW),
+                _I.GIVE_UP: (_S.ENDED, _A.REJECT),
             },
             _S.ANSWERED: {
                 _I.ACK: (_S.CONFIRMED, _A.ESTABLISH),
@@ -215,6 +228,8 @@ INCOMING_LEG = LegMachine(
         (
             _I.PROVISIONAL,
             _I.ACCEPT,
+            _I.ACCEPT_LATER,
+            _I.PRACK,
             _I.REJECT,
             _I.HANG_UP,
             _I.CANCEL,

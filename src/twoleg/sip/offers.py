@@ -159,8 +159,13 @@ class OfferExchange:
 
     # The peer's.
 
+    @property
+    def awaits_answer(self) -> bool:
+        """Whether an offer of the peer has no response yet."""
+        return self._offered is not None
+
     def receive(self, transaction: ServerTransaction, request: Request) -> None:
-        """Take a re-INVITE or UPDATE."""
+        """Take a re-INVITE or UPDATE, or a PRACK that brings an offer (RFC 3262 5)."""
         legs = self._leg.legs
         if self._offered is not None or self._wanted:
             # RFC 3261 14.2, RFC 3311 5.2: the first is still being answered.
@@ -199,12 +204,14 @@ class OfferExchange:
         leg.legs.reply(offered, 200, leg.success_headers(offered), body)
         if offered.request.method == "INVITE":
             leg.await_ack(offered)
+        leg.offer_settled(offered)
 
     def refuse(self, status: int) -> None:
         """Refuse the peer's offer; the session stays as it was."""
         offered = self._take_offered()
         self._wanted = False
         self._leg.legs.reply(offered, status)
+        self._leg.offer_settled(offered)
 
     def acknowledged(self, body: bytes) -> None:
         """Take the ACK of our 2xx to a re-INVITE: it has the answer, if the offer was ours."""

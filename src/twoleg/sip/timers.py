@@ -32,6 +32,8 @@ class Timer(Enum):
     GIVE_UP = "give up"  # CANCEL brought no final response within 64*T1 (RFC 3261 9.1)
     SUCCESS_RETRANSMIT = "2xx retransmit"  # our 2xx until its ACK (RFC 3261 13.3.1.4)
     SUCCESS_TIMEOUT = "2xx timeout"  # our 2xx was never acknowledged
+    PROVISIONAL_RETRANSMIT = "1xx retransmit"  # our reliable 1xx until its PRACK (RFC 3262 3)
+    PROVISIONAL_TIMEOUT = "1xx timeout"  # our reliable 1xx never had its PRACK
     GLARE = "glare"  # our offer met the peer's: try again (RFC 3261 14.1)
     SESSION_REFRESH = "session refresh"  # RFC 4028: time to refresh
     SESSION_EXPIRY = "session expiry"  # RFC 4028: the peer is gone

@@ -46,7 +46,7 @@ def test_options_is_answered_with_what_we_can(network, callee, far):
         ("INFO sip:near@10.0.0.2 SIP/2.0", "To: <sip:near@10.0.0.2>;tag=gone", 481, ""),
         (INVITE, "To: <sip:near@10.0.0.2>;tag=gone", 481, ""),
         (INVITE, "Require: gruu", 420, "Unsupported"),
-        (INVITE, "Require: 100rel", 420, "Unsupported"),
+        (INVITE, "Require: 100rel, precondition", 420, "Unsupported"),
         (INVITE, "Session-Expires: 30", 422, "Min-SE"),
         ("INVITE http://10.0.0.2 SIP/2.0", "", 416, ""),
         ("OPTIONS sip:near@10.0.0.2 SIP/3.0", "", 505, ""),
