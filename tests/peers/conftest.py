@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 
 import pytest
@@ -9,6 +10,31 @@ import trustme
 from peers.sipp import Sipp
 
 from twoleg.sip_io import TlsConfig
+
+
+class MovedLoop(asyncio.SelectorEventLoop):
+    """An event loop whose clock a test may put forward: what takes a minute is due at once."""
+
+    ahead = 0.0
+
+    def time(self):
+        return super().time() + self.ahead
+
+
+def pytest_asyncio_loop_factories(config, item):
+    return {"moved": MovedLoop}
+
+
+@pytest.fixture
+def pass_time():
+    """Put the clock of our side forward, and let what is due then happen."""
+
+    async def pass_time(seconds):
+        asyncio.get_running_loop().ahead += seconds
+        for _ in range(3):
+            await asyncio.sleep(0)
+
+    return pass_time
 
 
 @pytest.fixture

@@ -55,10 +55,11 @@ async def tls_front(context):
 class LossyNetwork(asyncio.DatagramProtocol):
     """Passes datagrams between a caller and a callee, loses some, doubles some others."""
 
-    def __init__(self, seed, loss, doubled):
+    def __init__(self, seed=0, loss=0, doubled=0, lose_first=()):
         self._chance = random.Random(seed)
         self._loss = loss
         self._doubled = doubled
+        self._lose_first = list(lose_first)
         self._caller = None
         self.behind = 0
         self.lost = 0
@@ -77,19 +78,27 @@ class LossyNetwork(asyncio.DatagramProtocol):
             there = self._caller
         else:
             self._caller, there = addr, (LOOPBACK, self.behind)
-        if self._chance.random() < self._loss:
+        if self._chance.random() < self._loss or self._is_first(data):
             self.lost += 1
             return
         self._transport.sendto(data, there)
         if self._chance.random() < self._doubled:
             self._transport.sendto(data, there)
 
+    def _is_first(self, data):
+        for start in self._lose_first:
+            if data.startswith(start):
+                self._lose_first.remove(start)
+                return True
+        return False
+
 
 @asynccontextmanager
-async def lossy_network(seed, loss, doubled):
+async def lossy_network(**faults):
+    """Give a network that loses the part `loss` at random, and the first that starts as told."""
     loop = asyncio.get_running_loop()
     transport, network = await loop.create_datagram_endpoint(
-        lambda: LossyNetwork(seed, loss, doubled), local_addr=(LOOPBACK, 0)
+        lambda: LossyNetwork(**faults), local_addr=(LOOPBACK, 0)
     )
     try:
         yield network

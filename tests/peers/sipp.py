@@ -1,4 +1,4 @@
-"""A SIPp that is called, and says whether all went as its scenario has it."""
+"""A SIPp that is called, or calls, and says whether all went as its scenario has it."""
 
 from __future__ import annotations
 
@@ -76,12 +76,14 @@ class Sipp:
         keys=None,
         t1=None,
         options=0,
+        calls_port=None,
     ):
         """Play a scenario; leaving waits until it is over, and asserts that it went well.
 
         `contact` is what SIPp's Contact names, if not itself: HOST:PORT and parameters. `t1` is
         how soon, in seconds, it sends again what is not answered. `options` is how many OPTIONS
-        come beside the calls, and are answered.
+        come beside the calls, and are answered. `calls_port` is whom on loopback it calls, where
+        the scenario is a caller's.
         """
         port = free_port()
         folder = folder / f"{scenario}-{port}"
@@ -106,6 +108,8 @@ class Sipp:
         ]  # fmt: skip
         for name, value in (keys or {}).items():
             arguments += ["-key", name, value]
+        if calls_port is not None:
+            arguments.append(f"{LOOPBACK}:{calls_port}")
         async with lines_of(statistics) as reader:
             with log.open("wb") as output:
                 process = await asyncio.create_subprocess_exec(
@@ -177,6 +181,14 @@ class Caller:
 
     def ring(self, target, *destinations, session=None, **changes):
         """Ring with a real offer; `session` answers what the far end offers later."""
+        return self.phone.ring(self._request(target, destinations, session, **changes))
+
+    async def place(self, target, *destinations, session=None, **changes):
+        """Do the same, and leave it to the test to hang up."""
+        return await self.phone.place(self._request(target, destinations, session, **changes))
+
+    @staticmethod
+    def _request(target, destinations, session, **changes):
         session = session or audio_session()
         fields = {
             "target": target,
@@ -188,7 +200,7 @@ class Caller:
             "destinations": destinations,
             **changes,
         }
-        return self.phone.ring(RingRequest(**fields))
+        return RingRequest(**fields)
 
 
 def audio_session():
