@@ -33,7 +33,7 @@ NAPTR_ZONE = (
 
 
 def resolver(server, **options):
-    options = {"lookup_seconds": 1.0, **options}
+    options = {"lookup_seconds": 1.0, "ipv6": False, **options}
     return Resolver(ResolverConfig(nameservers=(server.address,), **options), random.Random(1))
 
 

@@ -1,7 +1,7 @@
 """How a phone is set up."""
 
 import socket
-from dataclasses import field
+from dataclasses import field, replace
 
 from twoleg.sip import DigestAlgorithm, RegistrarRules, Transport
 from twoleg.sip.values import immutable
@@ -51,6 +51,15 @@ class PhoneConfig:
     resolver: ResolverConfig = field(default_factory=ResolverConfig)
     connections: ConnectionLimits = field(default_factory=ConnectionLimits)
     shut_out: ShutOutRules = field(default_factory=ShutOutRules)
+
+
+def reachable_kinds(config: PhoneConfig) -> ResolverConfig:
+    """Have the resolver ask for those addresses alone that there is a socket for."""
+    by_ipv6 = {":" in listen.host for listen in config.listen}
+    resolver = config.resolver
+    return replace(
+        resolver, ipv4=resolver.ipv4 and False in by_ipv6, ipv6=resolver.ipv6 and True in by_ipv6
+    )
 
 
 def advertised_host(config: PhoneConfig, bound: str) -> str:

@@ -30,7 +30,7 @@ from twoleg.sip import (
 from twoleg.sip import (
     Counters as CoreCounters,
 )
-from twoleg.sip_io.config import PhoneConfig, advertised_host
+from twoleg.sip_io.config import PhoneConfig, advertised_host, reachable_kinds
 from twoleg.sip_io.core_loop import CoreLoop
 from twoleg.sip_io.counters import Counters
 from twoleg.sip_io.errors import PhoneClosed
@@ -78,7 +78,7 @@ class Phone:
         self._reception = Reception(
             self._running, gatekeeper, ShutOuts(config.shut_out), self.counters
         )
-        self._resolver = Resolver(config.resolver)
+        self._resolver = Resolver(reachable_kinds(config))
         self._incoming = IncomingCalls(config.max_incoming)
         self._legs = Legs(self._running, self._incoming, self.counters)
         self._requests = Requests(self._running, self._resolver)

@@ -63,13 +63,14 @@ class UnresolvedHost(Exception):
 class ResolverConfig:
     """`nameservers` are (address, port) pairs; empty means those of the system.
 
-    `lookup_seconds` bounds one DNS question over all its name servers and tries.
+    `lookup_seconds` bounds one DNS question over all its name servers and tries. `ipv4` and `ipv6`
+    say which addresses are asked for; a phone asks for none of a kind that it does not listen on.
     """
 
     nameservers: tuple[tuple[str, int], ...] = ()
     transports: frozenset[Transport] = frozenset(_PREFERENCE)
     ipv4: bool = True
-    ipv6: bool = False
+    ipv6: bool = True
     lookup_seconds: float = 5.0
     blacklist_seconds: float = 60.0
 

@@ -44,9 +44,13 @@ class FarEnd:
         self.ended = asyncio.Queue()
 
     @property
-    def port(self):
+    def address(self):
         [(_, address)] = self.phone.addresses
-        return address.port
+        return address
+
+    @property
+    def port(self):
+        return self.address.port
 
     async def serve(self):
         async with asyncio.TaskGroup() as calls:
@@ -81,10 +85,10 @@ class FarEnd:
 
 
 @asynccontextmanager
-async def far_end(plane):
-    listen = (Listen(Transport.UDP, LOOPBACK),)
+async def far_end(plane, host=LOOPBACK):
+    listen = (Listen(Transport.UDP, host),)
     config = PhoneConfig(listen=listen, accept_calls=True, drain_seconds=0.2)
-    async with Phone.open(config, KnownAddresses({LOOPBACK})) as phone:
+    async with Phone.open(config, KnownAddresses({host})) as phone:
         far = FarEnd(phone, plane)
         serving = asyncio.create_task(far.serve())
         try:
@@ -109,6 +113,7 @@ def config(**values):
 async def registered_at(engine, far, username, password=PASSWORD):
     """Keep a phone registered at the engine; gives the registration, once it has succeeded."""
     host, port = engine.sip_address.rsplit(":", 1)
+    host, ours = host.strip("[]"), far.address
     settled = asyncio.Event()
 
     def on_change(registration):
@@ -118,7 +123,7 @@ async def registered_at(engine, far, username, password=PASSWORD):
     registration_config = RegistrationConfig(
         registrar=SipUri("sip", None, None, host, int(port)),
         address_of_record=SipUri("sip", username, None, host, int(port)),
-        contact=SipUri("sip", username, None, LOOPBACK, far.port),
+        contact=SipUri("sip", username, None, ours.host, ours.port),
         credentials=Credentials(username, password),
     )
     async with registered(far.phone, registration_config, on_change) as registration:
