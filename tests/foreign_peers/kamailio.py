@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import signal
 import socket
 import subprocess
@@ -37,11 +38,15 @@ loadmodule "maxfwd.so"
 loadmodule "textops.so"
 loadmodule "siputils.so"
 loadmodule "path.so"
+loadmodule "dispatcher.so"
+loadmodule "xlog.so"
 modparam("path", "use_received", 1)
+modparam("dispatcher", "list_file", "{folder}/behind")
 modparam("rr", "enable_full_lr", 1)
 
 request_route {{
     if (!mf_process_maxfwd_header("10")) {{ sl_send_reply("483", "Too Many Hops"); exit; }}
+    xlog("L_ERR", "request $rm $ci from $sp\n");
     if (is_method("OPTIONS")) {{ sl_send_reply("200", "Up"); exit; }}
     if (is_method("CANCEL")) {{ if (t_check_trans()) t_relay(); exit; }}
     if (has_totag()) {{
@@ -53,7 +58,8 @@ request_route {{
     if (is_present_hf("Route")) loose_route();
     if (is_method("REGISTER")) add_path_received();
     # What has a route is for a phone that registered through here (RFC 3327 5.1).
-    if (is_method("REGISTER") || !is_present_hf("Route")) $du = "sip:{host}:{behind}";
+    # Of several, that which has the first REGISTER of a phone knows its own challenge in the next.
+    if (is_method("REGISTER") || !is_present_hf("Route")) ds_select_dst("1", "0");
     t_relay();
 }}
 """
@@ -71,19 +77,27 @@ Content-Length: 0\r
 """
 
 
+def requests_of(folder: Path, method: str) -> list[tuple[str, int]]:
+    """Give the Call-ID of each request that came through, and the port that it came from."""
+    text = (folder / "log").read_text()
+    found = re.findall(rf"request {method} (\S+) from (\d+)", text)
+    return [(call_id, int(port)) for call_id, port in found]
+
+
 @contextlib.contextmanager
-def kamailio(folder: Path, behind: int) -> Iterator[int]:
-    """Run Kamailio in front of the port `behind` until the block is left; give its own port.
+def kamailio(folder: Path, *behind: int) -> Iterator[int]:
+    """Run Kamailio in front of the ports `behind` until the block is left; give its own port.
 
     It records its route in calls, and puts itself into the path of phones that register.
     """
     folder.mkdir()
     port = free_port()
     config = folder / "kamailio.cfg"
-    config.write_text(_CONFIG.format(host=LOOPBACK, port=port, behind=behind))
-    with subprocess.Popen(
+    config.write_text(_CONFIG.format(host=LOOPBACK, port=port, folder=folder))
+    (folder / "behind").write_text("".join([f"1 sip:{LOOPBACK}:{each}\n" for each in behind]))
+    with (folder / "log").open("wb") as log, subprocess.Popen(
         ["kamailio", "-f", str(config), "-DD", "-E", "-Y", str(folder), "-m", "32"],
-        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log,
     ) as process:  # fmt: skip
         try:
             _wait_until_up(port)
