@@ -22,7 +22,7 @@ class RefusalCause(Enum):
     """Why a leg was never answered, or a request got no good answer."""
 
     RESPONSE = "response"  # the far end said so: `status` is its final response
-    TIMEOUT = "timeout"  # nothing came from any destination (408 stands in for it)
+    TIMEOUT = "timeout"  # nothing came from any destination (408 stands in), or no PRACK (504)
     TRANSPORT = "transport"  # no destination could be reached (503 stands in for it)
     CANCELED = "canceled"  # we or, for an incoming leg, the caller gave up
     REDIRECTS = "redirects"  # redirected in a circle, to nowhere usable, or too often

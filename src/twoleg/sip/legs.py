@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from twoleg.sip.leg import Leg
 
 _MISSING: Final = ("",)
+_SUPPORTED: Final = ("Supported", ", ".join(SUPPORTED))
 
 
 class Legs:
@@ -57,7 +58,7 @@ class Legs:
         return (
             ("Allow", self.endpoint.allow),
             ("Accept", SDP),
-            ("Supported", ", ".join(SUPPORTED)),
+            _SUPPORTED,
         )
 
     def contact_header(self, transaction: ServerTransaction) -> HeaderFields:
@@ -65,6 +66,7 @@ class Legs:
         return (
             ("Contact", self.endpoint.contact(transport)),
             ("Allow", self.endpoint.allow),
+            _SUPPORTED,
         )
 
     def reply(

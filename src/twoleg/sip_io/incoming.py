@@ -31,7 +31,11 @@ class IncomingCall:
         return self.request.body
 
     def ring(self, status: int = 180, body: bytes | None = None) -> None:
-        """Say that it rings, or what else goes on. A call that is over by now is left alone."""
+        """Say that it rings, or what else goes on. A call that is over by now is left alone.
+
+        Where the caller requires it, what is said is repeated until its PRACK comes, or the call
+        is refused (RFC 3262). A session description that was said so is the answer to `offer`.
+        """
         self._attempt(lambda: self._legs.ring_back(self.leg, status, body))
 
     def accept(
