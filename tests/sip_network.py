@@ -181,12 +181,16 @@ class Network:
         self._under_way: list[tuple[float, int, Callable[[], None]]] = []
 
     def peer(
-        self, host: str, transports: tuple[Transport, ...] = (Transport.UDP,), **config: object
+        self,
+        host: str,
+        transports: tuple[Transport, ...] = (Transport.UDP,),
+        known_as: str = "",
+        **config: object,
     ) -> Peer:
+        """Put a user agent at an address; Contact and Via name `known_as` in its place."""
         address = Address(host, 5060)
-        agent = UserAgent(
-            UserAgentConfig(addresses=dict.fromkeys(transports, address), **config), self.token
-        )
+        named = dict.fromkeys(transports, Address(known_as or host, 5060))
+        agent = UserAgent(UserAgentConfig(addresses=named, **config), self.token)
         peer = self.peers[address] = Peer(self, address, agent)
         return peer
 

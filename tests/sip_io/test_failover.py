@@ -1,11 +1,12 @@
 """Where DNS leads: one destination after another (RFC 3263 4.3)."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from sip_io.phones import ANSWER, address_of, established, phone, request_to
 
-from twoleg.sip import RefusalCause, SipUri, Transport
+from twoleg.sip import Destination, RefusalCause, SipUri, Transport
 from twoleg.sip_io import LegRefused, RequestFailed, ResolverConfig, UnresolvedHost
 
 TCP, UDP = Transport.TCP, Transport.UDP
@@ -111,6 +112,23 @@ async def test_ack_and_bye_get_through_where_one_address_of_a_contact_is_dead(na
             assert alice.counters.connections_failed == 1
         assert (await call.ended()).by_remote
         assert alice.counters.connections_failed == 2
+
+
+async def test_the_dialog_of_a_lost_process_is_ended_by_another_address_of_its_name(name_server):
+    records = ("bob.example.com.", 60, "A", "127.0.0.2", "127.0.0.1")
+    async with (
+        name_server(records) as server,
+        looking_at(server, TCP) as alice,
+        looking_at(server, TCP) as heir,
+        looking_at(server, TCP, public_address="bob.example.com") as bob,
+    ):
+        port = address_of(bob, TCP).port
+        target = SipUri.parse(f"sip:bob@127.0.0.1:{port};transport=tcp")
+        async with established(alice, bob, request_to(target)) as (leg, call):
+            dead = Destination(TCP, "127.0.0.2", port, domain="bob.example.com")
+            await heir.hang_up_dialog(replace(leg.identity, destination=dead))
+            assert (await call.ended()).by_remote
+            assert heir.counters.connections_failed == 1
 
 
 async def test_closing_while_dns_is_asked_leaves_nobody_waiting(name_server):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
-from sip_network import FarEnd
+from sip.core.test_any_network import Story
+from sip_network import FarEnd, Network, Peer
 
 from twoleg.sip import (
     Address,
@@ -24,6 +26,8 @@ from twoleg.sip import (
     Transport,
 )
 
+RUNS = int(os.environ.get("TWOLEG_SIP_RUNS", "20000")) // 20
+CHUNKS = 4
 NOWHERE = Address("10.0.0.66", 5060)
 NAME = "proxies.example.com"
 
@@ -291,3 +295,57 @@ def test_a_redirect_to_a_name_tries_all_its_addresses_and_cancels_where_it_rings
     caller.do("hang_up", leg)
     network.run_for(0.1)
     assert other.requests("CANCEL")[0].via.branch == invite.via.branch
+
+
+class NamedStory(Story):
+    """A call whose ends name hosts, each of which stands for an address where nobody is too."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed)
+        self.network.peers.clear()
+        self.caller = self.named("10.0.0.1", "caller.example.com")
+        self.callee = self.named("10.0.0.2", "callee.example.com")
+        self.caller.on_event = self.at_caller
+        self.callee.on_event = self.at_callee
+
+    def named(self, host: str, name: str) -> Peer:
+        peer = self.network.peer(host, known_as=name)
+        both = [peer.address, NOWHERE]
+        self.draw.shuffle(both)
+        self.network.names[name] = tuple(both)
+        return peer
+
+    def check(self) -> None:
+        super().check()
+        if self.loss == 0 and self.caller.told_of(Answered):
+            assert self.reached(b"ACK ")
+            assert self.reached(b"BYE ")
+
+    def reached(self, start: bytes) -> bool:
+        living = {self.caller.address, self.callee.address}
+        sent = self.network.sent
+        return any(data.startswith(start) and target in living for _, _, target, data in sent)
+
+
+@pytest.mark.parametrize("chunk", range(CHUNKS))
+def test_over_any_network_calls_end_well_though_one_address_of_each_end_is_dead(chunk):
+    for seed in range(chunk * RUNS // CHUNKS, (chunk + 1) * RUNS // CHUNKS):
+        story = NamedStory(seed)
+        try:
+            story.run()
+            story.check()
+        except Exception as error:
+            raise AssertionError(
+                f"seed {seed}: {error!r}\n" + "\n".join(story.network.lines())
+            ) from error
+
+
+def test_what_was_looked_up_when_it_is_over_changes_nothing(network: Network, caller, far):
+    network.names[NAME] = (far.address,)
+    leg = answered(network, caller, far, f"<sip:far@{NAME}>")
+    caller.agent.hang_up(leg, network.now)
+    (sent,) = caller.agent.datagrams_to_send()
+    network.run_for(40)
+    assert caller.told[-1] == Ended(leg, by_remote=False)
+    caller.agent.resolved(sent, (by_name(far.address),), network.now)
+    assert caller.agent.datagrams_to_send() == []

@@ -28,6 +28,8 @@ PIECES = [
     b"\r\nRecord-Route: <urn:x>", b"\r\nRetry-After: 9" + b"9" * 40, b"\r\nReason: SIP;cause=x",
     b"\r\nRSeq: 999999999999", b"\r\nContact: <sip:a@b;transport=tls>", b"\r\nTo: \xc3\x28",
     b"\r\nWWW-Authenticate: Digest", b"\r\nl: 5", b"\r\n folded", b"4294967296",
+    b"\r\nContact: <sip:a@names.example.com>", b"\r\nRecord-Route: <sip:names.example.com;lr>",
+    b"\r\nRAck: 1 1 INVITE", b"\r\nRAck: x",
 ]  # fmt: skip
 
 
@@ -69,16 +71,18 @@ def test_damaged_messages_in_the_midst_of_calls_raise_nothing(chunk):
         network.carry = carry_damaged
         caller = network.peer("10.0.0.1", (Transport.UDP, Transport.TCP))
         callee = network.peer("10.0.0.2")
+        network.names["names.example.com"] = (Address("10.0.0.66", 5060), callee.address)
         for peer in (caller, callee):
             peer.on_event = lambda event, peer=peer, d=draw: answer(peer, event, d)
-        leg = caller.invite(callee, follow_redirects=2)
+        required = draw.choice([(), (("Require", "100rel"),)])
+        leg = caller.invite(callee, follow_redirects=2, headers=required)
         network.after(draw.random() * 5, lambda c=caller, n=leg: c.do("hang_up", n))
         network.run()
 
 
 def answer(peer, event, draw):
     if isinstance(event, Invited):
-        attempt(peer, "ring_back", event.leg)
+        attempt(peer, "ring_back", event.leg, 183, draw.choice([None, b"answer"]))
         attempt(peer, "accept", event.leg, b"answer")
     elif isinstance(event, Answered):
         peer.do("acknowledge", event.leg)
