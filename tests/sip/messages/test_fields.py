@@ -91,6 +91,11 @@ def test_a_branch_that_is_seen_at_a_glance_is_that_of_the_whole_via(
     assert seen is None or seen[1] == Via.parse(text).branch
 
 
+def test_every_port_is_seen_at_a_glance_and_what_is_none_never():
+    seen = [port for port in range(70_000) if PLAIN_BRANCH(f"SIP/2.0/UDP b:{port};branch=x")]
+    assert seen == list(range(1, 65_536))
+
+
 @given(st.builds(Reason, TOKENS, st.none() | st.integers(0, 999), TEXT))
 def test_a_reason_that_is_written_reads_the_same(reason):
     assert Reason.parse(str(reason)) == reason
