@@ -11,6 +11,7 @@ from twoleg.media.clock import FrameClock
 from twoleg.media.port import MediaPort
 from twoleg.media.relay import ControlRelay, Relay
 from twoleg.media.socket_pairs import SocketPairs
+from twoleg.media.webrtc.browsers import Browsers
 
 SWEEP_SECONDS: Final = 0.2
 """How often the one timer looks for due reports, silent ports and idle sockets."""
@@ -26,6 +27,7 @@ class EmbeddedPlane:
         self._open: set[MediaPort] = set()
         self._loop = asyncio.get_running_loop()
         self._clock = FrameClock()
+        self._browsers = Browsers()
         self._relay = Relay(self._loop)
         self._control = ControlRelay(self._loop)
         self._sockets = SocketPairs(ports, host, self._relay, self._control)
@@ -59,6 +61,11 @@ class EmbeddedPlane:
         return Bridge(left, right)
 
     @property
+    def fingerprint(self) -> str:
+        """The a=fingerprint of what ports show to browsers; asked first, it takes 0.1 s."""
+        return self._browsers.fingerprint
+
+    @property
     def advertised(self) -> str:
         """The address that far ends are told."""
         return self._advertised
@@ -74,7 +81,13 @@ class EmbeddedPlane:
 
     def _open_port(self) -> MediaPort:
         sockets = self._sockets.take()
-        port = MediaPort(sockets, self._advertised, clock=self._clock, relay=self._relay)
+        port = MediaPort(
+            sockets,
+            self._advertised,
+            clock=self._clock,
+            relay=self._relay,
+            browsers=self._browsers,
+        )
         self._open.add(port)
         self._sweep_later()
         return port

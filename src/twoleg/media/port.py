@@ -18,16 +18,20 @@ from twoleg.media.incoming import AudioSink, AudioTrack, Incoming, translation
 from twoleg.media.latch import SocketAddress, socket_address
 from twoleg.media.outgoing import Outgoing
 from twoleg.media.playback import FrameSource, Playback
+from twoleg.media.protection import Protection
 from twoleg.media.quality import MIN_PACKETS_FOR_MOS, Quality, mean_opinion_score
 from twoleg.media.relay import Relay
 from twoleg.media.remote import RemoteStream
 from twoleg.media.rtp import MalformedPacket
 from twoleg.media.socket_pair import SocketPair
-from twoleg.media.srtp import Srtp, SrtpKeys
+from twoleg.media.srtp import Srtp
+from twoleg.media.webrtc.terms import WebRtcTerms
 
 if TYPE_CHECKING:
     from twoleg.media.bridge import Bridge
     from twoleg.media.clock import FrameClock
+    from twoleg.media.webrtc.browsers import Browsers
+    from twoleg.media.webrtc.transport import WebRtcTransport
 
 MAX_DIGITS: Final = 64
 """Digits kept for a reader that does not come; further ones are dropped."""
@@ -50,7 +54,13 @@ class MediaPort:
     """
 
     def __init__(
-        self, sockets: SocketPair, address: str, *, clock: "FrameClock", relay: Relay
+        self,
+        sockets: SocketPair,
+        address: str,
+        *,
+        clock: "FrameClock",
+        relay: Relay,
+        browsers: "Browsers",
     ) -> None:
         self.address = address
         self.port = sockets.port
@@ -63,9 +73,16 @@ class MediaPort:
         self.carry_digit: Callable[[str], None] | None = None
         """Tells the far end of a digit where it takes no telephone-event."""
 
+        self.on_failed: Callable[[str], None] | None = None
+        """Told why where no audio will flow with a browser, or none any more."""
+
         self._clock = clock
         self._relay = relay
-        self._srtp: Srtp | None = None
+        self._browsers = browsers
+        self._protection: Protection | None = None
+        self._webrtc: WebRtcTransport | None = None
+        """The same, where the far end is a browser."""
+
         self._direct: socket.socket | None = None
         self._direct_to: SocketAddress | None = None
         self._rtcp_destination: SocketAddress | None = None
@@ -101,8 +118,8 @@ class MediaPort:
         elif self._receiving_since is None:
             self._receiving_since = now
         self.remote = remote
-        self._encrypt(remote.keys)
-        self.incoming.expect(remote, socket_address(remote.host, remote.port))
+        self._protect(remote)
+        self.incoming.expect(remote, self._signalled(remote))
         self._rtcp_destination = _rtcp_address(remote)
         if self._report_due == _NEVER:
             self._plan_report(now)
@@ -224,7 +241,7 @@ class MediaPort:
             packets_sent=self.outgoing.packets,
             packets_late=reception.late,
             packets_duplicated=reception.duplicates,
-            packets_rejected=self.incoming.rejected + (self._srtp.rejected if self._srtp else 0),
+            packets_rejected=self.incoming.rejected + self._rejected,
             far_packets_lost=self.control.far_lost,
             far_jitter_ms=None if far_jitter is None else jitter_ms(far_jitter),
         )
@@ -278,6 +295,8 @@ class MediaPort:
 
     def attend(self, now: float) -> None:
         """Do what fell due: the sweep calls it once `due` has passed."""
+        if self._webrtc is not None:
+            self._webrtc.attend(now)
         if now >= self._report_due:
             self._send_report(now)
             self._plan_report(now)
@@ -288,8 +307,8 @@ class MediaPort:
 
     def receive_rtcp(self, data: memoryview, source: SocketAddress) -> None:
         """Take a datagram of the RTCP socket. Never raises."""
-        if self._srtp is not None:
-            data = memoryview(self._srtp.opened(bytes(data)))
+        if self._protection is not None:
+            data = memoryview(self._protection.opened(bytes(data)))
             if not data:
                 return
         self.receive_control(data, source)
@@ -324,19 +343,62 @@ class MediaPort:
             if not future.done():
                 future.set_exception(PortClosed())
         self._close_direct()
+        if self._webrtc is not None:
+            self._webrtc.close()
         self.outgoing.send = None
-        self.carry_digit = None
+        self.carry_digit = self.on_failed = None
         self.incoming.close()
 
-    def _encrypt(self, keys: SrtpKeys | None) -> None:
-        """Send and receive under keys from now on; None: in the clear."""
-        if keys is not None and self._srtp is not None:
-            self._srtp.use(keys)
+    def _protect(self, remote: RemoteStream) -> None:
+        """Send and receive as was agreed: in the clear, under keys, or as browsers do."""
+        terms, keys, protection = remote.webrtc, remote.keys, self._protection
+        if terms is not None and self._webrtc is not None:
+            self._webrtc.use(terms)
             return
-        if keys is None and self._srtp is None:
+        if keys is not None and isinstance(protection, Srtp):
+            protection.use(keys)
             return
-        self._srtp = self.sockets.srtp = None if keys is None else Srtp(keys)
+        if terms is None and keys is None and protection is None:
+            return
+        self._webrtc = None if terms is None else self._open_webrtc(terms)
+        self._protection = self._webrtc if keys is None else Srtp(keys)
+        self.sockets.protection = self._protection
         self._close_direct()
+
+    def _open_webrtc(self, terms: WebRtcTerms) -> "WebRtcTransport":
+        soon = asyncio.get_running_loop().call_soon
+        return self._browsers.transport(
+            terms,
+            self.sockets.rtp.sendto,
+            self._on_transport_changed,
+            # Whoever has the leg may end it, which is nothing to do in the middle of a packet.
+            lambda why: soon(self._tell_failed, why),
+        )
+
+    def _on_transport_changed(self) -> None:
+        """Let audio flow with where the browser is by now."""
+        remote = self.remote
+        if remote is None or self._closed:
+            return
+        self.incoming.expect(remote, self._signalled(remote))
+        self._on_latched()
+        if self._peer is not None:
+            self._peer.feed()
+        self._plan()
+
+    def _signalled(self, remote: RemoteStream) -> SocketAddress | None:
+        """Say from where the stream is to come: a browser's description does not tell."""
+        if self._webrtc is not None:
+            return self._webrtc.pair
+        return socket_address(remote.host, remote.port)
+
+    def _tell_failed(self, why: str) -> None:
+        if self.on_failed is not None:
+            self.on_failed(why)
+
+    @property
+    def _rejected(self) -> int:
+        return 0 if self._protection is None else self._protection.rejected
 
     def _on_latched(self) -> None:
         self._aim()
@@ -365,12 +427,12 @@ class MediaPort:
             direct = self.sockets.connected(source)
         except OSError:
             return  # out of descriptors, say: the first socket does the same for more
-        self._relay.add_direct(direct, self.incoming, self._srtp)
+        self._relay.add_direct(direct, self.incoming, self._protection)
         self._direct, self._direct_to = direct, source
         self.outgoing.send = self._protected(direct.send)
 
     def _protected(self, send: Callable[[Any], int]) -> Callable[[Any], int]:
-        return send if self._srtp is None else self._srtp.sending(send)
+        return send if self._protection is None else self._protection.sending(send)
 
     def _close_direct(self) -> None:
         if self._direct is not None:
@@ -438,6 +500,8 @@ class MediaPort:
 
     def _plan(self) -> None:
         due = self._report_due
+        if self._webrtc is not None:
+            due = min(due, self._webrtc.due)
         quiet = self._quiet_since()
         if quiet is not None:
             for seconds, future in self._waiting_silence:
@@ -458,8 +522,8 @@ class MediaPort:
             return
         sending = self.sockets.rtp if muxed else self.sockets.rtcp
         report = self.control.report(now, time.time(), goodbye=goodbye)
-        if self._srtp is not None:
-            report = self._srtp.protect_rtcp(report)
+        if self._protection is not None:
+            report = self._protection.protect_rtcp(report)
         try:
             sending.sendto(report, destination)
         except OSError:

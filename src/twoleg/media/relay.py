@@ -8,10 +8,10 @@ from time import monotonic
 from typing import Final
 
 from twoleg.media.incoming import Incoming
+from twoleg.media.protection import Protection
 from twoleg.media.reception import RESTARTED
 from twoleg.media.rtp import HEADER, HEADER_BYTES, MAX_PACKET_BYTES, PLAIN_FIRST_BYTE
 from twoleg.media.socket_pair import SocketPair
-from twoleg.media.srtp import Srtp
 
 BATCH: Final = 64
 """Packets in one go, so that other work of the event loop waits less than a millisecond."""
@@ -45,13 +45,18 @@ class Relay:
         self._add(pair.rtp, pair.receive, None)
 
     def add_direct(
-        self, connected: socket.socket, stream: Incoming, srtp: Srtp | None = None
+        self, connected: socket.socket, stream: Incoming, protection: Protection | None = None
     ) -> None:
         """Receive from the far end; what is encrypted is plain before it is looked at."""
-        if srtp is None:
+        if protection is None:
             self._add(connected, connected.recv_into, stream)
             return
-        self._add(connected, lambda buffer: srtp.open(buffer, connected.recv_into(buffer)), stream)
+        source = connected.getpeername()
+
+        def receive(buffer: bytearray) -> int:
+            return protection.open(buffer, connected.recv_into(buffer), source)
+
+        self._add(connected, receive, stream)
 
     def remove(self, opened: socket.socket) -> None:
         descriptor = opened.fileno()

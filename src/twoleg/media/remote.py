@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from twoleg.media.codec import Codec
 from twoleg.media.srtp import SrtpKeys
+from twoleg.media.webrtc.terms import WebRtcTerms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,4 +37,7 @@ class RemoteStream:
     ptime: int = 20
     rtcp_mux: bool = False
     keys: SrtpKeys | None = None
-    """What the stream is encrypted with, both ways; None: nothing."""
+    """What the stream is encrypted with, both ways; None: nothing, or keys that DTLS gives."""
+
+    webrtc: WebRtcTerms | None = None
+    """How a browser is found and proved, wherever `host` and `port` say; None: it is none."""

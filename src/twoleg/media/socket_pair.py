@@ -9,7 +9,7 @@ from twoleg.media.latch import SocketAddress
 
 if TYPE_CHECKING:
     from twoleg.media.incoming import Incoming
-    from twoleg.media.srtp import Srtp
+    from twoleg.media.protection import Protection
 
 ControlReceiver = Callable[[memoryview, SocketAddress], None]
 
@@ -25,13 +25,13 @@ class SocketPair:
     What comes while nobody has the pair is dropped: it is for a leg that is over.
     """
 
-    __slots__ = ("_host", "on_control", "port", "rtcp", "rtp", "srtp", "stream")
+    __slots__ = ("_host", "on_control", "port", "protection", "rtcp", "rtp", "stream")
 
     def __init__(self, host: str, port: int) -> None:
         self._host = host
         self.port = port
         self.stream: Incoming | None = None
-        self.srtp: Srtp | None = None
+        self.protection: Protection | None = None
         """What makes plain what comes; None: it is."""
 
         self.on_control: ControlReceiver | None = None
@@ -48,8 +48,8 @@ class SocketPair:
         Raises OSError.
         """
         size, source = self.rtp.recvfrom_into(buffer)
-        if self.srtp is not None:
-            size = self.srtp.open(buffer, size)
+        if self.protection is not None:
+            size = self.protection.open(buffer, size, source)
             if not size:
                 return 0
         if self.stream is not None:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from pylibsrtp import Error, Policy, Session
 
+from twoleg.media.latch import SocketAddress
 from twoleg.media.rtp import MAX_PACKET_BYTES, is_rtcp
 
 REPLAY_WINDOW: Final = 128
@@ -88,11 +89,12 @@ class Srtp:
         """Protect a compound packet of ours."""
         return self._sending.protect_rtcp(packet)
 
-    def open(self, buffer: bytearray, size: int) -> int:
+    def open(self, buffer: bytearray, size: int, source: SocketAddress) -> int:
         """Make the datagram of `size` bytes in `buffer` plain, RTP or RTCP; give its size then.
 
-        0 for what is not the far end's: nothing may be made of it.
+        0 for what is not the far end's, wherever it is from: nothing may be made of it.
         """
+        del source
         plain = self.opened(bytes(memoryview(buffer)[:size]))
         buffer[: len(plain)] = plain
         return len(plain)

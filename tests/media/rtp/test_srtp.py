@@ -160,7 +160,7 @@ class TestCipher:
         assert Srtp(KEYS).opened(data) == b""
         buffer = bytearray(2048)
         buffer[: len(data)] = data
-        assert Srtp(KEYS).open(buffer, len(data)) == 0
+        assert Srtp(KEYS).open(buffer, len(data), ("192.0.2.1", 4000)) == 0
 
     def test_no_key_is_shown(self):
         assert "x1d" not in repr(SrtpKeys(SUITE_80, OURS, OURS))
