@@ -404,6 +404,7 @@ class MemoryPort:
         self.port = number
         self.plane = plane
         self.remote = None
+        self.on_failed = None
         self.heard = []
         self.digits = deque()
         self.pressed = asyncio.Event()
@@ -489,6 +490,7 @@ class MemoryBridge:
 
 class MemoryPlane:
     encrypts = True
+    fingerprint = "sha-256 " + ":".join(["AB"] * 32)
 
     def __init__(self, ports):
         self.loop = asyncio.get_running_loop()

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 from twoleg.calls.journal import Journal, LegRecord, Role
 from twoleg.calls.leg_media import LegMedia, info_of
 from twoleg.calls.plan import LegPlan
-from twoleg.calls.ports import Equipment, Leg, NotEncrypted
+from twoleg.calls.ports import Equipment, Leg, MediaPlane, NotEncrypted, NotForBrowsers
 from twoleg.calls.trunk_health import TrunkHealth
 from twoleg.media import Codec, Quality
 from twoleg.sip import Progress, Reason, Refer, Request, SessionRejected, refer_of
@@ -50,6 +50,9 @@ class CallLeg:
     acknowledged: bool = False
     """Whether the ACK of its answer has left."""
 
+    failure: str | None = None
+    """Why it has no audio, which is why we have ended it."""
+
     async def progress(self) -> Progress | None:
         """Wait for the next word of its ringing; None: it has answered, or never will."""
         progress = await self.signalling.progress()
@@ -85,12 +88,13 @@ class CallLeg:
         except LegRefused as refused:
             record.sip_status = refused.status
             record.q850_cause = refused.q850
-            record.reason = refused.reason[:_MAX_REASON] or None
+            record.reason = self.failure or refused.reason[:_MAX_REASON] or None
             if record.trunk_id is not None:
                 self.health.refused(record.trunk_id, refused)
             raise
-        except SessionRejected:
+        except SessionRejected as rejected:
             self.hang_up(_NOT_ACCEPTABLE)
+            record.reason = rejected.reason[:_MAX_REASON]
             raise
         codec = self.media.codec
         record.answered_at = self.journal.clock.now()
@@ -114,6 +118,10 @@ class CallLeg:
     async def ended(self) -> LegEnd:
         """Wait until the answered leg is over, by whichever side."""
         end = await self.signalling.ended()
+        if self.failure is not None:
+            end = LegEnd(
+                by_remote=False, status=None, q850=None, reason=self.failure, vanished=True
+            )
         self.record.q850_cause = end.q850
         self.record.reason = (end.reason or "")[:_MAX_REASON] or None
         return end
@@ -135,6 +143,11 @@ class CallLeg:
             return BAD_REQUEST
         taken = self.on_refer is not None and self.on_refer(refer)
         return ACCEPTED if taken else DECLINED
+
+    def media_failed(self, why: str) -> None:
+        """End the leg because it has no audio; the port says so."""
+        self.failure = why[:_MAX_REASON]
+        self.hang_up(Reason("SIP", _NOT_ACCEPTABLE.cause, self.failure))
 
     def hang_up(self, reason: Reason) -> None:
         """End the leg now, and say why; leaving `OpenLeg` ends it without a reason."""
@@ -193,20 +206,21 @@ class OpenLeg:
 
     async def _ring(self) -> CallLeg:
         equipment, plan, other = self.equipment, self.plan, self.other
-        if plan.encrypted and not equipment.plane.encrypts:
-            raise NotEncrypted
+        fingerprint = _fingerprint(plan, equipment.plane)
         if plan.is_limited and plan.trunk_id is not None and equipment.trunks is not None:
             call_id = self.journal.plan.call_id
             await self._enter(equipment.trunks.place(plan.trunk_id, call_id))
         beside = None if other is None else other.media.port
         port = await self._enter(equipment.plane.open_port(beside))
-        media = LegMedia(port, self.codecs, encrypted=plan.encrypted)
+        signalled = plan.encrypted and fingerprint is None
+        media = LegMedia(port, self.codecs, encrypted=signalled, fingerprint=fingerprint)
         signalling = await self._enter(equipment.phone.ring(self._request(media)))
         record = self.journal.open_leg(self.role, plan, self.user_id)
         invite = signalling.invite
         record.invite = None if invite is None else invite.to_json()
         leg = self._leg = CallLeg(self.journal, record, media, signalling, equipment.health)
         port.carry_digit = leg.send_digit
+        port.on_failed = leg.media_failed
         return leg
 
     def _request(self, media: LegMedia) -> RingRequest:
@@ -247,6 +261,20 @@ class OpenLeg:
         finally:
             if self._entered:
                 await self._leave()
+
+
+def _fingerprint(plan: LegPlan, plane: MediaPlane) -> str | None:
+    """Say what a browser is told of our certificate; None: it is none, or its keys are signalled.
+
+    Raises NotForBrowsers, NotEncrypted.
+    """
+    if plan.is_browser:
+        if plane.fingerprint is None:
+            raise NotForBrowsers
+        return plane.fingerprint
+    if plan.encrypted and not plane.encrypts:
+        raise NotEncrypted
+    return None
 
 
 def _figures(quality: Quality) -> dict[str, Any]:

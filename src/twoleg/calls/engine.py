@@ -94,6 +94,11 @@ class EngineConfig:
     """Who speaks."""
 
     @property
+    def listens_to_pages(self) -> bool:
+        """Whether phones in web pages can register here."""
+        return self.sip_ws is not None or self.sip_wss is not None
+
+    @property
     def phone(self) -> PhoneConfig:
         """The same, as the phone wants it."""
         host, port = self.sip
@@ -173,7 +178,10 @@ class Engine:
             recovery = await enter(Recovery.open(database, engine_id, end_lost, cancel_lost))
             writer = await enter(Writer.open(database, engine_id))
             media = EmbeddedPlane.open(
-                host=config.sip[0], advertised=ours.host, ports=config.rtp_ports
+                host=config.sip[0],
+                advertised=ours.host,
+                ports=config.rtp_ports,
+                expects_browsers=config.listens_to_pages and not config.rtpengine,
             )
             ours_only = await enter(media)
             plane: EmbeddedPlane | RtpenginePlane = ours_only
@@ -198,7 +206,13 @@ class Engine:
                 trunks=trunks,
                 recordings=recordings,
             )
-            here = Surroundings(engine_id, ours, random.random, equipment.health)
+            here = Surroundings(
+                engine_id,
+                ours,
+                random.random,
+                equipment.health,
+                takes_browsers=not config.rtpengine,
+            )
 
             desk = await enter(AgentDesk.open(database, engine_id))
             checks = await enter(DialChecks.open(database))

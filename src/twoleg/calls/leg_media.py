@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Final, Protocol
 
 from twoleg.calls.ports import MediaPort
-from twoleg.media import Codec, RemoteStream, SrtpKeys, SrtpSuite
+from twoleg.media import Codec, RemoteStream, SrtpKeys, SrtpSuite, WebRtcTerms
 from twoleg.sip import (
     G722,
     PCMA,
@@ -18,6 +18,7 @@ from twoleg.sip import (
     LocalAudio,
     SessionRejected,
     StreamKeys,
+    WebRtc,
 )
 from twoleg.sip_io import Info
 
@@ -45,12 +46,21 @@ class HoldListener(Protocol):
 
 
 class LegMedia:
-    """Keeps a leg's media port as offer and answer agree, from the first offer to the last."""
+    """Keeps a leg's media port as offer and answer agree, from the first offer to the last.
+
+    The audio is plain RTP; `encrypted`, it has keys in its descriptions; with `fingerprint`, that
+    of the certificate which the port shows, it is what browsers have.
+    """
 
     __slots__ = ("_session", "on_hold", "port")
 
     def __init__(
-        self, port: MediaPort, codecs: tuple[Codec, ...], *, encrypted: bool = False
+        self,
+        port: MediaPort,
+        codecs: tuple[Codec, ...],
+        *,
+        encrypted: bool = False,
+        fingerprint: str | None = None,
     ) -> None:
         self.port = port
         self.on_hold: HoldListener | None = None
@@ -62,6 +72,7 @@ class LegMedia:
                 port.port,
                 _formats(codecs),
                 suites=_OFFERED_SUITES if encrypted else (),
+                fingerprint=fingerprint,
             ),
             random.getrandbits(_SESSION_ID_BITS),
         )
@@ -141,11 +152,22 @@ def remote_stream(agreed: AgreedAudio) -> RemoteStream:
         ptime=agreed.ptime,
         rtcp_mux=agreed.rtcp_mux,
         keys=None if agreed.keys is None else _srtp_keys(agreed.keys),
+        webrtc=None if agreed.webrtc is None else _webrtc_terms(agreed.webrtc),
     )
 
 
 def _srtp_keys(keys: StreamKeys) -> SrtpKeys:
     return SrtpKeys(_SUITES[keys.suite], keys.ours, keys.theirs)
+
+
+def _webrtc_terms(agreed: WebRtc) -> WebRtcTerms:
+    return WebRtcTerms(
+        fragment=agreed.ours.fragment,
+        password=agreed.ours.password,
+        remote_fragment=agreed.theirs.fragment,
+        fingerprints=agreed.fingerprints,
+        is_client=agreed.is_dtls_client,
+    )
 
 
 def digit_of(content_type: str, body: bytes) -> str | None:

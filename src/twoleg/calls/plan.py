@@ -54,6 +54,9 @@ class LegPlan:
     encrypted: bool = False
     """Its audio is SRTP, or there is none; the way to it is secure."""
 
+    is_browser: bool = False
+    """It is a web page: its audio comes by ICE, DTLS and SRTP."""
+
     trunk_id: int | None = None
     """None: a registered phone."""
 

@@ -69,6 +69,9 @@ class Surroundings:
     health: TrunkHealth = field(default_factory=TrunkHealth)
     """Tells of a trunk whether others are to be tried first."""
 
+    takes_browsers: bool = True
+    """Whether the media plane can speak with web pages."""
+
 
 def plan_of(claim: Claim, here: Surroundings) -> CallPlan:
     """Make the plan of a claimed call."""
@@ -159,10 +162,16 @@ def _endpoints(
             if (phone := _registered_phone(binding, agent, claim, here)) is not None
         )
         if phones:
-            return phones
+            return _with_audio(phones, here)
     if number is None or not trunks or not _may_be_dialled(number, claim):
         return ()
     return (_over_trunks(trunks, number, claim, here),)
+
+
+def _with_audio(phones: tuple[LegPlan, ...], here: Surroundings) -> tuple[LegPlan, ...]:
+    """Leave pages out where they cannot be spoken with, unless there is nothing else to ring."""
+    others = tuple(phone for phone in phones if not phone.is_browser)
+    return phones if here.takes_browsers else others or phones
 
 
 def _may_be_dialled(number: str, claim: Claim) -> bool:
@@ -181,7 +190,7 @@ def _registered_phone(
     caller = SipUri("sip", claim.contact_phone_number, None, here.address.host)
     user = SipUri("sip", agent["sip_username"], None, here.address.host)
     flow = None if routes else _living_flow(binding, here)
-    if flow is None and not routes and target.transport in (Transport.WS, Transport.WSS):
+    if flow is None and not routes and _is_by_websocket(target.transport):
         return None  # a page, whose connection is another engine's or gone
     encrypted = agent["media_encryption"] == MediaEncryption.SDES
     if encrypted and not _is_secure(flow, routes[0].uri if routes else target):
@@ -194,7 +203,12 @@ def _registered_phone(
         flow=flow,
         codecs=PHONE_CODECS,
         encrypted=encrypted,
+        is_browser=_is_by_websocket(target.transport if flow is None else flow.transport),
     )
+
+
+def _is_by_websocket(transport: Transport | None) -> bool:
+    return transport is not None and transport.by_websocket
 
 
 def _is_secure(flow: Flow | None, hop: Uri) -> bool:

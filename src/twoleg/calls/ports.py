@@ -70,6 +70,7 @@ class MediaPort(Protocol):
     def port(self) -> int: ...
 
     carry_digit: Callable[[str], None] | None
+    on_failed: Callable[[str], None] | None
 
     def connect(self, remote: RemoteStream) -> None: ...
 
@@ -109,6 +110,11 @@ class MediaPlane(Protocol):
     @property
     def encrypts(self) -> bool:
         """Whether its ports send and receive SRTP where that is agreed on."""
+        ...
+
+    @property
+    def fingerprint(self) -> str | None:
+        """What a=fingerprint says of the certificate that ports show; None: none does DTLS."""
         ...
 
     def open_port(self, beside: Any = None) -> AbstractAsyncContextManager[MediaPort]:
@@ -177,6 +183,10 @@ class TrunkPlaces(Protocol):
 
 class NotEncrypted(Exception):
     """A leg is to be encrypted, and the media plane cannot do that."""
+
+
+class NotForBrowsers(NotEncrypted):
+    """A leg is a browser's, and the media plane has no WebRTC."""
 
 
 class NotChecked(Exception):

@@ -24,7 +24,14 @@ from twoleg.calls.journal import (
 from twoleg.calls.outcomes import EndedBy, Outcome, Refusal, ended_by
 from twoleg.calls.phrases import Phrase, language_for
 from twoleg.calls.plan import CallPlan, OnMachine
-from twoleg.calls.ports import DialCheck, Equipment, NotChecked, NotEncrypted, Transfers
+from twoleg.calls.ports import (
+    DialCheck,
+    Equipment,
+    NotChecked,
+    NotEncrypted,
+    NotForBrowsers,
+    Transfers,
+)
 from twoleg.calls.talk import Talk
 from twoleg.calls.whisper import prepare_whisper, whisper
 from twoleg.media import AnsweredBy, NoPortsLeft
@@ -285,6 +292,8 @@ def _in_words(error: Exception) -> str:
         return "no RTP port was free"
     if isinstance(cause, NotRecorded):
         return "the database did not take the attempt"
+    if isinstance(cause, NotForBrowsers):
+        return "the phone is a browser, and rtpengine nodes are not asked for WebRTC"
     if isinstance(cause, NotEncrypted):
         return "media_encryption is sdes, and rtpengine nodes do not encrypt"
     if isinstance(cause, NotChecked):

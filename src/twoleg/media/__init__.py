@@ -20,6 +20,7 @@ from twoleg.media.remote import RemoteStream
 from twoleg.media.srtp import SrtpKeys, SrtpSuite
 from twoleg.media.tones import ToneBook, dtmf, steady
 from twoleg.media.wav import UnusableAudio, WavEncoding, WavWriter, wav_of
+from twoleg.media.webrtc.terms import WebRtcTerms
 
 __all__ = [
     "RAW_SUFFIX",
@@ -53,6 +54,7 @@ __all__ = [
     "Verdict",
     "WavEncoding",
     "WavWriter",
+    "WebRtcTerms",
     "dominant_tone",
     "dtmf",
     "level_of",

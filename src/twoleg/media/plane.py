@@ -36,13 +36,21 @@ class EmbeddedPlane:
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, *, host: str, ports: range, advertised: str | None = None
+        cls,
+        *,
+        host: str,
+        ports: range,
+        advertised: str | None = None,
+        expects_browsers: bool = False,
     ) -> AsyncIterator["EmbeddedPlane"]:
         """Serve on `host`, an IP literal, with `ports`; phones are told the `advertised` address.
 
+        Where it expects browsers it loads what they need now, which holds up no call then.
         Ports that are still open at the end are closed.
         """
         plane = cls(host=host, advertised=advertised or host, ports=ports)
+        if expects_browsers:
+            plane._browsers.prepare()
         try:
             yield plane
         finally:
@@ -62,7 +70,7 @@ class EmbeddedPlane:
 
     @property
     def fingerprint(self) -> str:
-        """The a=fingerprint of what ports show to browsers; asked first, it takes 0.1 s."""
+        """The a=fingerprint of the certificate that ports show to browsers."""
         return self._browsers.fingerprint
 
     @property

@@ -75,6 +75,7 @@ from twoleg.sip.stream import KeepAlive, StreamParser
 from twoleg.sip.transport import Address, Destination, Flow, Transport
 from twoleg.sip.uri import OtherUri, SipUri, TelUri, Uri, parse_uri
 from twoleg.sip.user_agent import UserAgent
+from twoleg.sip.webrtc import IceCredentials, WebRtc
 
 __all__ = [
     "G722",
@@ -107,6 +108,7 @@ __all__ = [
     "Flow",
     "HeaderFields",
     "Headers",
+    "IceCredentials",
     "InfoReceived",
     "InvalidValue",
     "Invitation",
@@ -154,6 +156,7 @@ __all__ = [
     "UserAgent",
     "UserAgentConfig",
     "Via",
+    "WebRtc",
     "destination_of",
     "flow_from_json",
     "flow_to_json",

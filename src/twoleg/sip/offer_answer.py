@@ -31,6 +31,15 @@ from twoleg.sip.sdp import (
     parse_number,
 )
 from twoleg.sip.values import immutable
+from twoleg.sip.webrtc import (
+    DISCARD_PORT,
+    NotWebRtc,
+    WebRtc,
+    WebRtcExchange,
+    WebRtcLines,
+    mid_of,
+)
+from twoleg.sip.webrtc import PROTOCOLS as _WEBRTC
 
 DEFAULT_PTIME = 20
 """Milliseconds of audio in a packet (RFC 3551 4.2)."""
@@ -41,6 +50,7 @@ _MAX_PORT = 65_535
 # AVPF (RFC 4585) is AVP with leave, not duty, to send more RTCP; SAVPF (RFC 5124) likewise.
 _PLAIN = ("RTP/AVP", "RTP/AVPF")
 _ENCRYPTED = ("RTP/SAVP", "RTP/SAVPF")
+_NOWHERE = "0.0.0.0"  # noqa: S104  # where nothing is sent, not bound to
 _REMEMBERED = 256
 """Offers and answers that are remembered by what they say of codecs."""
 
@@ -67,7 +77,8 @@ class LocalAudio:
 
     `address` is an IP literal, `ptime` is in milliseconds. With `suites`, in order of preference,
     the stream is SRTP (RFC 4568) or is not; its descriptions hold keys then, and may only go where
-    nobody else can read them.
+    nobody else can read them. With `fingerprint`, what a=fingerprint says of our certificate, it is
+    a browser's: SRTP whose keys DTLS gives (RFC 5763).
     """
 
     address: str
@@ -75,10 +86,13 @@ class LocalAudio:
     formats: tuple[AudioFormat, ...]
     ptime: int = DEFAULT_PTIME
     suites: tuple[CryptoSuite, ...] = ()
+    fingerprint: str | None = None
 
     @property
     def protocols(self) -> tuple[str, ...]:
         """What the stream's m= line may name, first what ours does."""
+        if self.fingerprint is not None:
+            return _WEBRTC
         return _ENCRYPTED if self.suites else _PLAIN
 
 
@@ -90,8 +104,8 @@ class AgreedAudio:
     milliseconds, and may get what `receive_payload_types` lists. `direction` is ours: RECVONLY
     or INACTIVE where the far end holds the call. `rtcp` is None where the far end wants none
     (RFC 3556); with `rtcp_mux` it is the stream's own address. An address of zeros is given only
-    if no other was ever known; nothing may be sent to it, and `direction` says so. `keys` None: it
-    is plain RTP.
+    if no other was ever known; nothing may be sent to it, and `direction` says so. With `webrtc` it
+    says nothing: ICE finds the far end. Without that and `keys` it is plain RTP.
     """
 
     address: str
@@ -105,6 +119,7 @@ class AgreedAudio:
     ptime: int
     rtcp_mux: bool
     keys: StreamKeys | None = None
+    webrtc: WebRtc | None = None
 
 
 @immutable()
@@ -131,6 +146,14 @@ class _Layout:
     def of(cls, media: tuple[Media, ...], audio: int) -> _Layout:
         return cls(tuple(Media(m.kind, 0, m.protocol, m.formats or ("0",)) for m in media), audio)
 
+    def named_as(self, media: tuple[Media, ...]) -> _Layout:
+        """Give each section the name that it has in an offer, by which browsers know it."""
+        named = [
+            each if mid is None else replace(each, attributes=(("mid", mid),))
+            for each, mid in zip(self.refused, map(mid_of, media), strict=True)
+        ]
+        return _Layout(tuple(named), self.audio)
+
     @property
     def others(self) -> tuple[str, str]:
         """The sections before our audio, and those after it, as they are written."""
@@ -143,7 +166,8 @@ class _Layout:
 
 
 _FIRST_LAYOUTS = {
-    protocol: _Layout((Media("audio", 0, protocol, ()),)) for protocol in (_PLAIN[0], _ENCRYPTED[0])
+    protocol: _Layout((Media("audio", 0, protocol, ()),))
+    for protocol in (_PLAIN[0], _ENCRYPTED[0], _WEBRTC[0])
 }
 
 
@@ -168,6 +192,9 @@ class AudioSession:
         self._described = ""
         self._layout = _FIRST_LAYOUTS[local.protocols[0]]
         self._keys = KeyExchange(make_key)
+        self._webrtc = (
+            None if local.fingerprint is None else WebRtcExchange(local.fingerprint, make_key)
+        )
         self._direction = Direction.SENDRECV
         # RFC 3264 8.3.2: an encoding keeps its payload type for the whole session.
         self._payload_types: dict[tuple[str, int, int], int] = {}
@@ -196,7 +223,10 @@ class AudioSession:
         # Another suite in mid-call is nothing to ask for.
         in_use = self.agreed.keys if self.agreed else None
         suites = self.local.suites if in_use is None else (in_use.suite,)
-        return self._describe(self._offered, direction, self._keys.offer(suites))
+        lines = None
+        if self._webrtc is not None:
+            lines = self._webrtc.offer(self.local.address, self.local.port)
+        return self._describe(self._offered, direction, self._keys.offer(suites), lines)
 
     def accept_answer(self, body: bytes) -> AgreedAudio:
         """Take in the answer to our last offer.
@@ -217,8 +247,9 @@ class AudioSession:
             media = self._answering_media(description)
             match = _match_answer(self._offered, media)
             keys = self._accepted_keys(media)
-            direction = self._direction.within(_direction(description, media).mirrored)
-            agreed = self._agree(description, media, match, direction, keys, mux=False)
+            direction = self._direction.within(self._direction_of(description, media).mirrored)
+            webrtc = self._accepted_webrtc(description, media)
+            agreed = self._agree(description, media, match, direction, keys, webrtc, mux=False)
         except SessionRejected:
             self.abandon_offer()
             raise
@@ -241,13 +272,19 @@ class AudioSession:
         place, match, crypto, keys = self._choose_media(description)
         media = description.media[place]
         mux = media.attribute("rtcp-mux") is not None
-        direction = _direction(description, media).mirrored.within(self._direction)
-        agreed = self._agree(description, media, match, direction, keys, mux=mux)
+        direction = self._direction_of(description, media).mirrored.within(self._direction)
+        lines = webrtc = None
+        if self._webrtc is not None:
+            address, port = self.local.address, self.local.port
+            lines, webrtc = self._webrtc.answer(description, media, address, port)
+        agreed = self._agree(description, media, match, direction, keys, webrtc, mux=mux)
         self._layout = _Layout.of(description.media, place)
+        if webrtc is not None:
+            self._layout = self._layout.named_as(description.media)
         self._offered = None
         self._conclude(agreed)
         formats = tuple(match.received.values())
-        return self._describe(formats, direction, crypto, mux=mux), agreed
+        return self._describe(formats, direction, crypto, lines, mux=mux), agreed
 
     def abandon_offer(self) -> None:
         """Forget our offer, which was refused or never answered. Without one, do nothing."""
@@ -261,18 +298,22 @@ class AudioSession:
         formats: tuple[AudioFormat, ...],
         direction: Direction,
         crypto: tuple[Crypto, ...],
+        webrtc: WebRtcLines | None,
         *,
         mux: bool = False,
     ) -> bytes:
         """Write a description. Its version rises by one if it says something new."""
         local, layout = self.local, self._layout
-        numbers, attributes = _audio_lines(formats, local.ptime, direction, mux)
+        numbers, attributes = _audio_lines(formats, local.ptime, direction, mux or bool(webrtc))
+        session = ""
+        if webrtc is not None:
+            session = _block(webrtc.session)
+            attributes = _block(webrtc.audio) + attributes
         if crypto:
-            keys = attribute_lines(tuple([line.attribute for line in crypto]))
-            attributes = "".join([f"{line}\r\n" for line in keys]) + attributes
+            attributes = _block(tuple([line.attribute for line in crypto])) + attributes
         before, after = layout.others
         described = (
-            f"s=-\r\nc={format_address(local.address)}\r\nt=0 0\r\n{before}"
+            f"s=-\r\nc={format_address(local.address)}\r\nt=0 0\r\n{session}{before}"
             f"m=audio {local.port} {layout.protocol} {numbers}\r\n{attributes}{after}"
         )
         if described != self._described:
@@ -302,6 +343,12 @@ class AudioSession:
             if match is None:
                 why = "there is no codec that we have"
                 continue
+            if self._webrtc is not None:
+                try:
+                    self._webrtc.check(description, media)
+                except NotWebRtc as problem:
+                    why = problem.reason
+                    continue
             chosen = self._keys.answer(media, self.local.suites)
             if chosen is not None:
                 return place, match, *chosen
@@ -310,6 +357,8 @@ class AudioSession:
 
     @property
     def _wrong_protocol(self) -> str:
+        if self._webrtc is not None:
+            return "the audio stream is not WebRTC's (UDP/TLS/RTP/SAVPF)"
         return f"the audio stream is not {'encrypted' if self.local.suites else 'plain RTP'}"
 
     def _accepted_keys(self, answering: Media) -> StreamKeys | None:
@@ -319,6 +368,20 @@ class AudioSession:
         if keys is None:
             raise SessionRejected("the a=crypto of the answer is none of the offer's")
         return keys
+
+    def _accepted_webrtc(self, description: SessionDescription, media: Media) -> WebRtc | None:
+        if self._webrtc is None:
+            return None
+        try:
+            return self._webrtc.accept(description, media)
+        except NotWebRtc as problem:
+            raise SessionRejected(problem.reason) from problem
+
+    def _direction_of(self, description: SessionDescription, media: Media) -> Direction:
+        if self._webrtc is not None:
+            # A browser that has no address yet holds nobody.
+            return description.direction_of(media)
+        return _direction(description, media)
 
     def _match_offer(self, offered: list[AudioFormat]) -> _Match | None:
         ours = {f.kind: f for f in self.local.formats}
@@ -363,10 +426,14 @@ class AudioSession:
         match: _Match,
         direction: Direction,
         keys: StreamKeys | None,
+        webrtc: WebRtc | None,
         *,
         mux: bool,
     ) -> AgreedAudio:
-        address, port = self._remote_address(description, media), media.port
+        if webrtc is None:
+            address, port = self._remote_address(description, media), media.port
+        else:
+            address, port, mux = _NOWHERE, DISCARD_PORT, True
         return AgreedAudio(
             address=address,
             port=port,
@@ -379,6 +446,7 @@ class AudioSession:
             ptime=_ptime(description, media, self.local.ptime),
             rtcp_mux=mux,
             keys=keys,
+            webrtc=webrtc,
         )
 
     def _remote_address(self, description: SessionDescription, media: Media) -> str:
@@ -452,6 +520,10 @@ def _match(
     return _Match(ours[codec.kind], codec.payload_type, _number_of(events), received)
 
 
+def _block(attributes: Attributes) -> str:
+    return "".join([f"{line}\r\n" for line in attribute_lines(attributes)])
+
+
 def _written(sections: tuple[Media, ...]) -> str:
     return "".join([f"{line}\r\n" for media in sections for line in media.lines()])
 
@@ -467,7 +539,7 @@ def _audio_lines(
         attributes.append(("rtcp-mux", None))
     attributes.append((direction.value, None))
     numbers = " ".join([str(entry.payload_type) for entry in formats])
-    return numbers, "".join([f"{line}\r\n" for line in attribute_lines(tuple(attributes))])
+    return numbers, _block(tuple(attributes))
 
 
 def _telephone_event_for(codec: AudioFormat, formats: Iterable[AudioFormat]) -> AudioFormat | None:

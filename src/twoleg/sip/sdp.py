@@ -237,7 +237,7 @@ class _Reader:
             line = line.rstrip("\r \t\0")
             if line.startswith("a="):
                 # Keys are nothing to remember.
-                read = _read_attribute if "crypto" in line[2:10].lower() else _parse_attribute
+                read = _read_attribute if _has_secret(line[2:10]) else _parse_attribute
                 self._part.attributes.append(read(line))
                 continue
             if not line:
@@ -295,6 +295,11 @@ class _Reader:
             )
 
 
+def _has_secret(text: str) -> bool:
+    text = text.lower()
+    return "crypto" in text or "ice-pwd" in text
+
+
 def _read(text: str) -> SessionDescription:
     return _Reader().read(text)
 
@@ -312,7 +317,7 @@ def _parse_as_before(text: str) -> SessionDescription | None:
     before, found, after = text.partition("\nm=audio ")
     digits, _, rest = after.partition(" ")
     port = parse_number(digits, _MAX_PORT)
-    if port is None or not text.startswith(_USUAL_START) or "crypto" in text.lower():
+    if port is None or not text.startswith(_USUAL_START) or _has_secret(text):
         return None
     origin, line_end, session = before[len(_USUAL_START) :].partition("\r\n")
     if not line_end or "\n" in origin or before.count("\no=") > 1:

@@ -50,6 +50,7 @@ class RtpenginePlane:
     """Ports and bridges at a fleet of rtpengine nodes. Made by `RtpenginePlane.open`."""
 
     encrypts: Final = False
+    fingerprint: Final = None
 
     def __init__(self, nodes: Nodes, ears: EmbeddedPlane) -> None:
         self._nodes = nodes

@@ -42,6 +42,9 @@ class RtpenginePort:
         self.carry_digit: Callable[[str], None] | None = None
         """Tells the far end of a digit that came by SIP INFO, where it takes no telephone-event."""
 
+        self.on_failed: Callable[[str], None] | None = None
+        """Never called: no far end is a browser."""
+
         self.track: AudioTrack | None = None
         self.audio_sink: AudioSink | None = None
         self.call = call
@@ -228,7 +231,7 @@ class RtpenginePort:
         self.stop_playing()
         if self._ear is not None:
             self._ear.close()
-        self.carry_digit = self.track = self.audio_sink = None
+        self.carry_digit = self.on_failed = self.track = self.audio_sink = None
 
     def _pass_on(self, digit: str) -> None:
         partner, session = self.partner, self.session

@@ -18,6 +18,13 @@ class Browsers:
     Processes that have nothing to do with browsers are spared that.
     """
 
+    def prepare(self) -> None:
+        """Be ready for the first browser."""
+        from twoleg.media.webrtc import transport
+
+        del transport
+        self._certificate  # noqa: B018  # made here
+
     @property
     def fingerprint(self) -> str:
         """The a=fingerprint of our side: `sha-256 AB:CD:...`."""
