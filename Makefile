@@ -1,7 +1,7 @@
 # Each target is complete by itself on a fresh clone: it makes the environment that it needs.
 .PHONY: demo serve test lint bench environment clean
 
-PEERS := sip-tester baresip-core kamailio kamailio-tls-modules rtpengine-daemon sox curl
+PEERS := sip-tester baresip-core kamailio kamailio-tls-modules rtpengine-daemon sox curl chromium
 
 demo:
 	@scripts/environment runtime
