@@ -70,8 +70,10 @@ class Baresip:
         """Give the samples that the far end of the last call sent, once baresip has ended."""
         recording = max(self._records.glob("dump-*-dec.wav"), key=lambda path: path.name)
         with wave.open(str(recording)) as file:
-            assert (file.getframerate(), file.getnchannels()) == (SAMPLE_RATE, 1)
-            return array("h", file.readframes(file.getnframes()))
+            assert file.getnchannels() == 1
+            # G.722 has twice the samples, which tones that G.711 carries do not need.
+            step = file.getframerate() // SAMPLE_RATE
+            return array("h", file.readframes(file.getnframes()))[::step]
 
     def _send(self, message: dict[str, str]) -> None:
         text = json.dumps(message).encode()
