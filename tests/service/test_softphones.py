@@ -239,3 +239,27 @@ def test_a_browser_and_a_contact_hear_each_other(service, directory, contact_pho
     assert [leg["codec"] for leg in record["legs"]] == 2 * codecs
     assert all(leg["quality"]["packets_received"] > 0 for leg in record["legs"])
     assert "ice-pwd" not in json.dumps(record)
+
+
+def test_a_browser_that_has_not_the_certificate_that_it_describes_is_hung_up(
+    service, directory, contact_phone, browser
+):
+    with contact_phone() as contact:
+        there = directory(contact.port)
+        with browser(there) as page:
+            other = f"sha-256 {':'.join(['AB'] * 32)}"
+            page.run(
+                f"void (phone.changed = (sdp) => sdp.replace(/sha-256 [0-9A-F:]+/, {other!r}))"
+            )
+            call = service.place(
+                user_id=there.user_id,
+                contact_phone_number=CONTACT,
+                line_phone_number=there.line,
+            )
+            page.wait_until("phone.events.includes('BYE')")
+            record = service.ended(call)
+
+    assert record["ended_by"] == "system"
+    agent = record["legs"][0]
+    assert agent["reason"] == "the far end's certificate is not that of its a=fingerprint"
+    assert agent["quality"]["packets_received"] == 0
