@@ -77,6 +77,8 @@ class Playback:
         self._frames = self._audio.frames(codec)
 
     def _tick(self) -> None:
+        if not self._running and self._port.is_securing:
+            return  # nothing of it is to be missed because a browser has no keys yet
         frames = self._frames
         if self._next >= len(frames):
             if not self._loop or not frames:

@@ -131,6 +131,11 @@ class MediaPort:
             self._peer.feed()
         self._plan()
 
+    @property
+    def is_securing(self) -> bool:
+        """Whether a browser is to be spoken with, and cannot be yet."""
+        return self._webrtc is not None and self._webrtc.pair is None
+
     def play(self, audio: FrameSource, *, loop: bool = False) -> Playback:
         """Send audio from the next tick on, in place of what was played or bridged until now.
 

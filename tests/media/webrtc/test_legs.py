@@ -63,15 +63,20 @@ async def test_nothing_leaves_before_all_is_proved(plane, browser):
     page = browser()
     async with plane.open_port() as port:
         port.connect(page.stream())
-        await port.play(Frames(2)).finished()
+        playing = port.play(Frames(3))
         page.reach(port)
         page.check()
         assert (await page.answer())[:2] == b"\x01\x01"
-        await port.play(Frames(2)).finished()
-        page.check()
-        # What was sent since would stand before the second answer.
-        assert (await page.received())[:2] == b"\x01\x01"
         assert port.outgoing.send is None
+        await page.handshake()
+        # From its first frame on.
+        await playing.finished()
+        assert [(await page.hear()).sequence - port.outgoing.sequence for _ in range(3)] == [
+            -2,
+            -1,
+            0,
+        ]
+        assert port.quality().packets_sent == 3
 
 
 async def test_a_check_without_the_password_is_not_answered(plane, browser, until):
@@ -284,6 +289,20 @@ async def test_a_page_that_is_closed_ends_the_leg(plane, browser, monkeypatch):
         await page.connect(port)
         page.close()
         assert await failed == "the browser has closed its audio"
+
+
+async def test_a_browser_that_asks_no_more_whether_we_are_there_ends_the_leg(
+    plane, browser, monkeypatch
+):
+    page = browser()
+    async with plane.open_port() as port:
+        failed = failure_of(port)
+        port.connect(page.stream(sending=False))
+        await page.connect(port)
+        monkeypatch.setattr(transport_module, "CHECKED_SECONDS", 0.0)
+        page.say()
+        port.connect(page.stream(sending=False))
+        assert await failed == "the browser is gone"
 
 
 async def test_a_port_that_is_closed_tells_the_browser(plane, browser):

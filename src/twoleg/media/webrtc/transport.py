@@ -19,6 +19,12 @@ SECURE_WITHIN_SECONDS: Final = 20.0
 CLOSED_SECONDS: Final = 2.0
 """A browser that hangs up closes DTLS too, and its BYE may take a little longer."""
 
+CHECKED_SECONDS: Final = 30.0
+"""A browser asks every few seconds whether we are still there; one that does not is gone itself.
+
+It is how long it goes on by itself without an answer (RFC 7675 section 5.1).
+"""
+
 DATAGRAMS_PER_SECOND: Final = 50.0
 DATAGRAMS_AT_ONCE: Final = 100.0
 """A handshake has ten or so of DTLS; more of them cost nothing but what it takes to drop them."""
@@ -69,6 +75,7 @@ class WebRtcTransport:
         self._srtp: Srtp | None = None
         self._allowance = Allowance(DATAGRAMS_PER_SECOND, DATAGRAMS_AT_ONCE)
         self._failed = False
+        self._checked_at = clock()
         self._begin()
 
     @property
@@ -83,8 +90,10 @@ class WebRtcTransport:
             return _NEVER
         if self._closes_at is not None:
             return self._closes_at
+        if self.pair is not None:
+            return self._checked_at + CHECKED_SECONDS
         # The handshake's timer is OpenSSL's: it is looked at each time.
-        return _NEVER if self.pair is not None else self._clock()
+        return self._clock()
 
     def use(self, terms: WebRtcTerms) -> None:
         """Go on as was agreed anew: with the same association, unless the certificate is another.
@@ -127,11 +136,13 @@ class WebRtcTransport:
         if self._closes_at is not None:
             if now >= self._closes_at:
                 self._fail("the browser has closed its audio")
-        elif self.pair is None:
-            if now >= self._secure_by:
-                self._fail(self._what_is_missing())
-            else:
-                self._do(self._dtls.retransmit)
+        elif self.pair is not None:
+            if now >= self._checked_at + CHECKED_SECONDS:
+                self._fail("the browser is gone")
+        elif now >= self._secure_by:
+            self._fail(self._what_is_missing())
+        else:
+            self._do(self._dtls.retransmit)
 
     def close(self) -> None:
         """Say goodbye, and let everything go. Idempotent."""
@@ -175,11 +186,12 @@ class WebRtcTransport:
         return plain
 
     def _take_check(self, data: bytes, source: SocketAddress) -> None:
-        before = self._ice.nominated
-        reply = self._ice.receive(data, source, self._clock())
+        before, now = self._ice.nominated, self._clock()
+        reply = self._ice.receive(data, source, now)
         if reply is None:
             self.rejected_datagrams += 1
             return
+        self._checked_at = now
         self._reply(reply, source)
         if self._ice.nominated == before or self._failed:
             return
