@@ -356,6 +356,8 @@ class MediaPort:
 
     def _protect(self, remote: RemoteStream) -> None:
         """Send and receive as was agreed: in the clear, under keys, or as browsers do."""
+        if self._closed:
+            return  # the sockets may be another leg's
         terms, keys, protection = remote.webrtc, remote.keys, self._protection
         if terms is not None and self._webrtc is not None:
             self._webrtc.use(terms)
