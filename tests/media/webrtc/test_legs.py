@@ -145,7 +145,10 @@ async def test_a_browser_that_is_not_nominated_is_not_heard(plane, browser, unti
         assert port.quality().packets_received == 1
 
 
-async def test_a_browser_that_moves_is_followed_once_it_speaks_from_there(plane, browser, until):
+@pytest.mark.parametrize("nominates", [True, False])
+async def test_a_browser_that_moves_is_followed_once_it_speaks_from_there(
+    plane, browser, until, nominates
+):
     page = browser()
     async with plane.open_port() as port:
         port.connect(page.stream())
@@ -154,10 +157,10 @@ async def test_a_browser_that_moves_is_followed_once_it_speaks_from_there(plane,
         await port.first_packet()
         before = page.place
         page.move()
-        # Not chosen yet: what comes from there is nobody's.
+        # Without a check what comes from there is nobody's.
         page.say()
         await until(lambda: port.quality().packets_rejected == 1)
-        page.check()
+        page.check(nominates=nominates)
         await page.answer()
         assert port.incoming.source == before
         page.say()

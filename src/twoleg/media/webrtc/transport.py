@@ -44,8 +44,9 @@ class WebRtcTransport:
 
     Audio flows once three things are proved: that the browser is where it sends from (a check with
     the password of our description), that it wants to be there (a nomination), and that it is who
-    its description says (the fingerprint of its certificate). Where it then nominates another pair,
-    the first packet of its SRTP from there moves the leg.
+    its description says (the fingerprint of its certificate). It may move then: the first packet of
+    its SRTP from another place with a right check moves the leg. Browsers send on a new pair up to
+    a second before they nominate it.
 
     `send` sends a datagram from the leg's RTP socket to an address. `on_changed` is called when
     `pair` or `due` is another, `on_failed` with the reason when no audio will flow, or none any
@@ -176,11 +177,12 @@ class WebRtcTransport:
         return b""
 
     def _opened_media(self, data: bytes, source: SocketAddress) -> bytes:
-        if self._srtp is None or (source != self.pair and source != self._ice.nominated):
+        is_there = source == self.pair
+        if self._srtp is None or not (is_there or self._ice.is_checked(source)):
             self.rejected_datagrams += 1
             return b""
         plain = self._srtp.opened(data)
-        if plain and source != self.pair and self.pair is not None:
+        if plain and not is_there:
             self.pair = source
             self._on_changed()
         return plain
