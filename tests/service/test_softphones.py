@@ -263,3 +263,22 @@ def test_a_browser_that_has_not_the_certificate_that_it_describes_is_hung_up(
     agent = record["legs"][0]
     assert agent["reason"] == "the far end's certificate is not that of its a=fingerprint"
     assert agent["quality"]["packets_received"] == 0
+
+
+def test_a_browser_whose_page_is_closed_has_hung_up(service, directory, contact_phone, browser):
+    with contact_phone() as contact:
+        there = directory(contact.port)
+        with browser(there) as page:
+            call = service.place(
+                user_id=there.user_id,
+                contact_phone_number=CONTACT,
+                line_phone_number=there.line,
+            )
+            contact.wait_for("CALL_ESTABLISHED")
+            page.wait_until(f"Math.abs(phone.heard() - {CONTACT_HERTZ}) < 20")
+            page.run("void location.assign('about:blank')")
+            contact.wait_for("CALL_CLOSED")
+        record = service.ended(call)
+
+    assert (record["outcome"], record["ended_by"]) == ("connected", "system")
+    assert record["legs"][0]["reason"] == "the browser has closed its audio"
