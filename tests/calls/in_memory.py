@@ -130,6 +130,14 @@ class FallsSilent:
     after: float
 
 
+@dataclass(frozen=True)
+class LosesAudio:
+    """A browser proves to be another, or goes without a word."""
+
+    after: float
+    why: str
+
+
 ANSWERS = (Rings(), Answers())
 RINGS_FOR_EVER = (Rings(),)
 DEAD = ()
@@ -209,7 +217,10 @@ class MemoryLeg:
             if "ACK" not in self.sent:
                 self._send("ACK")
             self._send("BYE", reason)
+            # As Leg.abandon does: nobody waits for the far end's last word.
+            self._end = LegEnd(False, None, None, None)
         self._over("ended")
+        self._wake()
 
     def send_request(self, method, headers, body=b"", content_type=""):
         if self.state == "answered":
@@ -262,6 +273,8 @@ class MemoryLeg:
                 self._says(encode_ulaw(act.samples))
             case FallsSilent():
                 self._port().audio_stopped.set()
+            case LosesAudio():
+                self._port().on_failed(act.why)
         self._wake()
 
     def _says(self, encoded):
@@ -813,11 +826,14 @@ def prepare(
     recordings=None,
     check=None,
     encrypts=True,
+    takes_browsers=True,
     **writer,
 ):
     """Make a story and all that it needs; to be called in a running loop."""
     plane = MemoryPlane(ports)
     plane.encrypts = encrypts
+    if not takes_browsers:
+        plane.fingerprint = None
     phone = MemoryPhone(plane, behaviours)
     record = MemoryWriter(**writer)
     options = {} if check is None else {"check": check}

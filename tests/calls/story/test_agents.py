@@ -10,6 +10,7 @@ from calls.in_memory import (
     RINGS_FOR_EVER,
     Answers,
     HangsUp,
+    LosesAudio,
     Refuses,
     Rings,
     call_plan,
@@ -19,6 +20,7 @@ from calls.in_memory import (
 
 from twoleg.calls.plan import AgentRound
 from twoleg.directory.ring_groups import Strategy
+from twoleg.sip import PCMU, AudioSession, LocalAudio
 
 ELSEWHERE = 'SIP;cause=200;text="Call completed elsewhere"'
 CONTACT = (Rings(), Answers(), HangsUp(20.0))
@@ -241,6 +243,42 @@ def test_no_port_for_an_agent_fails_the_call_and_says_so(tell):
     told = tell({"ann": ANSWERS, "bob": ANSWERS}, group(Strategy.RING_ALL, "ann", "bob"), ports=1)
     assert told.outcome == "failed"
     assert told.writer.ending.failure == "no RTP port was free"
+
+
+def browser_plan():
+    plan = call_plan()
+    [together] = plan.rounds
+    [agent] = together.agents
+    page = replace(agent.endpoints[0], is_browser=True)
+    return replace(plan, rounds=(replace(together, agents=(replace(agent, endpoints=(page,)),)),))
+
+
+def test_a_browser_where_the_plane_has_no_webrtc_fails_the_call_and_says_so(tell):
+    told = tell({"agent": ANSWERS}, browser_plan(), takes_browsers=False)
+    assert told.outcome == "failed"
+    assert "browser" in told.writer.ending.failure
+    assert not told.phone.legs
+
+
+def test_a_browser_that_answers_as_a_desk_phone_has_a_reason_in_its_record(tell):
+    plain = AudioSession(LocalAudio("192.0.2.9", 4000, (PCMU,)), 5).create_offer()
+    told = tell({"agent": (Rings(), Answers(body=plain))}, browser_plan())
+    assert told.outcome == "agent_unreachable"
+    assert "not WebRTC's" in told.record("agent").reason
+    assert told.sent("agent") == ["INVITE", "ACK", "BYE"]
+
+
+@pytest.mark.parametrize(("after", "outcome"), [(2.5, "agent_hung_up"), (20.0, "connected")])
+def test_a_leg_that_loses_its_audio_is_hung_up_and_the_record_says_why(tell, after, outcome):
+    told = tell(
+        {
+            "agent": (*ANSWERS, LosesAudio(after, "the browser is gone")),
+            "contact": (Rings(), Answers(5.0)),
+        }
+    )
+    assert (told.outcome, told.ended_by) == (outcome, "system")
+    assert told.record("agent").reason == "the browser is gone"
+    assert told.sent("agent") == ["INVITE", "ACK", "BYE"]
 
 
 def test_a_leg_that_cannot_be_encrypted_is_not_rung_in_the_clear(tell):

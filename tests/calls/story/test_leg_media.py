@@ -63,6 +63,27 @@ def test_an_encrypted_leg_connects_the_port_with_the_keys_of_both_sides():
     run(main)
 
 
+def test_a_browsers_leg_connects_the_port_with_what_ice_and_dtls_need():
+    async def main(loop):
+        async with MemoryPlane(1).open_port() as port:
+            ours, theirs = (f"sha-256 {':'.join([octet] * 32)}" for octet in ("AB", "CD"))
+            media = LegMedia(port, (Codec.PCMU,), fingerprint=ours)
+            far = AudioSession(LocalAudio("192.0.2.9", 4000, (PCMU,), fingerprint=theirs), 5)
+            # Both sides of this code are ICE-lite, and browsers are not.
+            answer, agreed = far.answer_offer(media.make_offer().replace(b"a=ice-lite\r\n", b""))
+            media.accept_answer(answer.replace(b"a=ice-lite\r\n", b""))
+            terms = port.remote.webrtc
+            assert terms.fragment == agreed.webrtc.theirs.fragment
+            assert terms.password == agreed.webrtc.theirs.password
+            assert terms.remote_fragment == agreed.webrtc.ours.fragment
+            assert terms.fingerprints == (("sha-256", b"\xcd" * 32),)
+            assert terms.is_client
+            assert port.remote.rtcp_mux
+            assert port.remote.keys is None
+
+    run(main)
+
+
 def test_a_plain_answer_to_an_encrypted_offer_connects_nothing():
     async def main(loop):
         async with MemoryPlane(1).open_port() as port:
