@@ -36,6 +36,7 @@ class Service:
     sip_port: int
     tls_port: int
     ws_port: int
+    wss_port: int
     token: str
     process: subprocess.Popen[str]
 
@@ -166,11 +167,12 @@ def directory(service: Service, line_numbers: Iterator[str]) -> Callable[..., Di
 def running(data_dir: Path, certificates: Certificates, *options: str) -> Iterator[Service]:
     """Run `twoleg serve` on loopback until the block is left."""
     twoleg = [sys.executable, "-m", "twoleg"]
-    tls, ws = free_port(), free_port()
+    tls, ws, wss = free_port(), free_port(), free_port()
     listen = [
         "--http", f"{LOOPBACK}:0", "--sip", f"{LOOPBACK}:0", "--sip-tls", f"{LOOPBACK}:{tls}",
         "--tls-certificate", str(certificates.chain), "--tls-key", str(certificates.key),
         "--tls-authorities", str(certificates.authorities), "--sip-ws", f"{LOOPBACK}:{ws}",
+        "--sip-wss", f"{LOOPBACK}:{wss}",
     ]  # fmt: skip
     with subprocess.Popen(
         [*twoleg, "serve", "--data-dir", str(data_dir), *listen, *options],
@@ -189,7 +191,7 @@ def running(data_dir: Path, certificates: Certificates, *options: str) -> Iterat
                 timeout=READY_SECONDS,
             )
             port = int(sip.rpartition(":")[2])
-            yield Service(http, port, tls, ws, json.loads(made.stdout)["token"], process)
+            yield Service(http, port, tls, ws, wss, json.loads(made.stdout)["token"], process)
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(STOP_SECONDS)

@@ -190,12 +190,16 @@ def browser(tmp_path, service):
     """A phone in a web page, registered as the user of a directory, that answers by itself."""
 
     @contextmanager
-    def run(directory, codec=None):
+    def run(directory, *, codec=None, over="ws"):
         # It says its file again and again.
         says = tone(AGENT_HERTZ, BROWSER_RATE, seconds=1)
-        with chromium(tmp_path / "browser", says, BROWSER_RATE) as page:
+        # Nobody vouches for the service's certificate on this machine.
+        with chromium(
+            tmp_path / "browser", says, BROWSER_RATE, "--ignore-certificate-errors"
+        ) as page:
+            port = {"ws": service.ws_port, "wss": service.wss_port}[over]
             about = [
-                f"ws://{LOOPBACK}:{service.ws_port}",
+                f"{over}://{LOOPBACK}:{port}",
                 directory.sip_username,
                 directory.sip_password,
                 "twoleg.example",
@@ -208,13 +212,19 @@ def browser(tmp_path, service):
     return run
 
 
-@pytest.mark.parametrize("codec", ["audio/PCMU", "audio/G722"])
-def test_a_browser_and_a_contact_hear_each_other(service, directory, contact_phone, browser, codec):
+@pytest.mark.parametrize(
+    ("over", "encryption", "codec"),
+    [("ws", "none", "audio/PCMU"), ("wss", "sdes", "audio/G722")],
+)
+def test_a_browser_and_a_contact_hear_each_other(
+    service, directory, contact_phone, browser, over, encryption, codec
+):
     hears_contact = f"Math.abs(phone.heard() - {CONTACT_HERTZ}) < 20"
     codecs = [codec.removeprefix("audio/")]
     with contact_phone() as contact:
         there = directory(contact.port, codecs=codecs)
-        with browser(there, codec) as page:
+        service.request("PATCH", f"/users/{there.user_id}", media_encryption=encryption)
+        with browser(there, codec=codec, over=over) as page:
             call = service.place(
                 user_id=there.user_id,
                 contact_phone_number=CONTACT,
