@@ -220,8 +220,11 @@ async def test_an_ice_restart_keeps_the_association_and_takes_new_checks(plane, 
         await until(lambda: port.quality().packets_rejected == rejected + 1)
 
 
-async def test_another_certificate_in_a_later_description_is_another_association(plane, browser):
-    page = browser()
+@pytest.mark.parametrize("is_server", [False, True])
+async def test_another_certificate_in_a_later_description_is_another_association(
+    plane, browser, is_server
+):
+    page = browser(is_server=is_server)
     async with plane.open_port() as port:
         port.connect(page.stream())
         await page.connect(port)

@@ -138,11 +138,12 @@ class DtlsAssociation:
         return SrtpKeys(_SUITE, ours=server, theirs=client)
 
     def close(self) -> None:
-        """Tell the far end that this is over, if there is anything."""
+        """Tell the far end that this is over, if there is anything, and send no more."""
         if self.is_established:
             with suppress(SSL.Error):
                 self._connection.shutdown()
             self._flush()
+        self._send = _ignore
 
     def _go_on(self) -> None:
         try:
@@ -168,6 +169,10 @@ class DtlsAssociation:
                 written += self._connection.bio_read(_READ_BYTES)
         for datagram in _datagrams(written):
             self._send(datagram)
+
+
+def _ignore(datagram: bytes) -> None:
+    del datagram
 
 
 def _datagrams(written: bytes) -> Iterator[bytes]:

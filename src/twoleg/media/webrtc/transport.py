@@ -188,19 +188,18 @@ class WebRtcTransport:
         return plain
 
     def _take_check(self, data: bytes, source: SocketAddress) -> None:
-        before, now = self._ice.nominated, self._clock()
+        now = self._clock()
         reply = self._ice.receive(data, source, now)
         if reply is None:
             self.rejected_datagrams += 1
             return
         self._checked_at = now
         self._reply(reply, source)
-        if self._ice.nominated == before or self._failed:
-            return
-        if self._terms.is_client and not self._begun:
-            self._begun = True
-            self._do(self._dtls.begin)
-        self._look()
+        if self.pair is None and self._ice.nominated is not None and not self._failed:
+            if self._terms.is_client and not self._begun:
+                self._begun = True
+                self._do(self._dtls.begin)
+            self._look()
 
     def _take_dtls(self, data: bytes, source: SocketAddress) -> None:
         if (
