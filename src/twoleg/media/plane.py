@@ -8,7 +8,7 @@ from typing import Final
 
 from twoleg.media.bridge import Bridge
 from twoleg.media.clock import FrameClock
-from twoleg.media.port import MediaPort
+from twoleg.media.port import MediaPort, Shared
 from twoleg.media.relay import ControlRelay, Relay
 from twoleg.media.socket_pairs import SocketPairs
 from twoleg.media.webrtc.browsers import Browsers
@@ -26,9 +26,10 @@ class EmbeddedPlane:
         self._advertised = advertised
         self._open: set[MediaPort] = set()
         self._loop = asyncio.get_running_loop()
-        self._clock = FrameClock()
         self._browsers = Browsers()
         self._relay = Relay(self._loop)
+        self._clock = FrameClock()
+        self._shared = Shared(self._clock, self._relay, self._browsers)
         self._control = ControlRelay(self._loop)
         self._sockets = SocketPairs(ports, host, self._relay, self._control)
         self._sweep_timer: asyncio.TimerHandle | None = None
@@ -89,13 +90,7 @@ class EmbeddedPlane:
 
     def _open_port(self) -> MediaPort:
         sockets = self._sockets.take()
-        port = MediaPort(
-            sockets,
-            self._advertised,
-            clock=self._clock,
-            relay=self._relay,
-            browsers=self._browsers,
-        )
+        port = MediaPort(sockets, self._advertised, self._shared)
         self._open.add(port)
         self._sweep_later()
         return port

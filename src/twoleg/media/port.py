@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from twoleg.media.codec import Codec
 from twoleg.media.control import REPORT_SECONDS, Control, jitter_ms
@@ -47,21 +47,21 @@ class NotConnected(Exception):
     """The port has not been told of its far end yet."""
 
 
+class Shared(NamedTuple):
+    """What all ports of a plane have in common."""
+
+    clock: "FrameClock"
+    relay: Relay
+    browsers: "Browsers"
+
+
 class MediaPort:
     """The RTP and RTCP of one leg: what comes, what goes, and who is at the far end.
 
     Made by `EmbeddedPlane.open_port`, and closed by it.
     """
 
-    def __init__(
-        self,
-        sockets: SocketPair,
-        address: str,
-        *,
-        clock: "FrameClock",
-        relay: Relay,
-        browsers: "Browsers",
-    ) -> None:
+    def __init__(self, sockets: SocketPair, address: str, shared: Shared) -> None:
         self.address = address
         self.port = sockets.port
         self.remote: RemoteStream | None = None
@@ -76,9 +76,7 @@ class MediaPort:
         self.on_failed: Callable[[str], None] | None = None
         """Told why where no audio will flow with a browser, or none any more."""
 
-        self._clock = clock
-        self._relay = relay
-        self._browsers = browsers
+        self._shared = shared
         self._protection: Protection | None = None
         self._webrtc: WebRtcTransport | None = None
         """The same, where the far end is a browser."""
@@ -144,7 +142,7 @@ class MediaPort:
         if self.remote is None:
             raise NotConnected
         self.stop_playing()
-        playback = self._playback = Playback(self, audio, self._clock, loop=loop)
+        playback = self._playback = Playback(self, audio, self._shared.clock, loop=loop)
         self.feed()
         return playback
 
@@ -188,7 +186,7 @@ class MediaPort:
             return
         sender = self._playback
         if sender is None and remote.sending:
-            sender = self._playback = DigitSender(self, self._clock)
+            sender = self._playback = DigitSender(self, self._shared.clock)
             self.feed()
         if isinstance(sender, DigitSender):
             sender.add(digit)
@@ -374,7 +372,7 @@ class MediaPort:
 
     def _open_webrtc(self, terms: WebRtcTerms) -> "WebRtcTransport":
         soon = asyncio.get_running_loop().call_soon
-        return self._browsers.transport(
+        return self._shared.browsers.transport(
             terms,
             self.sockets.rtp.sendto,
             self._on_transport_changed,
@@ -434,7 +432,7 @@ class MediaPort:
             direct = self.sockets.connected(source)
         except OSError:
             return  # out of descriptors, say: the first socket does the same for more
-        self._relay.add_direct(direct, self.incoming, self._protection)
+        self._shared.relay.add_direct(direct, self.incoming, self._protection)
         self._direct, self._direct_to = direct, source
         self.outgoing.send = self._protected(direct.send)
 
@@ -443,7 +441,7 @@ class MediaPort:
 
     def _close_direct(self) -> None:
         if self._direct is not None:
-            self._relay.remove(self._direct)
+            self._shared.relay.remove(self._direct)
             self._direct.close()
             self._direct = self._direct_to = None
 

@@ -58,7 +58,7 @@ async def test_a_loop_goes_on_until_it_is_stopped(leg):
     await playback.finished()
     playback.stop()
     phone.waiting()
-    assert len(port._clock) == 0
+    assert len(port._shared.clock) == 0
 
 
 async def test_another_prompt_takes_the_place_of_the_first(leg):
