@@ -3,8 +3,10 @@
 import secrets
 from typing import Final
 
+from twoleg.media.codec import Codec
 from twoleg.media.incoming import Incoming
 from twoleg.media.outgoing import CLOCK_RATE, Outgoing
+from twoleg.media.quality import MIN_PACKETS_FOR_MOS, Quality, mean_opinion_score
 from twoleg.media.rtcp import (
     Report,
     ReportBlock,
@@ -75,6 +77,38 @@ class Control:
             for block in part.blocks:
                 if block.ssrc == self._outgoing.ssrc:
                     self._take(block, ntp)
+
+    def quality(self, codec: Codec | None, rejected: int) -> Quality:
+        """Return the figures so far: ours, and what the far end has reported.
+
+        `codec` None: nothing was agreed on yet. `rejected` is how many packets were nobody's.
+        """
+        reception, outgoing = self._incoming.reception, self._outgoing
+        trip = self.round_trip
+        round_trip_ms = None if trip is None else trip * 1000
+        lost = reception.lost
+        mos = None
+        if codec is not None and reception.received >= MIN_PACKETS_FOR_MOS:
+            mos = mean_opinion_score(
+                codec,
+                loss=lost / (reception.received + lost),
+                jitter_ms=jitter_ms(reception.jitter),
+                round_trip_ms=round_trip_ms,
+            )
+        far_jitter = self.far_jitter
+        return Quality(
+            packets_received=reception.received,
+            packets_lost=lost,
+            jitter_ms=jitter_ms(reception.jitter),
+            round_trip_ms=round_trip_ms,
+            mos=mos,
+            packets_sent=outgoing.packets,
+            packets_late=reception.late,
+            packets_duplicated=reception.duplicates,
+            packets_rejected=rejected,
+            far_packets_lost=self.far_lost,
+            far_jitter_ms=None if far_jitter is None else jitter_ms(far_jitter),
+        )
 
     def _take(self, block: ReportBlock, ntp: int) -> None:
         self.far_lost = max(0, block.lost)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from twoleg.media.codec import Codec
-from twoleg.media.control import REPORT_SECONDS, Control, jitter_ms
+from twoleg.media.control import REPORT_SECONDS, Control
 from twoleg.media.digit_sender import DigitSender
 from twoleg.media.dtmf import DIGITS
 from twoleg.media.inband import InbandDigits
@@ -19,7 +19,7 @@ from twoleg.media.latch import SocketAddress, socket_address
 from twoleg.media.outgoing import Outgoing
 from twoleg.media.playback import FrameSource, Playback
 from twoleg.media.protection import Protection
-from twoleg.media.quality import MIN_PACKETS_FOR_MOS, Quality, mean_opinion_score
+from twoleg.media.quality import Quality
 from twoleg.media.relay import Relay
 from twoleg.media.remote import RemoteStream
 from twoleg.media.rtp import MalformedPacket
@@ -222,32 +222,8 @@ class MediaPort:
 
     def quality(self) -> Quality:
         """Return the figures so far."""
-        reception = self.incoming.reception
-        trip = self.control.round_trip
-        round_trip_ms = None if trip is None else trip * 1000
-        lost = reception.lost
-        mos = None
-        if self.remote is not None and reception.received >= MIN_PACKETS_FOR_MOS:
-            mos = mean_opinion_score(
-                self.remote.codec,
-                loss=lost / (reception.received + lost),
-                jitter_ms=jitter_ms(reception.jitter),
-                round_trip_ms=round_trip_ms,
-            )
-        far_jitter = self.control.far_jitter
-        return Quality(
-            packets_received=reception.received,
-            packets_lost=lost,
-            jitter_ms=jitter_ms(reception.jitter),
-            round_trip_ms=round_trip_ms,
-            mos=mos,
-            packets_sent=self.outgoing.packets,
-            packets_late=reception.late,
-            packets_duplicated=reception.duplicates,
-            packets_rejected=self.incoming.rejected + self._rejected,
-            far_packets_lost=self.control.far_lost,
-            far_jitter_ms=None if far_jitter is None else jitter_ms(far_jitter),
-        )
+        codec = None if self.remote is None else self.remote.codec
+        return self.control.quality(codec, self.incoming.rejected + self._rejected)
 
     def stop_playing(self) -> None:
         if self._playback is not None:

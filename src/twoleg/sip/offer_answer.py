@@ -17,6 +17,7 @@ from twoleg.sip.audio_formats import (
 )
 from twoleg.sip.errors import LocalProtocolError, SipError
 from twoleg.sip.key_exchange import KeyExchange, StreamKeys
+from twoleg.sip.layout import Layout, first_layout
 from twoleg.sip.remembered import remembered
 from twoleg.sip.sdes import Crypto, CryptoSuite
 from twoleg.sip.sdp import (
@@ -37,7 +38,6 @@ from twoleg.sip.webrtc import (
     WebRtc,
     WebRtcExchange,
     WebRtcLines,
-    mid_of,
 )
 from twoleg.sip.webrtc import PROTOCOLS as _WEBRTC
 
@@ -132,45 +132,6 @@ class _Match:
     received: Mapping[int, AudioFormat]
 
 
-@immutable()
-class _Layout:
-    """The m= lines of the session in their order, with port 0; `audio` is the place of ours.
-
-    Each keeps its place for as long as the session lasts (RFC 3264 8).
-    """
-
-    refused: tuple[Media, ...]
-    audio: int = 0
-
-    @classmethod
-    def of(cls, media: tuple[Media, ...], audio: int) -> _Layout:
-        return cls(tuple(Media(m.kind, 0, m.protocol, m.formats or ("0",)) for m in media), audio)
-
-    def named_as(self, media: tuple[Media, ...]) -> _Layout:
-        """Give each section the name that it has in an offer, by which browsers know it."""
-        named = [
-            each if mid is None else replace(each, attributes=(("mid", mid),))
-            for each, mid in zip(self.refused, map(mid_of, media), strict=True)
-        ]
-        return _Layout(tuple(named), self.audio)
-
-    @property
-    def others(self) -> tuple[str, str]:
-        """The sections before our audio, and those after it, as they are written."""
-        before, after = self.refused[: self.audio], self.refused[self.audio + 1 :]
-        return _written(before), _written(after)
-
-    @property
-    def protocol(self) -> str:
-        return self.refused[self.audio].protocol
-
-
-_FIRST_LAYOUTS = {
-    protocol: _Layout((Media("audio", 0, protocol, ()),))
-    for protocol in (_PLAIN[0], _ENCRYPTED[0], _WEBRTC[0])
-}
-
-
 class AudioSession:
     """One audio stream of a dialog through all its offers and answers.
 
@@ -190,7 +151,7 @@ class AudioSession:
         self._version = 0
         # Our last description without its origin: the version rises when this changes.
         self._described = ""
-        self._layout = _FIRST_LAYOUTS[local.protocols[0]]
+        self._layout = first_layout(local.protocols[0])
         self._keys = KeyExchange(make_key)
         self._webrtc = (
             None if local.fingerprint is None else WebRtcExchange(local.fingerprint, make_key)
@@ -278,7 +239,7 @@ class AudioSession:
             address, port = self.local.address, self.local.port
             lines, webrtc = self._webrtc.answer(description, media, address, port)
         agreed = self._agree(description, media, match, direction, keys, webrtc, mux=mux)
-        self._layout = _Layout.of(description.media, place)
+        self._layout = Layout.of(description.media, place)
         if webrtc is not None:
             self._layout = self._layout.named_as(description.media)
         self._offered = None
@@ -522,10 +483,6 @@ def _match(
 
 def _block(attributes: Attributes) -> str:
     return "".join([f"{line}\r\n" for line in attribute_lines(attributes)])
-
-
-def _written(sections: tuple[Media, ...]) -> str:
-    return "".join([f"{line}\r\n" for media in sections for line in media.lines()])
 
 
 @lru_cache(_REMEMBERED)
