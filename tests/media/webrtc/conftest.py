@@ -23,6 +23,23 @@ def attribute(kind, value):
     return kind.to_bytes(2, "big") + len(value).to_bytes(2, "big") + value + bytes(-len(value) % 4)
 
 
+def check(username, password, transaction=bytes(12), *, nominates=True):
+    """Write a connectivity check (RFC 8445 7.1)."""
+
+    def head(length):
+        return b"\x00\x01" + length.to_bytes(2, "big") + b"\x21\x12\xa4\x42" + transaction
+
+    body = attribute(0x0006, username.encode()) + attribute(0x802A, bytes(8))
+    body += attribute(0x0024, b"\x6e\x00\x01\xff")
+    if nominates:
+        body += attribute(0x0025, b"")
+    integrity = hmac.digest(password.encode(), head(len(body) + 24) + body, "sha1")
+    body += attribute(0x0008, integrity)
+    whole = head(len(body) + 8) + body
+    fingerprint = (crc32(whole) ^ 0x5354554E).to_bytes(4, "big")
+    return whole + attribute(0x8028, fingerprint)
+
+
 class Browser:
     """What a browser does with a port: checks, a DTLS handshake, SRTP. It waits when asked to."""
 
@@ -75,24 +92,11 @@ class Browser:
         }
         return RemoteStream(**(fields | changes))
 
-    def check(self, *, nominates=True, extra=()):
+    def check(self, *, nominates=True):
         """Send a connectivity check (RFC 8445 7.1)."""
         self.checks += 1
         transaction = self.checks.to_bytes(12, "big")
-
-        def head(length):
-            return b"\x00\x01" + length.to_bytes(2, "big") + b"\x21\x12\xa4\x42" + transaction
-
-        body = attribute(0x0006, self.username.encode()) + attribute(0x802A, bytes(8))
-        body += attribute(0x0024, b"\x6e\x00\x01\xff")
-        body += b"".join(attribute(*each) for each in extra)
-        if nominates:
-            body += attribute(0x0025, b"")
-        integrity = hmac.digest(self.password.encode(), head(len(body) + 24) + body, "sha1")
-        body += attribute(0x0008, integrity)
-        whole = head(len(body) + 8) + body
-        fingerprint = (crc32(whole) ^ 0x5354554E).to_bytes(4, "big")
-        self.send(whole + attribute(0x8028, fingerprint))
+        self.send(check(self.username, self.password, transaction, nominates=nominates))
 
     def send(self, data):
         self.rtp.sendto(data, self._at)
@@ -189,6 +193,11 @@ async def browser():
     for each in made:
         for opened in each.sockets:
             opened.close()
+
+
+@pytest.fixture(scope="session")
+def binding_request():
+    return check
 
 
 @pytest.fixture
