@@ -44,7 +44,10 @@ _PLAIN_ADDRESS = re.compile(
 _MAX_PORT = 65535
 
 # The same, where all that is wanted of a value is one parameter: its first group.
-_SOUND_PORT = r"(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}|6(?:[0-4][0-9]{3}|5(?:[0-4][0-9]{2}|5(?:[0-2][0-9]|3[0-5]))))"
+_SOUND_PORT = (
+    r"(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}"
+    r"|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+)
 _SOUND_HOST = rf"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::{_SOUND_PORT})?"
 _SOUND_PARAMETERS = r"(?:;[A-Za-z0-9-]+(?:=[A-Za-z0-9.*_+~-]+)?){0,32}"
 
