@@ -16,13 +16,15 @@ _UNKNOWN: Final = "Etc/Unknown"
 
 def contact_zone(own: str | None, phone_number: str, otherwise: str) -> ZoneInfo:
     """Return the contact's `own` zone, else its number's if that is in one alone, else another."""
-    for name in (own, _zone_of_number(phone_number), otherwise):
-        try:
-            if name is not None:
-                return zone_of(name)
-        except UnknownZone:
-            continue
-    return zone_of("UTC")
+    known = _zone(own) or _zone(_zone_of_number(phone_number)) or _zone(otherwise)
+    return zone_of("UTC") if known is None else known
+
+
+def _zone(name: str | None) -> ZoneInfo | None:
+    try:
+        return None if name is None else zone_of(name)
+    except UnknownZone:
+        return None
 
 
 @lru_cache(maxsize=4096)

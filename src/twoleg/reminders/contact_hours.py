@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from functools import lru_cache
+from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from twoleg.directory.contact_zone import contact_zone
 from twoleg.directory.phone_numbers import country_of, parse
 from twoleg.directory.quiet_hours import QuietHours
 from twoleg.reminders.calling_hours import CallingHours, public_holidays
+
+MAX_RULES: Final = 1024
+"""Many contacts share few rules: so many are kept as they were read."""
 
 
 def hours_of(
@@ -26,9 +31,24 @@ def hours_of(
     `QuietHours.from_json`; holidays are those of the number's country.
     """
     country = country_of(parse(phone_number, None)) if skip_holidays else None
+    return _hours(
+        contact_zone(contact_time_zone, phone_number, time_zone),
+        None if quiet_hours is None else tuple(quiet_hours.items()),
+        tuple(weekdays),
+        country,
+    )
+
+
+@lru_cache(maxsize=MAX_RULES)
+def _hours(
+    zone: ZoneInfo,
+    quiet_hours: tuple[tuple[str, Any], ...] | None,
+    weekdays: tuple[int, ...],
+    country: str | None,
+) -> CallingHours:
     return CallingHours(
-        zone=contact_zone(contact_time_zone, phone_number, time_zone),
-        quiet=QuietHours.from_json(quiet_hours),
+        zone=zone,
+        quiet=QuietHours.from_json(None if quiet_hours is None else dict(quiet_hours)),
         weekdays=frozenset(weekdays),
         days_off=frozenset() if country is None else public_holidays(country),
     )

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -20,16 +21,19 @@ from twoleg.store.database import Connection
 BATCH: Final = 500
 """Appointments that are planned in one transaction."""
 
+MAX_PLANS: Final = 1024
+"""Plans whose moments are kept as they were read."""
+
 _LOAD: Final = """
 SELECT a.id, a.account_id, a.starts_at, a.time_zone, a.created_at, a.status,
   a.deleted_at IS NOT NULL OR a.status = 'cancelled',
   a.status IN ('confirmed', 'reschedule_requested', 'callback_requested'),
   c.opted_out OR c.deleted_at IS NOT NULL OR a.status = 'opted_out',
   c.time_zone, c.phone_number, p.line_id,
-  CASE WHEN p.active AND p.deleted_at IS NULL THEN p.moments ELSE '[]' END,
+  CASE WHEN p.active AND p.deleted_at IS NULL THEN p.moments::text ELSE '[]' END,
   coalesce(p.quiet_hours, o.quiet_hours), p.weekdays, p.skip_holidays, now(),
   (SELECT coalesce(jsonb_object_agg(r.moment,
-     jsonb_build_array(r.due_at, r.planned_for, r.attempts > 0)), '{}')
+     jsonb_build_array(r.due_at, r.planned_for, r.attempts > 0)), '{}')::text
    FROM reminders r
    WHERE r.appointment_id = a.id AND r.state = 'planned' AND r.starts_at = a.starts_at)
 FROM appointments a JOIN contacts c ON c.id = a.contact_id JOIN accounts o ON o.id = a.account_id
@@ -86,16 +90,19 @@ class _Loaded(NamedTuple):
     contact_time_zone: str | None
     phone_number: str
     line_id: int | None
-    moments: list[dict[str, Any]]
+    moments: str
+    """A list, as JSON: that of a plan is read once for all of its appointments."""
+
     quiet_hours: dict[str, str] | None
     weekdays: list[int] | None
     skip_holidays: bool | None
     now: datetime
-    planned: dict[str, tuple[str, str | None, bool]]
+    planned: str
+    """Of each moment when it is due, what for, and whether it was called: as JSON, rarely read."""
 
     def standing(self, moment: int) -> _Standing | None:
         """Return how the reminder of a moment is planned now; None: it is not."""
-        found = self.planned.get(str(moment))
+        found = json.loads(self.planned).get(str(moment))
         if found is None:
             return None
         due, planned_for, was_called = found
@@ -142,12 +149,17 @@ async def plan_waiting(connection: Connection) -> int:
 
 
 def _plan(appointment: _Loaded) -> list[_Planned]:
-    moments = [moment_from_json(fields) for fields in appointment.moments]
+    moments = _moments(appointment.moments)
     dropped = _dropped(appointment)
     if dropped is not None:
         return [_Planned(index, dropped) for index in range(len(moments))]
     hours = _hours(appointment)
     return [_due(appointment, index, moment, hours) for index, moment in enumerate(moments)]
+
+
+@lru_cache(maxsize=MAX_PLANS)
+def _moments(text: str) -> tuple[Moment, ...]:
+    return tuple(moment_from_json(fields) for fields in json.loads(text))
 
 
 def _dropped(appointment: _Loaded) -> Dropped | None:

@@ -89,11 +89,11 @@ def due_at(
 
 
 def _on_a_day_allowed(wanted: datetime, hours: CallingHours) -> datetime:
-    wall = wall_of(wanted, hours.zone)
+    wall = asked = wall_of(wanted, hours.zone)
     for _ in range(7):
         if hours.allow_day(wall.date()):
             break
         wall -= _DAY
     else:
         return wanted
-    return wanted if wall == wall_of(wanted, hours.zone) else instant_of(wall, hours.zone)
+    return wanted if wall == asked else instant_of(wall, hours.zone)
