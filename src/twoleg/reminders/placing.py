@@ -36,7 +36,9 @@ _LOCK: Final = "SELECT pg_try_advisory_xact_lock(hashtext('twoleg.reminders.plac
 
 # How much room is left, by account and by line; a line with a trunk that has no limit has none.
 # Lines that share trunks share their room: those with the same first trunk take turns in it. Of
-# each line only as many are looked at as could be called: ten thousand may be due.
+# each line only as many are looked at as could be called: ten thousand may be due. Recent calls are
+# looked for by line only where a trunk's rate asks for them. A contact's calls are looked at once,
+# by contact: three questions are three searches, one of them through all calls that run.
 _DUE: Final = """
 WITH live AS MATERIALIZED (
   SELECT account_id, line_id, count(*) AS calls FROM calls
@@ -61,8 +63,10 @@ WITH live AS MATERIALIZED (
     AND t.placed_at > now() - make_interval(secs => %(rate_seconds)s) GROUP BY c.line_id
 ), line_room AS MATERIALIZED (
   SELECT d.line_id, x.first_trunk_id, least(
-    x.calls - coalesce((SELECT sum(l.calls) FROM live l WHERE l.line_id = ANY(x.lines)), 0),
-    x.rate - coalesce((SELECT sum(l.calls) FROM recent l WHERE l.line_id = ANY(x.lines)), 0)
+    CASE WHEN x.calls IS NOT NULL THEN x.calls
+      - coalesce((SELECT sum(l.calls) FROM live l WHERE l.line_id = ANY(x.lines)), 0) END,
+    CASE WHEN x.rate IS NOT NULL THEN x.rate
+      - coalesce((SELECT sum(l.calls) FROM recent l WHERE l.line_id = ANY(x.lines)), 0) END
   ) AS room
   FROM due_lines d, LATERAL (
     SELECT min(t.id) AS first_trunk_id,
@@ -89,25 +93,27 @@ WITH live AS MATERIALIZED (
   ORDER BY starts_at, id LIMIT %(limit)s
 )
 SELECT r.id, r.account_id, r.attempts, r.starts_at, r.line_id, p.id,
-  coalesce(p.moments -> r.moment::int, '{}'), c.id, c.phone_number,
+  coalesce(p.moments -> r.moment::int, '{}')::text, c.id, c.phone_number,
   c.opted_out OR EXISTS (
     SELECT FROM contact_phone_numbers s JOIN contacts k ON k.id = s.contact_id
     WHERE s.account_id = c.account_id AND s.phone_number = c.phone_number
       AND k.deleted_at IS NULL AND k.opted_out),
   c.time_zone, a.time_zone, coalesce(p.quiet_hours, o.quiet_hours), p.weekdays, p.skip_holidays,
   p.max_calls_per_30_days, p.ring_group_id, p.ring_seconds, n.phone_number, now(),
-  (SELECT t.placed_at FROM reminder_attempts t JOIN calls k ON k.id = t.call_id
-   WHERE t.contact_id = c.id AND t.placed_at > now() - interval '1 day'
-     AND k.outcome = ANY(%(rang_nobody)s) IS NOT TRUE
-   ORDER BY t.placed_at DESC OFFSET p.max_calls_per_day - 1 LIMIT 1),
-  (SELECT count(*) FROM reminder_attempts t JOIN calls k ON k.id = t.call_id
-   WHERE t.contact_id = c.id AND t.placed_at > now() - interval '30 days'
-     AND k.outcome = ANY(%(rang_nobody)s) IS NOT TRUE),
-  EXISTS (SELECT FROM reminder_attempts t JOIN calls k ON k.id = t.call_id
-     WHERE t.contact_id = c.id AND k.ended_at IS NULL)
+  h.day_full_since, h.calls_of_30_days, h.is_called
 FROM chosen JOIN reminders r USING (id) JOIN appointments a ON a.id = r.appointment_id
   JOIN contacts c ON c.id = a.contact_id JOIN accounts o ON o.id = r.account_id
-  JOIN reminder_plans p ON p.id = a.reminder_plan_id JOIN lines n ON n.id = r.line_id
+  JOIN reminder_plans p ON p.id = a.reminder_plan_id JOIN lines n ON n.id = r.line_id,
+  LATERAL (
+    SELECT (array_agg(t.placed_at ORDER BY t.placed_at DESC) FILTER (
+        WHERE t.placed_at > now() - interval '1 day' AND x.rang))[p.max_calls_per_day]
+        AS day_full_since,
+      count(*) FILTER (WHERE x.rang) AS calls_of_30_days,
+      count(*) FILTER (WHERE k.ended_at IS NULL) > 0 AS is_called
+    FROM reminder_attempts t JOIN calls k ON k.id = t.call_id,
+      LATERAL (SELECT k.outcome = ANY(%(rang_nobody)s) IS NOT TRUE AS rang) x
+    WHERE t.contact_id = c.id AND t.placed_at > now() - interval '30 days'
+  ) h
 WHERE NOT a.to_be_planned
 ORDER BY r.starts_at, r.id FOR NO KEY UPDATE OF r SKIP LOCKED
 """
@@ -137,7 +143,7 @@ WITH wanted AS MATERIALIZED (
   SELECT x.*, nextval(pg_get_serial_sequence('calls', 'id')) AS call_id
   FROM jsonb_to_recordset(%(reminders)s::jsonb) AS x(
     id bigint, account_id bigint, contact_id bigint, line_id bigint, contact_phone_number text,
-    line_phone_number text, ring_group_id bigint, ring_seconds int, plan_id bigint, moment jsonb,
+    line_phone_number text, ring_group_id bigint, ring_seconds int, plan_id bigint, moment text,
     starts_at timestamptz, time_zone text)
 ), placed AS (
   INSERT INTO calls (id, account_id, source, contact_id, line_id, contact_phone_number,
@@ -152,7 +158,8 @@ WITH wanted AS MATERIALIZED (
 ), attempts AS (
   INSERT INTO reminder_attempts (call_id, reminder_id, account_id, contact_id,
     reminder_plan_id, moment, starts_at, time_zone)
-  SELECT call_id, id, account_id, contact_id, plan_id, moment, starts_at, time_zone FROM wanted
+  SELECT call_id, id, account_id, contact_id, plan_id, moment::jsonb, starts_at, time_zone
+  FROM wanted
 ), called AS (
   UPDATE reminders r SET state = 'calling', attempts = r.attempts + 1
   FROM wanted w WHERE r.id = w.id
@@ -172,7 +179,9 @@ class _Due(NamedTuple):
     starts_at: datetime
     line_id: int
     plan_id: int
-    moment: dict[str, Any]
+    moment: str
+    """As JSON."""
+
     contact_id: int
     contact_phone_number: str
     opted_out: bool
