@@ -481,3 +481,14 @@ async def test_minutes_between_tries_may_be_shorter_to_try_plans_out(practice):
         call_id,
     )
     assert pause == timedelta(seconds=20)
+
+
+@pytest.mark.parametrize("removed", ["calls", "appointments"])
+async def test_what_is_kept_of_a_try_goes_with_its_call_and_its_appointment(practice, removed):
+    await practice.plan()
+    await practice.appointment()
+    await practice.make_due()
+    await practice.tick()
+    assert await practice.execute("SELECT count(*) FROM reminder_attempts") == [(1,)]
+    await practice.execute(f"DELETE FROM {removed}")
+    assert await practice.execute("SELECT count(*) FROM reminder_attempts") == [(0,)]

@@ -140,7 +140,7 @@ WHERE a.status = 'scheduled' AND a.id IN (
 # Everything in one statement: a reminder is called if, and only if, its call is there.
 _PLACE: Final = """
 WITH wanted AS MATERIALIZED (
-  SELECT x.*, nextval(pg_get_serial_sequence('calls', 'id')) AS call_id
+  SELECT x.*, nextval((SELECT pg_get_serial_sequence('calls', 'id')::regclass)) AS call_id
   FROM jsonb_to_recordset(%(reminders)s::jsonb) AS x(
     id bigint, account_id bigint, contact_id bigint, line_id bigint, contact_phone_number text,
     line_phone_number text, ring_group_id bigint, ring_seconds int, plan_id bigint, moment text,

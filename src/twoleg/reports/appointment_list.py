@@ -116,7 +116,7 @@ def _attempts(shown: Any) -> Select[Any]:
     return (
         select(shown)
         .select_from(
-            attempts.join(tables.reminders).join(
+            attempts.join(tables.reminders, attempts.c.reminder_id == tables.reminders.c.id).join(
                 tables.calls, attempts.c.call_id == tables.calls.c.id
             )
         )

@@ -190,9 +190,9 @@ def _shown(account_id: int) -> Select[Any]:
         "call_id", attempts.call_id, "moment", reminders.moment, "placed_at", attempts.placed_at,
         "ended_at", calls.ended_at, "outcome", calls.outcome, "answer", attempts.answer,
     )  # fmt: skip
-    called = tables.reminder_attempts.join(_REMINDERS).join(
-        tables.calls, attempts.call_id == calls.id
-    )
+    called = tables.reminder_attempts.join(
+        _REMINDERS, attempts.reminder_id == _REMINDERS.c.id
+    ).join(tables.calls, attempts.call_id == calls.id)
     return select(
         *_STORED,
         _every(reminder, reminders.moment, _REMINDERS).label("reminders"),
