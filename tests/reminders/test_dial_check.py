@@ -1,11 +1,13 @@
 """What stands against a reminder call that has waited, by the time that it would be dialled."""
 
+import asyncio
+
 import pytest
 
+from twoleg.calls import dial_check
 from twoleg.calls.dial_check import DialChecks, StoredDialCheck
 from twoleg.calls.ports import NotChecked
-from twoleg.reminders.dial_check import ReminderDialCheck
-from twoleg.store import DatabaseUnavailable
+from twoleg.reminders.dial_check import OUTDATED, ReminderDialCheck
 
 
 @pytest.fixture
@@ -19,7 +21,7 @@ async def waiting(practice, database):
         "SELECT call_id, reminder_id FROM reminder_attempts"
     )
     async with DialChecks.open(database) as checks:
-        yield ReminderDialCheck(reminder_id, database, StoredDialCheck(call_id, checks))
+        yield ReminderDialCheck(reminder_id, checks, StoredDialCheck(call_id, checks))
 
 
 async def test_nothing_stands_against_one_that_is_as_it_was(waiting):
@@ -57,14 +59,27 @@ async def test_what_has_changed_meanwhile_is_named(practice, waiting, change, ru
     assert (await waiting.objection(None)).startswith(f"{rule}: ")
 
 
-async def test_a_database_that_is_away_leaves_it_unchecked(waiting):
+async def test_reminders_and_calls_that_ask_in_the_same_moment_get_each_its_own_answer(
+    practice, waiting
+):
+    await practice.execute("UPDATE appointments SET status = 'confirmed'")
+    answers = await asyncio.gather(
+        *([waiting.objection(None), waiting.every_call.objection(None)] * 50)
+    )
+    assert answers == [OUTDATED, None] * 50
+
+
+async def test_one_that_is_there_no_more_is_outdated(practice, waiting):
+    await practice.execute("DELETE FROM appointments")
+    assert await waiting.objection(None) == OUTDATED
+
+
+async def test_a_database_that_is_away_leaves_it_unchecked(waiting, monkeypatch):
     class Allows:
         async def objection(self, agent_user_id):
             return None
 
-    class Away:
-        def connection(self):
-            raise DatabaseUnavailable
-
+    monkeypatch.setattr(dial_check, "CHECK_WITHIN_SECONDS", 0.05)
+    unanswered = DialChecks()
     with pytest.raises(NotChecked):
-        await ReminderDialCheck(waiting.reminder_id, Away(), Allows()).objection(None)
+        await ReminderDialCheck(waiting.reminder_id, unanswered, Allows()).objection(None)

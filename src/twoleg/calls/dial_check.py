@@ -7,12 +7,12 @@ share a statement.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
-from typing import Final, NamedTuple, Self
+from typing import Any, Final, Generic, NamedTuple, Self, TypeVar
 
 from twoleg.calls.admission_rules import is_quiet
 from twoleg.calls.background import background
@@ -37,7 +37,7 @@ SELECT x.place - 1, c.contact_phone_number, a.allowed_countries, a.quiet_hours, 
   EXISTS (SELECT FROM users u WHERE u.deleted_at IS NOT NULL AND u.id = coalesce(x.agent_user_id,
     CASE WHEN c.ring_group_id IS NULL THEN c.user_id END)),
   now()
-FROM unnest(%(calls)s::bigint[], %(agents)s::bigint[])
+FROM unnest(%(ids)s::bigint[], %(agents)s::bigint[])
     WITH ORDINALITY AS x(call_id, agent_user_id, place)
   JOIN calls c ON c.id = x.call_id JOIN accounts a ON a.id = c.account_id
 """
@@ -74,11 +74,31 @@ class _Standing(NamedTuple):
         return refused or (Refusal.QUIET_HOURS if quiet else None)
 
 
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Question(Generic[Answer]):
+    """What is asked about many calls in one statement."""
+
+    statement: str
+    """Takes `ids` and, beside them, `agents`; gives the place of each and what `read` takes.
+
+    Places count from 0. What is not there has no row.
+    """
+
+    read: Callable[..., Answer]
+
+
+_MAY_BE_DIALLED: Final = Question(_STANDING, _Standing)
+
+
 @dataclass(slots=True, eq=False)
 class _Ask:
-    call_id: int
+    question: Question[Any]
+    id: int
     agent_user_id: int | None
-    reply: asyncio.Future[_Standing]
+    reply: asyncio.Future[Any]
 
 
 class DialChecks:
@@ -102,18 +122,30 @@ class DialChecks:
 
         Raises NotChecked where the database does not say so in time.
         """
-        ask = _Ask(call_id, agent_user_id, asyncio.get_running_loop().create_future())
+        standing = await self.ask(_MAY_BE_DIALLED, call_id, agent_user_id)
+        if standing is None:
+            raise NotChecked
+        refusal = standing.refusal()
+        return None if refusal is None else f"{refusal}: {_TEXTS[refusal]}"
+
+    async def ask(
+        self, question: Question[Answer], id_: int, agent_user_id: int | None = None
+    ) -> Answer | None:
+        """Return the answer to a question; None where what it is about is not there.
+
+        Raises NotChecked where the database does not give it in time.
+        """
+        reply: asyncio.Future[Answer | None] = asyncio.get_running_loop().create_future()
+        ask = _Ask(question, id_, agent_user_id, reply)
         self._asks[ask] = None
         self._arrived.set()
         try:
             async with asyncio.timeout(CHECK_WITHIN_SECONDS):
-                standing = await ask.reply
+                return await reply
         except TimeoutError as error:
             raise NotChecked from error
         finally:
             self._asks.pop(ask, None)
-        refusal = standing.refusal()
-        return None if refusal is None else f"{refusal}: {_TEXTS[refusal]}"
 
     async def _serve(self, connection: Connection) -> None:
         """Answer who asks; ends by an exception once the connection is of no use.
@@ -122,20 +154,30 @@ class DialChecks:
         """
         while True:
             await self._arrived.wait()
-            asks = list(islice(self._asks, MAX_BATCH))
+            asks = self._next()
+            if not asks:
+                self._arrived.clear()
+                continue
+            question = asks[0].question
             parameters = {
-                "calls": [ask.call_id for ask in asks],
+                "ids": [ask.id for ask in asks],
                 "agents": [ask.agent_user_id for ask in asks],
             }
             async with connection.cursor() as cursor:
-                await cursor.execute(_STANDING, parameters, prepare=True)
-                standing = {place: _Standing(*row) for place, *row in await cursor.fetchall()}
+                await cursor.execute(question.statement, parameters, prepare=True)
+                answers = {place: question.read(*row) for place, *row in await cursor.fetchall()}
             for place, ask in enumerate(asks):
                 self._asks.pop(ask, None)
-                if place in standing and not ask.reply.done():
-                    ask.reply.set_result(standing[place])
-            if not self._asks:
-                self._arrived.clear()
+                if not ask.reply.done():
+                    ask.reply.set_result(answers.get(place))
+
+    def _next(self) -> list[_Ask]:
+        """Return whoever asks what the one who has waited longest asks."""
+        first = next(iter(self._asks), None)
+        if first is None:
+            return []
+        same = (ask for ask in self._asks if ask.question is first.question)
+        return list(islice(same, MAX_BATCH))
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ def reminder_call(
         agents=staff,
         check=ReminderDialCheck(
             reminder_id,
-            workplace.database,
+            workplace.checks,
             StoredDialCheck(claim.call_id, workplace.checks),
         ),
     )

@@ -6,23 +6,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
 
-import psycopg
-
 from twoleg.calls.destinations import Refusal
-from twoleg.calls.ports import DialCheck, NotChecked
+from twoleg.calls.dial_check import DialChecks, Question
+from twoleg.calls.ports import DialCheck
 from twoleg.reminders.contact_hours import hours_of
-from twoleg.store import Database, DatabaseUnavailable
 
 _STANDING: Final = """
-SELECT a.deleted_at IS NULL AND a.starts_at = r.starts_at
+SELECT x.place - 1, a.deleted_at IS NULL AND a.starts_at = r.starts_at
     AND a.status IN ('scheduled', 'reminded', 'unreachable')
     AND p.active AND p.deleted_at IS NULL,
   c.time_zone, c.phone_number, a.time_zone, coalesce(p.quiet_hours, o.quiet_hours), p.weekdays,
   p.skip_holidays, now()
-FROM reminders r JOIN appointments a ON a.id = r.appointment_id
+FROM unnest(%(ids)s::bigint[]) WITH ORDINALITY AS x(reminder_id, place)
+  JOIN reminders r ON r.id = x.reminder_id JOIN appointments a ON a.id = r.appointment_id
   JOIN contacts c ON c.id = a.contact_id JOIN accounts o ON o.id = a.account_id
   JOIN reminder_plans p ON p.id = a.reminder_plan_id
-WHERE r.id = %s
 """
 
 OUTDATED: Final = "reminder_outdated: the appointment or its plan has changed, or it was answered"
@@ -40,12 +38,15 @@ class _Standing(NamedTuple):
     now: datetime
 
 
+_IS_STILL_WANTED: Final = Question(_STANDING, _Standing)
+
+
 @dataclass(frozen=True, slots=True)
 class ReminderDialCheck:
     """The `DialCheck` of a reminder call: the rules of every call, and those of its plan."""
 
     reminder_id: int
-    database: Database
+    checks: DialChecks
     every_call: DialCheck
 
     async def objection(self, agent_user_id: int | None) -> str | None:
@@ -56,7 +57,7 @@ class ReminderDialCheck:
         rule = await self.every_call.objection(agent_user_id)
         if rule is not None:
             return rule
-        standing = await self._standing()
+        standing = await self.checks.ask(_IS_STILL_WANTED, self.reminder_id)
         if standing is None or not standing.is_wanted:
             return OUTDATED
         hours = hours_of(
@@ -68,12 +69,3 @@ class ReminderDialCheck:
             skip_holidays=standing.skip_holidays,
         )
         return None if hours.allow(standing.now) else QUIET
-
-    async def _standing(self) -> _Standing | None:
-        try:
-            async with self.database.connection() as connection:
-                cursor = await connection.execute(_STANDING, (self.reminder_id,))
-                row = await cursor.fetchone()
-        except (DatabaseUnavailable, psycopg.OperationalError) as error:
-            raise NotChecked from error
-        return None if row is None else _Standing(*row)
