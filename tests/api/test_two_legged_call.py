@@ -489,7 +489,19 @@ class TestHTTP:
         assert (reply.status_code, reply.headers["Allow"]) == (405, "POST")
         assert list(reply.json()) == ["message"]
 
-    @pytest.mark.parametrize("path", ["/", "/api/v1/nothing", PATH + "/", "/api/v1/calls/1/x"])
+    @pytest.mark.parametrize("slashes", ["/", "//"])
+    async def test_slashes_at_the_end_of_its_path_are_passed_over(
+        self, slashes, account, client, anonymous, execute
+    ):
+        key = {"Idempotency-Key": "once"}
+        for path, headers in ((PATH + slashes, {}), (PATH + slashes, key), (PATH, key)):
+            reply = await client.post(path, json=ENOUGH, headers=headers)
+            assert (reply.status_code, reply.json()) == ACCEPTED
+        assert await execute("SELECT count(*) FROM calls") == [(2,)]
+        reply = await anonymous.get(PATH + slashes)
+        assert (reply.status_code, reply.headers["Allow"]) == (405, "POST")
+
+    @pytest.mark.parametrize("path", ["/", "/api/v1/nothing", PATH + "/x", "/api/v1/calls/1/x"])
     async def test_an_unknown_path_is_404(self, path, anonymous):
         reply = await anonymous.get(path, headers={"Accept": "text/html"})
         assert (reply.status_code, reply.json()) == (404, {"message": "Not Found."})

@@ -15,7 +15,7 @@ json_values = st.recursive(
 
 
 @pytest.mark.parametrize(
-    "value", [1, "1", " 1 ", "+1", 1.0, "\t1\n"], ids=lambda value: repr(value)
+    "value", [1, "1", " 1 ", "+1", 1.0, "\t1\n", True], ids=lambda value: repr(value)
 )
 def test_an_id_may_be_a_number_or_digits_with_blanks_around(value):
     assert read_call_request(ENOUGH | {"user_id": value}).user_id == 1
@@ -23,7 +23,7 @@ def test_an_id_may_be_a_number_or_digits_with_blanks_around(value):
 
 @pytest.mark.parametrize(
     "value",
-    ["1.0", 1.5, "abc", True, False, [1], {"id": 1}, "01", "1e3", "٣", 2**63, "9" * 30, 1e300],
+    ["1.0", 1.5, "abc", False, [1], {"id": 1}, "01", "1e3", "٣", 2**63, "9" * 30, 1e300],
     ids=lambda value: repr(value)[:20],
 )
 def test_an_id_that_is_no_integer_is_named_as_such(value):

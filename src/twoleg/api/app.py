@@ -65,6 +65,8 @@ class App(FastAPI):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
+        if scope["type"] == "http" and _is_contract(scope["path"]):
+            scope["path"] = PATH
         if key_in(scope) is None:
             await self.without_key(scope, receive, send)
         else:
@@ -125,6 +127,11 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
     app.include_router(health, include_in_schema=False)
     errors.install(app)
     return app
+
+
+def _is_contract(path: str) -> bool:
+    """Tell whether Laravel takes `path` for the contract's: it passes over slashes at the end."""
+    return path.startswith(PATH) and path.rstrip("/") == PATH
 
 
 def _routers() -> list[APIRouter]:

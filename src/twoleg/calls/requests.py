@@ -65,9 +65,12 @@ def present(fields: Mapping[str, Any], name: str) -> Any:
 
 
 def integer(value: Any) -> int | None:
-    """Return `value` as the integer that it stands for, None where it stands for none."""
+    """Return `value` as the integer that it stands for, None where it stands for none.
+
+    PHP's filter takes a value for what it is as text: true is "1", false is "".
+    """
     if isinstance(value, bool):
-        return None
+        return 1 if value else None
     if isinstance(value, str):
         if not _INTEGER.fullmatch(value):
             return None
