@@ -151,6 +151,20 @@ async def test_a_dry_run_counts_and_stores_nothing(take_in, execute):
     assert await execute("SELECT * FROM contacts ORDER BY id") == before
 
 
+@pytest.mark.parametrize("batch", [250, 2, 1])
+async def test_a_dry_run_counts_as_the_import_does_wherever_its_batches_end(
+    take_in, monkeypatch, batch
+):
+    monkeypatch.setattr(taking_in, "BATCH", batch)
+    by_another_number = "Eve,+18181270011,,,,,\n"
+    full = f"Bert,+18181270001,{numbers(18)},,,,\n"
+    file = HEADER + EVA + ADAM + EVA + by_another_number + by_another_number + ADAM + "x,y,,,,,\n"
+    tried = await take_in(file, dry_run=True)
+    assert counts(tried) == counts(await take_in(file)) == (2, 1, 3, 1)
+    tried = await take_in(HEADER + full + full, dry_run=True)
+    assert counts(tried) == (0, 0, 0, 2)
+
+
 async def test_headers_separators_and_charsets_are_those_of_spreadsheets(take_in, having):
     german = (
         "Kunde;Telefon;Zeitzone;Sprache;Keine Anrufe\nZoë Müßig;0171 1234567;Europe/Berlin;de;ja\n"

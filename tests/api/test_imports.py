@@ -122,6 +122,20 @@ async def test_a_dry_run_counts_and_stores_nothing(send, work, booked, execute):
     assert await execute("SELECT count(*) FROM contacts") == contacts
 
 
+@pytest.mark.parametrize("batch", [250, 2, 1])
+async def test_a_dry_run_counts_as_the_import_does_wherever_its_batches_end(
+    send, work, monkeypatch, batch
+):
+    monkeypatch.setattr(taking_in, "BATCH", batch)
+    moved = EVA.replace("10:00", "15:30")
+    seen = []
+    for dry_run in (True, False):
+        await send(HEADER + EVA + ADAM + ADAM + moved, dry_run=dry_run)
+        seen.append(counts(await work()))
+    # In one batch the last row of an appointment counts alone.
+    assert seen == [(2, 0, 2, 0) if batch == 250 else (2, 1, 1, 0)] * 2
+
+
 async def test_columns_zone_and_country_can_be_said(send, work, client):
     await send(
         "Wer;Rufnr;Wann;id\nEva;0171 1234567;10.06.2090 10:00;1\n",

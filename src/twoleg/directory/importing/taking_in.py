@@ -17,6 +17,7 @@ from typing import IO, Any, Final
 import structlog
 from psycopg.types.json import Jsonb
 
+from twoleg.directory.importing.dry_run import DryRun, Names
 from twoleg.directory.importing.imports import Import, ImportKind, find_import
 from twoleg.directory.importing.rows import CannotRead, RefusedRow, Stored
 from twoleg.store.database import Connection
@@ -45,6 +46,9 @@ class Importer:
 
     store: Callable[[Connection, Import, Sequence[Any]], Awaitable[Stored]]
     """Store a batch of what `read` yields in the caller's transaction, under `lock_imports`."""
+
+    names: Names
+    """By what a later row finds what a row stored."""
 
 
 async def lock_imports(connection: Connection, account_id: int) -> None:
@@ -84,19 +88,50 @@ async def _take_in(
 ) -> None:
     rows = await asyncio.to_thread(importer.read, taken, file)
     # A batch is read in a thread: webhooks and reminders go on meanwhile.
-    skipped = await asyncio.to_thread(lambda: sum(1 for _ in islice(rows, taken.rows_read)))
+    dry_run = DryRun(importer.names) if taken.dry_run else None
+    skipped = await asyncio.to_thread(_skip, rows, taken.rows_read, dry_run)
     log.info("import goes on", import_id=taken.id, rows=skipped)
     while batch := await asyncio.to_thread(lambda: list(islice(rows, BATCH))):
         good = [row for row in batch if not isinstance(row, RefusedRow)]
         refused = [row for row in batch if isinstance(row, RefusedRow)]
         async with connection.transaction():
-            stored = Stored()
-            async with connection.transaction(force_rollback=taken.dry_run):
-                if good:
-                    stored = await importer.store(connection, taken, good)
+            if dry_run is None:
+                stored = await importer.store(connection, taken, good) if good else Stored()
+            else:
+                stored = await _try(connection, taken, importer, good, dry_run)
             refused = sorted((*refused, *stored.refused), key=lambda each: each.row)
             stored = stored._replace(refused=refused)
             await _keep_progress(connection, taken.id, len(batch), stored, file.tell())
+
+
+def _skip(rows: Iterator[Any | RefusedRow], count: int, dry_run: DryRun | None) -> int:
+    """Pass over the rows of batches that were taken in before; return how many there were."""
+    skipped = 0
+    for row in islice(rows, count):
+        skipped += 1
+        if dry_run is not None and not isinstance(row, RefusedRow):
+            dry_run.remember((row,))
+    return skipped
+
+
+async def _try(
+    connection: Connection,
+    taken: Import,
+    importer: Importer,
+    rows: Sequence[Any],
+    dry_run: DryRun,
+) -> Stored:
+    """Tell what storing a batch would come to, and leave nothing of it but in `dry_run`."""
+    others, again = dry_run.take_again(rows)
+    if not others:
+        return again
+    async with connection.transaction(force_rollback=True):
+        stored = await importer.store(connection, taken, others)
+    without = {refused.row for refused in stored.refused}
+    dry_run.remember(row for row in others if row.row not in without)
+    return stored._replace(
+        changed=stored.changed + again.changed, unchanged=stored.unchanged + again.unchanged
+    )
 
 
 async def _keep_progress(

@@ -16,7 +16,7 @@ from twoleg.reminders.appointments.queries import default_plan
 from twoleg.reminders.importing.calendar_rows import CalendarOptions, read_calendar
 from twoleg.reminders.importing.csv_rows import Column, CsvOptions, read_csv
 from twoleg.reminders.importing.rows import ImportedAppointment
-from twoleg.reminders.importing.storing import store_rows
+from twoleg.reminders.importing.storing import key_of, store_rows
 from twoleg.store.database import Connection
 
 
@@ -42,10 +42,14 @@ async def _store(
     return await store_rows(connection, taken.account_id, rows, plan_id=plan_id)
 
 
+def _names(row: ImportedAppointment) -> tuple[tuple[object, ...]]:
+    return (key_of(row),)
+
+
 IMPORTERS: Final[Mapping[ImportKind, Importer]] = MappingProxyType(
     {
-        ImportKind.APPOINTMENTS_CSV: Importer(_read_csv, _store),
-        ImportKind.APPOINTMENTS_CALENDAR: Importer(_read_calendar, _store),
+        ImportKind.APPOINTMENTS_CSV: Importer(_read_csv, _store, _names),
+        ImportKind.APPOINTMENTS_CALENDAR: Importer(_read_calendar, _store, _names),
         ImportKind.CONTACTS_CSV: CONTACTS_CSV,
     }
 )

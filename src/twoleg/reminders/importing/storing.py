@@ -87,7 +87,7 @@ async def store_rows(
     feed_id: int | None = None,
 ) -> Stored:
     """Store a batch of rows in the caller's transaction; of rows for one appointment the last."""
-    last = {_key(row): row for row in rows}
+    last = {key_of(row): row for row in rows}
     await lock_imports(connection, account_id)
     parameters = {
         "rows": json.dumps([asdict(row) for row in last.values()], default=str),
@@ -100,7 +100,8 @@ async def store_rows(
     return Stored(created, changed, len(rows) - created - changed)
 
 
-def _key(row: ImportedAppointment) -> tuple[object, ...]:
+def key_of(row: ImportedAppointment) -> tuple[object, ...]:
+    """Return by what a row's appointment is found."""
     if row.external_id is not None:
         return (row.external_id,)
     return (row.phone_number, row.starts_at)

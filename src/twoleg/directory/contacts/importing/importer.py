@@ -23,4 +23,8 @@ async def _store(connection: Connection, taken: Import, rows: Sequence[ImportedC
     return await store_contacts(connection, taken.account_id, rows)
 
 
-CONTACTS_CSV: Final = Importer(_read, _store)
+def _names(row: ImportedContact) -> tuple[str, ...]:
+    return (row.phone_number, *row.phone_numbers)
+
+
+CONTACTS_CSV: Final = Importer(_read, _store, _names)
