@@ -47,3 +47,12 @@ def test_a_line_of_json_holds_the_traceback_as_data(capsys):
     line = json.loads(capsys.readouterr().err)
     assert line["exception"][0]["exc_type"] == "RuntimeError"
     assert line["exception"][0]["frames"][-1]["name"] == "log_in"
+
+
+def test_what_a_line_is_about_stands_on_it_whichever_logger_wrote_it(capsys):
+    configure_logs(LogFormat.JSON, "info")
+    with structlog.contextvars.bound_contextvars(call_id=81):
+        logging.getLogger("twoleg.calls").warning("of the standard library", extra={"leg": 2})
+        structlog.get_logger("twoleg").warning("of structlog", leg=2)
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [(line["call_id"], line["leg"]) for line in lines] == [(81, 2), (81, 2)]

@@ -1,6 +1,7 @@
 """The one writer of a call's status: its events, its times and its legs, as they come about."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,6 +25,10 @@ MAX_NOTES: Final = 500
 """Events of one call beside those of its status."""
 
 _EVENT_TYPES: Final = {status: f"call.{status}" for status in Status}
+_LOGGED: Final = ("leg", "user_id", "outcome", "ended_by", "failure")
+"""What a line of the log says of an event, where the event has it."""
+
+_log = logging.getLogger(__name__)
 
 
 class Role(StrEnum):
@@ -233,12 +238,19 @@ class Journal:
         )
         self._legs.append(record)
         self._unwritten.append(record)
+        self.log_leg("leg is rung", record, to=record.to_uri)
         return record
 
     def changed(self, record: LegRecord) -> None:
         """Have a leg written with the call's next change."""
         if record not in self._unwritten:
             self._unwritten.append(record)
+
+    def log_leg(self, what: str, record: LegRecord, **more: object) -> None:
+        """Log what became of a leg, for whoever follows calls at `log_level` debug."""
+        if _log.isEnabledFor(logging.DEBUG):
+            leg = {"call_id": self.plan.call_id, "leg": record.position, "role": record.role}
+            _log.debug(what, extra=leg | more)
 
     def leg_changed(self, record: LegRecord) -> None:
         """Have a leg written soon, whether or not anything else of the call changes."""
@@ -420,5 +432,8 @@ class Journal:
     ) -> CallChange:
         self._sequence += 1
         event = CallEvent(self._sequence, event_type, at or self.clock.now(), data or {})
+        if _log.isEnabledFor(logging.DEBUG):
+            told = {name: event.data[name] for name in _LOGGED if name in event.data}
+            _log.debug(event_type, extra={"call_id": self.plan.call_id} | told)
         plan, legs = self.plan, self._take_unwritten()
         return CallChange(plan.call_id, plan.account_id, status, event, legs, ending=ending)

@@ -21,7 +21,8 @@ _TRACEBACKS: Final = structlog.tracebacks.ExceptionDictTransformer(show_locals=F
 def configure_logs(log_format: LogFormat, level: str) -> None:
     """Send structlog's and the standard library's records through one formatter.
 
-    What `structlog.contextvars` holds (call id, leg) stands on every line.
+    What `structlog.contextvars` holds (call id) stands on every line, and so does what a record of
+    the standard library has as `extra` (leg).
     """
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -53,7 +54,7 @@ def configure_logs(log_format: LogFormat, level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
+            foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
         )
     )

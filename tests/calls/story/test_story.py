@@ -1,5 +1,7 @@
 """What happens to the two, and what the record says of it, call by call."""
 
+import logging
+
 import pytest
 from calls.in_memory import (
     ANSWERS,
@@ -358,3 +360,22 @@ def test_the_codec_of_the_agent_is_offered_to_the_contact_first(tell):
     )
     assert b" RTP/AVP 8 0 101" in told.phone.legs["contact"].request.offer
     assert b" RTP/AVP 0 8 101" in told.phone.legs["agent"].request.offer
+
+
+def test_every_step_of_a_call_can_be_followed_in_the_log_by_call_and_leg(tell, caplog):
+    caplog.set_level(logging.DEBUG, "twoleg.calls")
+    tell({"agent": AGENT, "contact": (Rings(), Answers(3.0), HangsUp(9.0))})
+    said = [(line.call_id, getattr(line, "leg", None), line.message) for line in caplog.records]
+    assert said == [
+        (1, 1, "leg is rung"),
+        (1, None, "call.agent_ringing"),
+        (1, 1, "leg is answered"),
+        (1, 1, "call.agent_connected"),
+        (1, 2, "leg is rung"),
+        (1, None, "call.contact_ringing"),
+        (1, 2, "leg is answered"),
+        (1, 2, "call.bridged"),
+        (1, 2, "leg is over"),
+        (1, 1, "leg is over"),
+        (1, None, "call.ended"),
+    ]
