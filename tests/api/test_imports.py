@@ -7,6 +7,7 @@ import pytest
 from twoleg.directory.importing import imports, taking_in
 from twoleg.directory.importing.taking_in import take_in_next
 from twoleg.reminders.importing.importers import IMPORTERS
+from twoleg.store.database import MAX_CONNECTIONS
 
 CSV = {"Content-Type": "text/csv"}
 CALENDAR = {"Content-Type": "text/calendar; charset=utf-8"}
@@ -120,6 +121,28 @@ async def test_a_dry_run_counts_and_stores_nothing(send, work, booked, execute):
     assert (done["dry_run"], counts(done)) == (True, (1, 0, 0, 1))
     assert await booked() == {}
     assert await execute("SELECT count(*) FROM contacts") == contacts
+
+
+async def test_clients_that_are_slow_to_send_their_files_keep_nobody_waiting(client, account):
+    rest = asyncio.Event()
+    sending = asyncio.Semaphore(0)
+
+    async def slowly():
+        yield HEADER.encode()
+        sending.release()
+        await rest.wait()
+        yield EVA.encode()
+
+    def post():
+        return client.post("/api/v1/appointments/import", content=slowly(), headers=CSV)
+
+    # One more than there are connections to the database.
+    uploads = [asyncio.create_task(post()) for _ in range(MAX_CONNECTIONS + 1)]
+    for _ in uploads:
+        await sending.acquire()
+    assert (await client.get("/api/v1/users")).status_code == 200
+    rest.set()
+    assert {reply.status_code for reply in await asyncio.gather(*uploads)} == {202}
 
 
 @pytest.mark.parametrize("batch", [250, 2, 1])

@@ -55,6 +55,31 @@ async def victim(account, client):
     return account
 
 
+@pytest.fixture
+async def stranger_things(stranger):
+    """The id of one thing of the other account, of each kind that names others."""
+
+    async def make(path, **fields):
+        reply = await stranger.post(f"/api/v1/{path}", json=fields)
+        assert reply.status_code == 201, reply.text
+        return reply.json()["id"]
+
+    line = await make("lines", phone_number="+18552562009")
+    contact = await make("contacts", phone_number="+18181270009")
+    starts_at = {"starts_at": "2090-01-01T10:00:00Z"}
+    return {
+        "ring-groups": await make("ring-groups", name="Own"),
+        "lines": line,
+        "reminder-plans": await make(
+            "reminder-plans", name="Own", line_id=line, moments=[{"days_before": 1}], text="Hello"
+        ),
+        "appointments": await make("appointments", contact_id=contact, **starts_at),
+        "appointment-feeds": await make(
+            "appointment-feeds", name="Own", url="https://own.example.com/"
+        ),
+    }
+
+
 @pytest.fixture(scope="module")
 def description():
     return describe(create_app(Settings(), None))
@@ -132,6 +157,65 @@ async def test_no_body_can_name_another_accounts_thing(
     assert await snapshot() == before
 
 
+async def test_no_change_can_name_another_accounts_thing(
+    description, stranger, client, snapshot, victim, stranger_things
+):
+    before = await snapshot()
+    tried = 0
+    for method, path in operations(description, parameter=True):
+        operation = description["paths"][path][method.lower()]
+        body = operation.get("requestBody", {}).get("content", {}).get("application/json")
+        if method != "PATCH" or body is None:
+            continue
+        for field, ids in references(resolved(body["schema"], description), description):
+            theirs = await first_id_in(client, plural_of(ids))
+            own = fill(path, stranger_things[path.split("/")[3]])
+            replies = [
+                await stranger.patch(own, json={field: filled(ids, each)})
+                for each in (theirs, UNKNOWN_ID)
+            ]
+            told = [reply.text.replace(str(UNKNOWN_ID), str(theirs)) for reply in replies]
+            assert replies[0].status_code == 422, (path, field, replies[0].text)
+            assert told[0] == told[1], (path, field)
+            tried += 1
+    assert tried > 10
+    assert await snapshot() == before
+
+
+async def test_no_filter_finds_another_accounts_thing(
+    description, stranger, client, victim, stranger_things
+):
+    tried = 0
+    for method, path in operations(description, parameter=False):
+        for name in references_in_query(description["paths"][path][method.lower()]):
+            # The stream of events never ends: it has a test of its own.
+            if method != "GET" or path == "/api/v1/events":
+                continue
+            theirs = await first_id_in(client, plural_of(name))
+            found, nobodys = [
+                await stranger.get(path, params={name: each}) for each in (theirs, UNKNOWN_ID)
+            ]
+            assert (found.status_code, found.text) == (nobodys.status_code, nobodys.text), path
+            tried += 1
+    assert tried > 8
+
+
+async def test_no_import_can_name_another_accounts_plan(stranger, client, snapshot, victim):
+    before = await snapshot()
+    replies = [
+        await stranger.post(
+            "/api/v1/appointments/import",
+            params={"reminder_plan_id": each},
+            content="phone,start\n",
+            headers={"Content-Type": "text/csv"},
+        )
+        for each in (await first_id_in(client, "/api/v1/reminder-plans"), UNKNOWN_ID)
+    ]
+    assert {(reply.status_code, reply.text) for reply in replies} == {(422, replies[0].text)}
+    assert list(replies[0].json()["errors"]) == ["reminder_plan_id"]
+    assert await snapshot() == before
+
+
 async def test_no_route_is_open_without_a_token(description, anonymous, snapshot, victim):
     before = await snapshot()
     for parameter in (False, True):
@@ -183,6 +267,12 @@ def references(schema, description):
                 for inner in resolved(kind, description).get("properties", {}):
                     if inner.endswith("_id"):
                         yield field, {inner: inner}
+
+
+def references_in_query(operation):
+    """Give the parameters of the query that name something by its id."""
+    named = (each["name"] for each in operation.get("parameters", ()) if each["in"] == "query")
+    return [name for name in named if name.endswith("_id") and name != "external_id"]
 
 
 def plural_of(reference):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 USAGE, REFUSED, UNAVAILABLE, NO_PERMISSION = 2, 65, 69, 77
 
 ALICE = {"id": 1, "name": "Alice", "email": "alice@example.com", "registered": True}
@@ -132,5 +134,23 @@ def test_an_answer_that_is_no_json_is_not_a_traceback(twoleg, api) -> None:
 
     ended = twoleg("users", "show", "1")
 
-    assert ended.exit_code == REFUSED
+    assert ended.exit_code == UNAVAILABLE
     assert "Bad Gateway" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("status", "exit_code"),
+    [
+        (401, NO_PERMISSION), (403, NO_PERMISSION), (404, REFUSED), (409, REFUSED), (413, REFUSED),
+        (422, REFUSED), (429, UNAVAILABLE), (500, UNAVAILABLE), (503, UNAVAILABLE),
+    ],
+)  # fmt: skip
+def test_whether_to_mend_the_input_or_to_try_again_is_told_by_the_exit_code(
+    twoleg, api, status, exit_code
+) -> None:
+    api.on("GET /users/1", {"message": "No."}, status=status)
+
+    ended = twoleg("users", "show", "1")
+
+    assert ended.exit_code == exit_code
+    assert "No." in ended.err

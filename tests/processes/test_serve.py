@@ -27,12 +27,13 @@ def test_it_says_when_it_is_ready_and_prints_the_account_once(serve, tmp_path) -
         assert second.get("/calls", token=first.token).status_code == 200
 
 
-def test_a_signal_ends_everything_in_order(serve, marked, tmp_path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_everything_in_order(serve, marked, tmp_path, number) -> None:
     with serve(tmp_path / "data") as serving:
         pids = [serving.postgres(), *serving.parts().values()]
         assert all(alive(pid) for pid in pids)
 
-        assert serving.stop() == 0
+        assert serving.stop(number) == 0
 
         assert not any(alive(pid) for pid in pids)
         assert marked.none_left()

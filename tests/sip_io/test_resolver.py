@@ -136,6 +136,15 @@ async def test_a_failing_target_comes_last_until_it_works_again(name_server):
         assert await it.resolve(asked) == (first, *others)
 
 
+async def test_a_failing_target_comes_last_for_a_while_only(name_server):
+    options = {"blacklist_seconds": 0.0}
+    async with name_server(*NAPTR_ZONE) as server, resolver(server, **options) as it:
+        asked = Destination(Transport.TCP, "example.com", None)
+        before = await it.resolve(asked)
+        it.failed(before[0])
+        assert await it.resolve(asked) == before
+
+
 def test_weights_share_the_load_within_a_priority():
     servers = [
         _Server(Transport.UDP, 5060, (name,), priority=priority, weight=weight)

@@ -43,7 +43,8 @@ class RequestRefused(Exception):
     def exit_code(self) -> ExitCode:
         if self.status in (401, 403):
             return ExitCode.NO_PERMISSION
-        return ExitCode.UNAVAILABLE if self.status in (429, 503) else ExitCode.REFUSED
+        later = self.status == httpx.codes.TOO_MANY_REQUESTS or self.status >= 500
+        return ExitCode.UNAVAILABLE if later else ExitCode.REFUSED
 
     def __str__(self) -> str:
         lines = [f"{name}: {text}" for name, texts in self.errors.items() for text in texts]

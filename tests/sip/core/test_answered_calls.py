@@ -202,6 +202,32 @@ def test_an_info_is_told_and_answered(network, caller, callee):
     assert (completed.request, completed.response.status) == (number, 200)
 
 
+@pytest.mark.parametrize("method", ["BYE", "INFO", "INVITE", "UPDATE"])
+def test_requests_within_a_dialog_that_is_over_get_481(network, caller, far, method):
+    """RFC 3261 12.2.2, 15.1.2: whichever side has ended it."""
+    leg = caller.invite(far)
+    network.run_for(0.1)
+    invite = far.requests("INVITE")[0]
+    far.reply(invite, 200, body=b"answer")
+    network.run_for(0.1)
+    caller.do("acknowledge", leg)
+    caller.do("hang_up", leg)
+    network.run_for(0.1)
+    far.reply(far.requests("BYE")[0], 200)
+    network.run_for(0.1)
+    assert caller.told[-1] == Ended(leg, by_remote=False)
+    told = len(caller.told)
+    far.send(
+        caller,
+        f"{method} sip:near@10.0.0.1 SIP/2.0\n"
+        f"To: {invite.headers.get('From')}\nCall-ID: {invite.call_id}",
+    )
+    network.run_for(0.1)
+    (refusal,) = far.responses(481)
+    assert refusal.cseq.method == method
+    assert len(caller.told) == told
+
+
 def test_a_request_that_finds_no_dialog_there_ends_the_leg(network, caller, callee, far):
     leg, _ = caller.call(callee)
     del network.peers[callee.address]

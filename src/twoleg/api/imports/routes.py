@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from typing import IO, Any, Final
 
 from fastapi import APIRouter, Request, Response
 
@@ -19,10 +21,13 @@ from twoleg.api.imports.schemas import ColumnsJson, Import, RefusedRow, columns_
 from twoleg.api.pages import DEFAULT_PAGE, Cursor, Limit, Page, created, page_of, position_of
 from twoleg.api.state import DatabaseOf
 from twoleg.api.values import Country, Id, TimeZone
+from twoleg.calls.requests import selected_is_invalid
+from twoleg.directory import NotFound
 from twoleg.directory.accounts import find_account
 from twoleg.directory.contacts.importing import Column as ContactColumn
 from twoleg.directory.importing.imports import (
     MAX_BYTES,
+    PART_BYTES,
     ImportKind,
     TooLarge,
     begin_import,
@@ -33,9 +38,13 @@ from twoleg.directory.importing.imports import (
 from twoleg.directory.tokens import Scope
 from twoleg.reminders.importing.csv_rows import Column as AppointmentColumn
 from twoleg.reminders.plans import find_plan
+from twoleg.store import Database
 from twoleg.store.database import Connection
 
 PATH: Final = "/imports"
+_IN_MEMORY: Final = 1024 * 1024
+"""Bytes of a file that are not put on disk while they come."""
+
 _APPOINTMENTS: Final = {
     "text/csv": ImportKind.APPOINTMENTS_CSV,
     "text/calendar": ImportKind.APPOINTMENTS_CALENDAR,
@@ -96,12 +105,12 @@ async def import_appointments(
     async with database.connection() as connection:
         account = await find_account(connection, principal.account_id)
         if reminder_plan_id is not None:
-            await find_plan(connection, principal.account_id, reminder_plan_id)
-        options |= {
-            "reminder_plan_id": reminder_plan_id,
-            "time_zone": time_zone or account.time_zone,
-        }
-        begun = await _begun(connection, principal, kind, options, request)
+            await _require_plan(connection, principal, reminder_plan_id)
+    options |= {
+        "reminder_plan_id": reminder_plan_id,
+        "time_zone": time_zone or account.time_zone,
+    }
+    begun = await _begun(database, principal, kind, options, request)
     created(response, PATH, begun.id)
     return begun
 
@@ -132,8 +141,7 @@ async def import_contacts(
         "columns": columns_of(columns, ContactColumn),
         "country": country,
     }
-    async with database.connection() as connection:
-        begun = await _begun(connection, principal, kind, options, request)
+    begun = await _begun(database, principal, kind, options, request)
     created(response, PATH, begun.id)
     return begun
 
@@ -147,17 +155,38 @@ def _kind_of(request: Request, kinds: Mapping[str, ImportKind]) -> ImportKind:
     return kinds[content_type]
 
 
+async def _require_plan(connection: Connection, principal: Principal, plan_id: int) -> None:
+    try:
+        await find_plan(connection, principal.account_id, plan_id)
+    except NotFound as error:
+        field = "reminder_plan_id"
+        raise FieldErrors({field: selected_is_invalid(field)}) from error
+
+
 async def _begun(
-    connection: Connection,
+    database: Database,
     principal: Principal,
     kind: ImportKind,
     options: Mapping[str, Any],
     request: Request,
 ) -> Any:
-    try:
-        return await begin_import(connection, principal.account_id, kind, options, request.stream())
-    except TooLarge as error:
-        raise BodyTooLarge(MAX_BYTES) from error
+    """Take the body whole, and then a connection: a client that is slow holds none meanwhile."""
+    with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as file:
+        async for chunk in request.stream():
+            await asyncio.to_thread(file.write, chunk)
+        file.seek(0)
+        async with database.connection() as connection:
+            try:
+                return await begin_import(
+                    connection, principal.account_id, kind, options, _parts(file)
+                )
+            except TooLarge as error:
+                raise BodyTooLarge(MAX_BYTES) from error
+
+
+async def _parts(file: IO[bytes]) -> AsyncIterator[bytes]:
+    while part := await asyncio.to_thread(file.read, PART_BYTES):
+        yield part
 
 
 @router.get(PATH, response_model=Page[Import])
