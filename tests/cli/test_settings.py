@@ -125,6 +125,19 @@ def test_a_piper_voice_without_its_language_is_refused(twoleg) -> None:
     assert "piper_voices: give LANGUAGE=FILE" in ended.err
 
 
+def test_every_setting_is_in_the_table_of_the_docs_with_its_default() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "operating.md").read_text()
+    rows = [row for row in page.splitlines() if row.startswith("| `")]
+    for name, field in Settings.model_fields.items():
+        [row] = [row for row in rows if f"`{name}`" in row.partition(" | ")[0]]
+        default = "" if field.default is None else field.default
+        if isinstance(default, bool):
+            assert any(word in row.split(" | ")[1] for word in ("off", "false")), row
+        else:
+            shown = f"{default:g}" if isinstance(default, float | int) else str(default)
+            assert shown in row.split(" | ")[1], row
+
+
 def test_every_setting_of_serve_is_named_in_its_help(twoleg) -> None:
     ended = twoleg("serve", "--help")
 

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 
 import psycopg
 import pytest
 
+from twoleg.store.migrations import versions
+
 REFUSED, UNAVAILABLE, CONFIG = 65, 69, 78
+
+
+def head_version() -> str:
+    """The newest version that there is a script for."""
+    return max(path.name[1:5] for path in Path(versions.__file__).parent.glob("v0*.py"))
 
 
 @pytest.fixture
@@ -52,6 +60,7 @@ def test_an_empty_database_is_given_its_tables(twoleg, empty_database_url) -> No
     assert (before.exit_code, upgraded.exit_code, after.exit_code) == (CONFIG, 0, 0)
     assert "twoleg db upgrade" in before.err
     assert "which fits" in after.out
+    assert twoleg("db", "check", *options, "--json").json == {"version": head_version()}
 
 
 def test_tables_of_a_newer_version_are_left_alone(twoleg, database_url, rows) -> None:

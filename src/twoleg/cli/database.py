@@ -11,7 +11,8 @@ from sqlalchemy.exc import OperationalError as SqlalchemyOperationalError
 
 from twoleg.cli.exit_codes import ExitCode
 from twoleg.cli.groups import group
-from twoleg.cli.options import DatabaseUrl, DataDir, settings_from
+from twoleg.cli.options import AsJson, DatabaseUrl, DataDir, settings_from
+from twoleg.cli.output import print_json
 from twoleg.settings import Settings
 from twoleg.store import (
     DatabaseUnavailable,
@@ -75,17 +76,28 @@ def running_database_url(settings: Settings) -> str:
 
 
 @commands.command()
-def upgrade(database_url: DatabaseUrl = None, data_dir: DataDir = None) -> None:
+def upgrade(
+    database_url: DatabaseUrl = None, data_dir: DataDir = None, as_json: AsJson = False
+) -> None:
     """Bring the tables to the version that this twoleg needs."""
     settings = settings_from(database_url=database_url, data_dir=data_dir)
     with explained(), open_url(settings) as url:
         schema.upgrade(url)
-        typer.echo(f"The database is at version {schema.check(url)}.")
+        _print_version(schema.check(url), ".", as_json=as_json)
 
 
 @commands.command()
-def check(database_url: DatabaseUrl = None, data_dir: DataDir = None) -> None:
+def check(
+    database_url: DatabaseUrl = None, data_dir: DataDir = None, as_json: AsJson = False
+) -> None:
     """Say whether the database's version fits; ends with 78 where it does not."""
     settings = settings_from(database_url=database_url, data_dir=data_dir)
     with explained(), open_url(settings) as url:
-        typer.echo(f"The database is at version {schema.check(url)}, which fits.")
+        _print_version(schema.check(url), ", which fits.", as_json=as_json)
+
+
+def _print_version(version: str, more: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"version": version})
+    else:
+        typer.echo(f"The database is at version {version}{more}")
