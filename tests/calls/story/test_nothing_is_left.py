@@ -8,7 +8,10 @@ from calls.in_memory import (
     ANSWERS,
     Answers,
     HangsUp,
+    MemoryCheck,
+    MemoryPlaces,
     MemoryPrompts,
+    MemoryRecordings,
     MemoryTransfers,
     Offers,
     PlaysEarly,
@@ -18,19 +21,24 @@ from calls.in_memory import (
     Rings,
     Says,
     call_plan,
+    leg_plan,
     prepare,
     user,
 )
 from calls.virtual_time import run
 from media.machines.sounds import silence, tone
 
-from twoleg.calls.plan import OnMachine
+from twoleg.calls.plan import AgentRound, OnMachine
+from twoleg.directory.accounts import Announcement
 from twoleg.sip import Direction
 
 
 def _holds(after, direction=Direction.SENDONLY):
     return Offers(after, lambda session: session.create_offer(direction))
 
+
+FULL, FREE = 1, 2
+"""Trunks that have limits, by their ids."""
 
 CALLS = {
     "one phone, answered": (
@@ -124,16 +132,57 @@ CALLS = {
         {"ann": (Rings(), Refuses(603)), "bob": (Rings(),)},
         call_plan((user("ann"), user("bob"))),
     ),
+    "recorded, which is announced": (
+        {"agent": ANSWERS, "contact": (Answers(1.0), HangsUp(6.0))},
+        call_plan(record=True, announcement=Announcement.BOTH),
+    ),
+    "a place on a trunk is waited for, where the first has none": (
+        {"agent": ANSWERS, "second": (Rings(), Answers(2.0), HangsUp(4.0))},
+        call_plan(
+            trunks=(
+                leg_plan("first", trunk_id=FULL, is_limited=True),
+                leg_plan("second", trunk_id=FREE, is_limited=True),
+            )
+        ),
+    ),
+    "looked at again before each is rung": (
+        {"agent": ANSWERS, "contact": (Answers(1.0), HangsUp(2.0))},
+        call_plan(queued_seconds=60.0),
+    ),
+    "another agent is waited for": (
+        {"agent": (Refuses(486),), "late": (Answers(1.0),), "contact": (Answers(), HangsUp(4.0))},
+        call_plan(),
+    ),
 }
 
 
+class _Late:
+    """Has one more agent to ring, after a while."""
+
+    def __init__(self):
+        self._rounds = [AgentRound(agents=(user("late", user_id=9),))]
+
+    async def following(self):
+        await asyncio.sleep(2.0)
+        return self._rounds.pop() if self._rounds else None
+
+    def release(self, user_id):
+        pass
+
+
 def _prepared(behaviours, plan):
-    return prepare(
+    told = prepare(
         behaviours,
         plan,
+        agents=_Late(),
         prompts=MemoryPrompts(prompt_4="calling"),
         transfers=MemoryTransfers(boss=[(user("boss"),)]),
+        trunks=(places := MemoryPlaces({FULL: 0, FREE: 1}, turn=0.5)),
+        recordings=(recordings := MemoryRecordings()),
+        check=MemoryCheck(seconds=0.1),
     )
+    told.places, told.recordings = places, recordings
+    return told
 
 
 async def _tell(told, run):
@@ -142,6 +191,9 @@ async def _tell(told, run):
         await run
     finally:
         told.assert_nothing_is_left()
+        assert told.places.places == {FULL: 0, FREE: 1}, "a place on a trunk is taken"
+        begun, ended = told.recordings.begun, told.recordings.ended
+        assert {call for call, *_ in begun} <= {call for call, _ in ended}, "it is being recorded"
         told.tasks_left = asyncio.all_tasks() - {asyncio.current_task(), told.watched_by}
 
 
