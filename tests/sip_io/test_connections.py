@@ -241,6 +241,34 @@ async def test_a_flow_of_another_process_is_not_taken_for_one_of_ours():
             assert there.accepted == 1
 
 
+@pytest.mark.parametrize("transport", [TCP, TLS])
+@pytest.mark.parametrize("who", ["caller", "callee"])
+async def test_a_call_whose_connection_broke_is_hung_up_over_a_new_one(
+    transport, who, tls, monkeypatch
+):
+    made = []
+    admit = connections_module.Connections.admit
+
+    def admit_and_keep(self, connection, certificate):
+        made.append(connection)
+        return admit(self, connection, certificate)
+
+    monkeypatch.setattr(connections_module.Connections, "admit", admit_and_keep)
+    async with (
+        phone(transport, tls=tls) as alice,
+        phone(transport, tls=tls) as bob,
+        established(alice, bob, call_to(bob, transport)) as (leg, call),
+    ):
+        for connection in made:
+            connection.abort()
+        await asyncio.gather(*(connection.closed for connection in made))
+        ends, hears, phone_of = (leg, call, alice) if who == "caller" else (call, leg, bob)
+        before = phone_of.counters.connections_opened
+        ends.hang_up()
+        assert (await hears.ended()).by_remote
+        assert phone_of.counters.connections_opened == before + 1
+
+
 async def test_a_certificate_must_name_the_domain_that_the_request_is_for(issue):
     """RFC 5922 7.2: the SIP domain, not the host that DNS gave for it."""
     async with (
