@@ -20,16 +20,21 @@ def sipp_call(office, database, database_url, tmp_path):
     """Have one call between two scenarios, each played to its end; give the call's id and ending.
 
     Without a scenario for the contact nobody is there. With `until`, an event, the API hangs up
-    once it has come.
+    once it has come. `moved_to` is played by whom the contact's scenario redirects to.
     """
 
-    async def run(agent, contact, until=None, options=None):
+    async def run(agent, contact, until=None, options=None, moved_to=None):
         async with AsyncExitStack() as peers:
             phone = await peers.enter_async_context(Sipp.run(agent, tmp_path))
-            port = free_port()
+            port, keys = free_port(), {}
+            if moved_to is not None:
+                home = await peers.enter_async_context(Sipp.run(moved_to, tmp_path))
+                keys = {"moved_to": f"contact@{LOOPBACK}:{home.port}"}
             if contact is not None:
                 # The trunk is asked whether it is there, before it is called.
-                carrier = await peers.enter_async_context(Sipp.run(contact, tmp_path, options=1))
+                carrier = await peers.enter_async_context(
+                    Sipp.run(contact, tmp_path, options=1, keys=keys)
+                )
                 port = carrier.port
             login = {"username": "twoleg", "password": "secret"}
             await office.add_trunk(host=LOOPBACK, port=port, **login)
@@ -94,3 +99,10 @@ async def test_either_may_hold(sipp_call, office, agent, contact):
     held = "SELECT data->>'role' FROM call_events WHERE call_id = %s AND type = 'call.held'"
     role = "agent" if agent == "reinvite" else "contact"
     assert await office.rows(held, call_id) == [(role,)]
+
+
+async def test_a_contact_that_has_moved_is_called_where_it_is_now(sipp_call, office):
+    call_id, ended = await sipp_call("answer", "redirect_302", moved_to="bye_from_callee")
+    assert ended == ("connected", "contact")
+    contact = "SELECT sip_status FROM legs WHERE call_id = %s AND role = 'contact'"
+    assert await office.rows(contact, call_id) == [(200,)]
