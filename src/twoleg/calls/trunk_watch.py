@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import psycopg
@@ -57,7 +57,7 @@ class WatchedTrunk:
     port: int | None
     transport: str
     username: str | None
-    password: str | None
+    password: str | None = field(repr=False)
     register: bool
     from_domain: str | None
 
