@@ -56,3 +56,11 @@ def test_what_a_line_is_about_stands_on_it_whichever_logger_wrote_it(capsys):
         structlog.get_logger("twoleg").warning("of structlog", leg=2)
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     assert [(line["call_id"], line["leg"]) for line in lines] == [(81, 2), (81, 2)]
+
+
+def test_what_libraries_add_to_their_records_is_left_out(capsys):
+    configure_logs(LogFormat.JSON, "info")
+    logging.getLogger("library").warning("failed", extra={"job": {"arguments": "sesame"}})
+    line = json.loads(capsys.readouterr().err)
+    assert line["event"] == "failed"
+    assert "job" not in line

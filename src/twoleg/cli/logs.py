@@ -17,12 +17,14 @@ QUIET = ("alembic", "httpx", "procrastinate", "uvicorn")
 _TRACEBACKS: Final = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
 """Variables are left out: they hold passwords and whole calls, 200 kB of text for one mishap."""
 
+_EXTRA: Final = structlog.stdlib.ExtraAdder()
+
 
 def configure_logs(log_format: LogFormat, level: str) -> None:
     """Send structlog's and the standard library's records through one formatter.
 
     What `structlog.contextvars` holds (call id) stands on every line, and so does what a record of
-    the standard library has as `extra` (leg).
+    ours has as `extra` (leg).
     """
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -54,7 +56,7 @@ def configure_logs(log_format: LogFormat, level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
+            foreign_pre_chain=[*shared, _with_our_extra],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
         )
     )
@@ -63,3 +65,11 @@ def configure_logs(log_format: LogFormat, level: str) -> None:
     root.setLevel(level.upper())
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _with_our_extra(
+    logger: logging.Logger, method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """Add what a record of ours has as `extra`; libraries put whole objects there."""
+    record: logging.LogRecord = event["_record"]
+    return _EXTRA(logger, method, event) if record.name.startswith("twoleg.") else event
