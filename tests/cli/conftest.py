@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -50,8 +51,9 @@ def twoleg(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> CommandLine:
     """The command line, in an empty directory and without settings of the environment."""
-    for name in ("URL", "TOKEN", "DATA_DIR", "DATABASE_URL", "HTTP", "SIP"):
-        monkeypatch.delenv(f"TWOLEG_{name}", raising=False)
+    # Switches of the tests, such as TWOLEG_SIP_RUNS, would be settings that there are not.
+    for name in [name for name in os.environ if name.startswith("TWOLEG_")]:
+        monkeypatch.delenv(name)
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.chdir(tmp_path)
     return CommandLine(monkeypatch, capsys)
