@@ -152,8 +152,11 @@ def _spent(api: Api) -> Spent:
 
 
 def _seconds(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return times.user + times.system
+    # A backend may end between being listed and being asked; the postmaster has its time then.
+    with contextlib.suppress(psutil.NoSuchProcess):
+        times = process.cpu_times()
+        return times.user + times.system + times.children_user + times.children_system
+    return 0.0
 
 
 @contextlib.contextmanager
