@@ -33,20 +33,22 @@ SELECT r.position, t.account_id, t.scopes,
        a.calls_per_second, a.max_calls, a.allowed_countries,
        u.id AS user_id, u.availability AS user_availability,
        u.phone_number AS users_own_number, g.id AS ring_group_id,
-       coalesce(g.max_wait_seconds = 0 AND g.fallback IS NULL AND
+       CASE WHEN g.max_wait_seconds = 0 AND g.fallback IS NULL THEN coalesce(
          (SELECT bool_and(m.availability = 'away'
             OR coalesce(m.wrap_up_until > now(), false)
             OR EXISTS (SELECT FROM reservations b WHERE b.user_id = m.id))
-          FROM ring_group_members rm JOIN users m ON m.id = rm.user_id
-          WHERE rm.ring_group_id = g.id AND m.deleted_at IS NULL), false) AS ring_group_is_busy,
+          FROM (SELECT user_id FROM ring_group_members WHERE ring_group_id = g.id OFFSET 0) rm,
+          LATERAL (SELECT * FROM users WHERE id = rm.user_id AND deleted_at IS NULL OFFSET 0) m),
+         false) ELSE false END AS ring_group_is_busy,
        c.id AS contact_id, c.phone_number AS contact_phone_number,
        c.opted_out AS contact_opted_out,
        coalesce(l.id, ln.id) AS line_id,
        coalesce(l.phone_number, ln.phone_number) AS line_phone_number,
        coalesce(l.country, ln.country) AS line_country,
-       EXISTS (SELECT FROM line_trunks lt JOIN trunks tr ON tr.id = lt.trunk_id
-               WHERE lt.line_id = coalesce(l.id, ln.id) AND tr.deleted_at IS NULL)
-         AS line_has_trunk,
+       EXISTS (SELECT FROM
+         (SELECT trunk_id FROM line_trunks WHERE line_id = coalesce(l.id, ln.id) OFFSET 0) lt,
+         LATERAL (SELECT FROM trunks
+                  WHERE id = lt.trunk_id AND deleted_at IS NULL OFFSET 0) tr) AS line_has_trunk,
        ln.id AS numbered_line_id,
        n.id AS numbered_contact_id, n.opted_out AS numbered_contact_opted_out,
        EXISTS (SELECT FROM lines o WHERE o.account_id = t.account_id AND o.deleted_at IS NULL

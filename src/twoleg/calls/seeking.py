@@ -136,15 +136,19 @@ FOUND_COLUMNS: Final = 8
 # With one among them that asks a group nobody is reserved: groups are searched for all together.
 RESERVE_USERS: Final = f"""
 wanted AS MATERIALIZED (
-  SELECT s.call_id, s.account_id, s.user_id FROM seeking s JOIN users u ON u.id = s.user_id
-  WHERE u.deleted_at IS NULL AND u.availability = 'available'
-    AND NOT (SELECT bool_or(asks_group) FROM seeking)
+  SELECT s.call_id, s.account_id, s.user_id
+  FROM seeking s, LATERAL (
+    SELECT FROM users
+    WHERE id = s.user_id AND deleted_at IS NULL AND availability = 'available' OFFSET 0
+  ) u
+  WHERE NOT (SELECT bool_or(asks_group) FROM seeking)
     AND NOT EXISTS (SELECT FROM reservations r WHERE r.user_id = s.user_id)
     AND NOT EXISTS (SELECT FROM waiting_calls w WHERE w.user_id = s.user_id AND {_OLDER})
 ), reserved AS (
   INSERT INTO reservations (user_id, call_id, wrap_up_seconds)
-  SELECT DISTINCT ON (w.user_id) w.user_id, w.call_id, a.wrap_up_seconds
-  FROM wanted w JOIN accounts a ON a.id = w.account_id ORDER BY w.user_id, w.call_id
+  SELECT DISTINCT ON (w.user_id) w.user_id, w.call_id,
+    (SELECT a.wrap_up_seconds FROM accounts a WHERE a.id = w.account_id)
+  FROM wanted w ORDER BY w.user_id, w.call_id
   ON CONFLICT (user_id) DO NOTHING RETURNING call_id
 )
 """  # noqa: S608
@@ -153,6 +157,8 @@ FOUND_USER: Final = f"""
   CASE WHEN r.call_id IS NULL THEN '[]' ELSE jsonb_build_array({_AGENT}) END
 """
 FOUND_USER_FROM: Final = """
-  LEFT JOIN users u ON u.id = s.user_id AND u.deleted_at IS NULL
+  LEFT JOIN LATERAL (
+    SELECT * FROM users WHERE id = s.user_id AND deleted_at IS NULL OFFSET 0
+  ) u ON true
   LEFT JOIN wanted w ON w.call_id = s.call_id LEFT JOIN reserved r ON r.call_id = s.call_id
 """

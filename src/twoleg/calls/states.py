@@ -39,7 +39,7 @@ TRANSITIONS: Final = frozenset(
         (Status.AGENT_CONNECTED, Status.QUEUED),
     }
 )
-"""Every allowed change; the database's function `call_may_go` says the same."""
+"""Every allowed change; the database's trigger `guard_call_status` says the same."""
 
 
 class ForbiddenTransition(Exception):
