@@ -40,6 +40,12 @@ SHARED_PACE_SECONDS: Final = 0.02
 
 SHARED_BATCH: Final = 8
 
+TELL_SECONDS: Final = 0.04
+"""From one word that there is something new to the next, at least, as long as more is to be written.
+
+Every connection that listens to anything at all is woken for each.
+"""
+
 MAX_PENDING: Final = 100_000
 """Changes that are kept while the database is away, beside the ends of calls.
 
@@ -132,6 +138,17 @@ WHERE (SELECT c.engine_id = %(engine)s FROM calls c WHERE c.id = x.call_id)
 # it waits for its log to reach the disk, and this one has none to wait for.
 _TELL: Final = f"SELECT pg_notify('{EVENTS_CHANNEL}', '')"
 
+_LEG_AS_IT_IS: Final = (
+    "user_id",
+    "trunk_id",
+    "sip_status",
+    "reason",
+    "codec",
+    "quality",
+    "invite",
+    "dialog",
+)
+
 log = structlog.get_logger(__name__)
 
 
@@ -141,58 +158,51 @@ def _has_winner(change: CallChange) -> bool:
 
 
 def _row(pending: _Pending) -> dict[str, Any]:
-    legs = [_leg(leg) for leg in pending.legs]
+    """Give one change as the statement takes it; what is not there is NULL."""
+    row: dict[str, Any] = {"call_id": pending.call_id}
+    if pending.legs:
+        row["legs"] = [_leg(leg) for leg in pending.legs]
     change = pending.change
     if change is None:
-        return {"call_id": pending.call_id, "legs": legs}
+        return row
     event, ending = change.event, change.ending
-    row: dict[str, Any] = {
-        "call_id": change.call_id,
-        "status": change.status,
-        "sequence": event.sequence,
-        "type": event.type,
-        "at": event.at.isoformat(),
-        "data": event.data,
-        "legs": legs,
-        "winner": event.data.get("user_id") if _has_winner(change) else None,
-    }
+    row["sequence"] = event.sequence
+    row["type"] = event.type
+    row["at"] = event.at.isoformat()
+    row["data"] = event.data
+    if change.status is not None:
+        row["status"] = change.status
+    if _has_winner(change):
+        row["winner"] = event.data.get("user_id")
     if event.type == ANSWERED_BY:
-        row |= {"heard": event.data["answered_by"], "heard_ms": event.data["answered_by_ms"]}
+        row["heard"] = event.data["answered_by"]
+        row["heard_ms"] = event.data["answered_by_ms"]
     if change.contact_attempt_at is not None:
         row["contact_attempt_at"] = change.contact_attempt_at.isoformat()
     if ending is not None:
-        row |= {
-            "outcome": ending.outcome,
-            "ended_by": ending.ended_by,
-            "failure": ending.failure,
-            "ended_at": ending.ended_at.isoformat(),
-            "agent_ring_seconds": ending.agent_ring_seconds,
-            "contact_ring_seconds": ending.contact_ring_seconds,
-            "talk_seconds": ending.talk_seconds,
-            "total_seconds": ending.total_seconds,
-            "answered_by": ending.answered_by,
-        }
+        row |= ending._asdict()
+        row["ended_at"] = ending.ended_at.isoformat()
     return row
 
 
 def _leg(leg: LegRecord) -> dict[str, Any]:
-    return {
+    row: dict[str, Any] = {
         "position": leg.position,
         "role": leg.role,
-        "user_id": leg.user_id,
         "to_uri": leg.to_uri,
-        "trunk_id": leg.trunk_id,
         "started_at": leg.started_at.isoformat(),
-        "answered_at": leg.answered_at and leg.answered_at.isoformat(),
-        "ended_at": leg.ended_at and leg.ended_at.isoformat(),
-        "sip_status": leg.sip_status,
-        "q850_cause": leg.q850_cause if (leg.q850_cause or 0) <= MAX_CAUSE else None,
-        "reason": leg.reason,
-        "codec": leg.codec,
-        "quality": leg.quality,
-        "invite": leg.invite,
-        "dialog": leg.dialog,
     }
+    if leg.answered_at is not None:
+        row["answered_at"] = leg.answered_at.isoformat()
+    if leg.ended_at is not None:
+        row["ended_at"] = leg.ended_at.isoformat()
+    if (leg.q850_cause or 0) <= MAX_CAUSE:
+        row["q850_cause"] = leg.q850_cause
+    for name in _LEG_AS_IT_IS:
+        value = getattr(leg, name)
+        if value is not None:
+            row[name] = value
+    return row
 
 
 def _json(rows: list[dict[str, Any]]) -> str:
@@ -205,7 +215,10 @@ def _json(rows: list[dict[str, Any]]) -> str:
 
 def _bare_row(pending: _Pending) -> dict[str, Any]:
     """Give what is needed for the call's state to go on, without what may have been refused."""
-    return _row(pending) | {"legs": [], "data": {}, "failure": None}
+    row = _row(pending)
+    row.pop("legs", None)
+    row.pop("failure", None)
+    return row | {"data": {}}
 
 
 @dataclass(slots=True, eq=False)
@@ -326,6 +339,7 @@ class Writer:
         One change of a call goes into each, since the database checks every step of its status.
         """
         loop = asyncio.get_running_loop()
+        told_at = 0.0
         while True:
             await self._arrived.wait()
             began_at = loop.time()
@@ -334,7 +348,9 @@ class Writer:
                 pending.is_taken = True
             await self._write(connection, batch)
             self._forget(batch)
-            await connection.execute(_TELL, prepare=True)
+            if not self.pending or began_at - told_at >= TELL_SECONDS:
+                await connection.execute(_TELL, prepare=True)
+                told_at = began_at
             if not self.pending:
                 self._arrived.clear()
                 self._written.set()
