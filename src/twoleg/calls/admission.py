@@ -27,7 +27,10 @@ from twoleg.store import Database
 
 MAX_BATCH: Final = 64
 # A batch's fixed cost is that of ten calls: where more are to be expected soon, it waits for them.
-GATHER_SECONDS: Final = 0.005
+LONELY_PER_SECOND: Final = 200.0
+GATHER_SECONDS: Final = 0.01
+SHORTEST_GATHER_SECONDS: Final = 0.005
+COMPANY: Final = 5
 ENOUGH_FOR_A_BATCH: Final = 16
 # Requests that wait for a transaction; with more, the database is not keeping up.
 MAX_WAITING: Final = 4096
@@ -119,14 +122,16 @@ class _Pace:
 
     def taken(self, count: int, now: float) -> None:
         """Note a batch of `count`, taken at `now`."""
-        elapsed = max(now - self._taken_at, GATHER_SECONDS)
+        elapsed = max(now - self._taken_at, SHORTEST_GATHER_SECONDS)
         self._per_second = (self._per_second + count / elapsed) / 2
         self._taken_at = now
 
     def pause(self, waiting: int) -> float:
         """Return how many seconds to wait for others, `waiting` being there."""
-        lonely = self._per_second * GATHER_SECONDS < 1
-        return 0.0 if lonely or waiting >= ENOUGH_FOR_A_BATCH else GATHER_SECONDS
+        if self._per_second < LONELY_PER_SECOND or waiting >= ENOUGH_FOR_A_BATCH:
+            return 0.0
+        for_company = COMPANY / self._per_second
+        return min(GATHER_SECONDS, max(SHORTEST_GATHER_SECONDS, for_company))
 
 
 class _LookUpFailed(Exception):

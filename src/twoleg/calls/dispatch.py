@@ -41,7 +41,7 @@ A claim of one call costs the database as much as a claim of ten.
 """
 
 SHARED_FROM: Final = 200.0
-"""Calls a second from which on that is the pace; below it is in proportion."""
+"""Calls a second from which on that is the pace; with half of them it is a quarter of that."""
 
 _ASKED: Final = """
 SELECT id FROM calls
@@ -255,7 +255,7 @@ class Dispatcher:
         """Take what there is room for, and give the seconds until more may be taken."""
         wanted = min(MAX_CLAIM, self._room)
         room = min(wanted, self._pace.allowance(asyncio.get_running_loop().time()))
-        pause = SLOWEST_PACE_SECONDS * min(1.0, self._pace.claims_per_second / SHARED_FROM)
+        pause = SLOWEST_PACE_SECONDS * min(1.0, self._pace.claims_per_second / SHARED_FROM) ** 2
         pause = max(PACE_SECONDS, pause if room == wanted else SLOWEST_PACE_SECONDS)
         if room == 0:
             # A call that ends says so only where all room was taken by calls.

@@ -29,6 +29,9 @@ from twoleg.store.lasting import stay_connected
 POLL_SECONDS: Final = 1.0
 """How often is looked without having been told: retries come due, a notification may be lost."""
 
+LISTEN_SECONDS: Final = 0.02
+"""From one reading of what was told to the next: under load, much is read in one go."""
+
 DRAIN_SECONDS: Final = 2.0
 LEAVE_SECONDS: Final = 1.0
 ROWS_AT_ONCE: Final = 1000
@@ -76,11 +79,13 @@ async def delivering(
         await connection.execute(f"LISTEN {DELIVERIES_CHANNEL}")
         outbox.look()
         sender.look()
-        async for told in connection.notifies():
-            if told.channel == EVENTS_CHANNEL:
-                outbox.look()
-            elif told.pid != outbox.teller:
-                sender.look()
+        while True:
+            async for told in connection.notifies(stop_after=1):
+                if told.channel == EVENTS_CHANNEL:
+                    outbox.look()
+                elif told.pid != outbox.teller:
+                    sender.look()
+            await asyncio.sleep(LISTEN_SECONDS)
 
     fill = partial(outbox.serve, poll_seconds=POLL_SECONDS)
     send = partial(sender.serve, poll_seconds=POLL_SECONDS)
