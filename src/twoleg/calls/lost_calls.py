@@ -11,6 +11,17 @@ _LOST: Final = """
 """
 
 
+# Whether there is anything to do, as is rare. Of engines that are gone there are many; each is
+# looked up among the calls that run.
+ANYTHING_LOST: Final = f"""
+SELECT EXISTS (
+  SELECT FROM engines e,
+    LATERAL (SELECT FROM calls WHERE engine_id = e.id AND ended_at IS NULL LIMIT 1) c
+  WHERE {_LOST}
+) OR EXISTS (SELECT FROM lost_legs)
+"""  # noqa: S608
+
+
 def _requeue(whose: str) -> str:
     return f"""
 WITH orphaned AS MATERIALIZED (

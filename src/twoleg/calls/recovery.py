@@ -20,6 +20,7 @@ from twoleg.calls.admission_queries import CALLS_CHANNEL
 from twoleg.calls.background import background
 from twoleg.calls.connected import Connection, stay_connected
 from twoleg.calls.lost_calls import (
+    ANYTHING_LOST,
     FAIL,
     FORGET_LEG,
     OUR_LEGS,
@@ -175,6 +176,9 @@ class Recovery:
 
     async def _recover(self, connection: Connection, hang_ups: asyncio.TaskGroup) -> None:
         parameters = self._parameters()
+        cursor = await connection.execute(ANYTHING_LOST, parameters)
+        if await cursor.fetchone() == (False,):
+            return
         cursor = await connection.execute(REQUEUE_LOST, parameters)
         for call_id, *_ in await cursor.fetchall():
             log.warning("a lost engine's call is placed again", call_id=call_id)

@@ -41,7 +41,7 @@ SHARED_PACE_SECONDS: Final = 0.02
 SHARED_BATCH: Final = 8
 
 TELL_SECONDS: Final = 0.04
-"""From one word that there is something new to the next, at least, as long as more is to be written.
+"""From one word that there is something new to the next, at least, while more is to be written.
 
 Every connection that listens to anything at all is woken for each.
 """

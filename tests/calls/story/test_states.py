@@ -11,7 +11,6 @@ from twoleg.calls.journal import MAX_NOTES, Journal, Role, SystemClock, Verdict
 from twoleg.calls.outcomes import EndedBy, Outcome
 from twoleg.calls.states import TRANSITIONS, ForbiddenTransition, Status
 
-
 _IN = """
 INSERT INTO calls (account_id, source, contact_phone_number, line_phone_number, status, ended_at,
   outcome)

@@ -215,6 +215,7 @@ legs = Table(
     Column("dialog", JSONB(none_as_null=True)),
     PrimaryKeyConstraint("call_id", "position"),
     one_of("role", "agent", "contact"),
+    postgresql_with={"fillfactor": 60},
 )
 
 # Legs of lost engines that are still to be hung up, and the engine that is to do it.
