@@ -8,6 +8,7 @@ import random
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 
+import psycopg
 import pytest
 from events.receiver import Answer, never, receiving, statuses, taken
 from standardwebhooks import WebhookVerificationError
@@ -161,6 +162,34 @@ async def test_one_call_never_has_two_messages_on_their_way(database, hook, add)
         async with delivering(database, ANYWHERE):
             await receiver.until(10)
     assert receiver.most_at_once == 1
+
+
+async def test_looking_at_the_log_reads_no_more_with_every_call_that_there_ever_was(
+    database, hook, calls, execute
+) -> None:
+    await hook("http://192.0.2.1/")
+    await execute(
+        "INSERT INTO calls (id, account_id, source, contact_phone_number, line_phone_number)"
+        " SELECT n, 1, 'api', '+18181276543', '+18552562001' FROM generate_series(100, 10100) n"
+    )
+    await execute(
+        "INSERT INTO call_events (account_id, call_id, sequence, type)"
+        " SELECT 1, id, n, 'call.queued' FROM calls, generate_series(1, 12) n"
+    )
+    await execute("ANALYZE calls, call_events, webhooks, webhook_receivers")
+
+    read = {}
+    for name, statement in {"look": outbox._LOOK, "fill": outbox._FILL}.items():
+        # As it is planned once and for all, whatever the parameters.
+        for place, parameter in enumerate(("after", "until", "most"), start=1):
+            statement = statement.replace(f"%({parameter})s", f"${place}::bigint")
+        async with database.connection() as connection:
+            cursor = psycopg.AsyncRawCursor(connection)
+            await cursor.execute(f"EXPLAIN (GENERIC_PLAN) {statement}")
+            plan = [line for (line,) in await cursor.fetchall()]
+        read[name] = [line for line in plan if "Seq Scan on calls" in line]
+
+    assert read == {"look": [], "fill": []}
 
 
 async def test_only_wanted_types_of_the_own_account_are_sent(database, hook, add) -> None:

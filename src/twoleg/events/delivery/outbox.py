@@ -32,21 +32,25 @@ KEEP_SECONDS: Final = 5.0
 _BEGIN: Final = "INSERT INTO webhook_position DEFAULT VALUES ON CONFLICT DO NOTHING"
 _POSITION: Final = "SELECT event_id FROM webhook_position"
 _KEEP: Final = "UPDATE webhook_position SET event_id = %(until)s WHERE event_id < %(until)s"
-# Who is to be told of what stands behind `after`, up to and with `until`.
+# Who is to be told of what stands behind `after`, up to and with `until`. OFFSET 0 has the plan
+# begin with the events: one that begins with calls reads all that there ever were.
 _TOLD: Final = """
 SELECT e.id AS event_id, e.account_id, e.call_id, e.appointment_id, e.type, r.id AS receiver_id,
   r.webhook_id, NULL::text AS url
-FROM call_events e
-  JOIN webhooks w ON w.account_id = e.account_id AND w.active AND w.deleted_at IS NULL
-    AND w.after_event_id < e.id AND (w.events = '{}' OR e.type = ANY(w.events))
-  JOIN webhook_receivers r ON r.webhook_id = w.id
+FROM call_events e, LATERAL (
+    SELECT id FROM webhooks
+    WHERE account_id = e.account_id AND active AND deleted_at IS NULL
+      AND after_event_id < e.id AND (events = '{}' OR e.type = ANY(events)) OFFSET 0
+  ) w, LATERAL (SELECT id, webhook_id FROM webhook_receivers WHERE webhook_id = w.id OFFSET 0) r
 WHERE e.id > %(after)s AND e.id <= %(until)s
 """
 _CALLED_BACK: Final = """
 SELECT e.id AS event_id, e.account_id, e.call_id, e.type, c.callback_url AS url,
   lower(substring(c.callback_url FROM '^[^/]+//[^/?]+')) AS origin
-FROM call_events e JOIN calls c ON c.id = e.call_id
-WHERE e.id > %(after)s AND e.id <= %(until)s AND c.callback_url IS NOT NULL
+FROM call_events e, LATERAL (
+    SELECT callback_url FROM calls WHERE id = e.call_id AND callback_url IS NOT NULL OFFSET 0
+  ) c
+WHERE e.id > %(after)s AND e.id <= %(until)s
 """
 _ANYONE: Final = f"EXISTS ({_TOLD}) OR EXISTS ({_CALLED_BACK})"
 # Both looks in one: how far nothing is missing, and whether anybody is to be told of that.
