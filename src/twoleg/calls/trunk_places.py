@@ -63,9 +63,9 @@ WITH gone AS (DELETE FROM trunk_slots WHERE id = ANY(%s) RETURNING trunk_id) {_C
 """  # noqa: S608
 _SWEEP: Final = f"""
 WITH gone AS (
-  DELETE FROM trunk_slots s WHERE NOT EXISTS (
-    SELECT FROM calls c
-    WHERE c.id = s.call_id AND c.ended_at IS NULL AND c.engine_id + 0 = s.engine_id)
+  DELETE FROM trunk_slots s WHERE (
+    SELECT c.ended_at IS NULL AND c.engine_id = s.engine_id FROM calls c WHERE c.id = s.call_id
+  ) IS NOT TRUE
   RETURNING trunk_id
 ) {_COUNT_DOWN}
 """  # noqa: S608
