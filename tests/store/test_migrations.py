@@ -53,7 +53,18 @@ def test_the_migrations_make_what_is_declared(empty_database_url, database_url, 
 def test_each_version_can_be_left_and_come_back_to(empty_database_url) -> None:
     schema.upgrade(empty_database_url)
     before = {what: said(empty_database_url, what) for what in SAID}
-    for revision in ("0009", "0008", "0007", "0006", "0005", "0004", "0003", "0002", "0001", "base"):
+    for revision in (
+        "0009",
+        "0008",
+        "0007",
+        "0006",
+        "0005",
+        "0004",
+        "0003",
+        "0002",
+        "0001",
+        "base",
+    ):
         schema.downgrade(empty_database_url, revision)
 
     assert not any(said(empty_database_url, what) for what in SAID)
