@@ -103,7 +103,7 @@ class CallChange(NamedTuple):
     `status` None: the status stays, and the event is a note. The row takes the `event`'s sequence
     too. `legs` are whole rows, to be inserted or to replace those of their position, and stay the
     journal's: they are written as they stand by then. `ending` comes with `Status.ENDED`, and is
-    the call's last change.
+    the call's last change. `handed_over_by` is the user who has handed the contact to another.
     """
 
     call_id: int
@@ -113,6 +113,7 @@ class CallChange(NamedTuple):
     legs: tuple[LegRecord, ...] = ()
     contact_attempt_at: datetime | None = None
     ending: Ending | None = None
+    handed_over_by: int | None = None
 
 
 class ClaimLost(Exception):
@@ -323,11 +324,14 @@ class Journal:
         return self.writer.store(self._enter(Status.BRIDGED, data))
 
     def transferred(self, record: LegRecord) -> asyncio.Future[None]:
-        """Note who has the contact now; the future is as that of `agent_connected`."""
-        if record.user_id is not None:
-            self._answered_by = record.user_id
+        """Note who has the contact now; the future is as that of `agent_connected`.
+
+        For whoever had it before the call is over.
+        """
+        before, self._answered_by = self._answered_by, record.user_id
         data = {"user_id": record.user_id, "leg": record.position}
-        return self.writer.store(self._change(TRANSFERRED, data))
+        change = self._change(TRANSFERRED, data)._replace(handed_over_by=before)
+        return self.writer.store(change)
 
     def contact_heard(self, verdict: Heard) -> None:
         """Note who answered for the contact, by ear; a later word takes an earlier one's place."""

@@ -115,12 +115,13 @@ WITH written AS (
     quality = excluded.quality, invite = excluded.invite, dialog = excluded.dialog
 ), freed AS (
   DELETE FROM reservations r USING written w
-  WHERE r.call_id = w.id AND (w.ended_at IS NOT NULL OR r.user_id <> w.winner)
-  RETURNING r.user_id, r.wrap_up_seconds, w.answered_by, w.ended_at
+  WHERE r.call_id = w.id
+    AND (w.ended_at IS NOT NULL OR r.user_id <> w.winner OR r.user_id = w.answered_by)
+  RETURNING r.user_id, r.wrap_up_seconds, w.answered_by, coalesce(w.ended_at, w.at) AS ended_at
 ), idle AS (
   UPDATE users SET last_call_ended_at = f.ended_at,
     wrap_up_until = f.ended_at + make_interval(secs => f.wrap_up_seconds)
-  FROM freed f WHERE users.id = f.user_id AND f.user_id = f.answered_by AND f.ended_at IS NOT NULL
+  FROM freed f WHERE users.id = f.user_id AND f.user_id = f.answered_by
 )
 SELECT id FROM written
 """  # noqa: S608
@@ -174,6 +175,8 @@ def _row(pending: _Pending) -> dict[str, Any]:
         row["status"] = change.status
     if _has_winner(change):
         row["winner"] = event.data.get("user_id")
+    if change.handed_over_by is not None:
+        row["answered_by"] = change.handed_over_by
     if event.type == ANSWERED_BY:
         row["heard"] = event.data["answered_by"]
         row["heard_ms"] = event.data["answered_by_ms"]

@@ -97,6 +97,26 @@ async def test_once_it_is_transferred_only_the_new_agent_is_reserved(office, dat
     assert await office.reserved() == {bob: call_id}
 
 
+@pytest.mark.parametrize("to_a_number", [False, True])
+async def test_who_has_handed_over_has_had_its_call_and_its_wrap_up_time(
+    office, database, desk, to_a_number
+):
+    bob = await office.add_user("bob", phone_number="+41445550178")
+    await (await desk.find("bob")).following()
+    await office.rows("UPDATE reservations SET wrap_up_seconds = 60")
+    taken_by = None if to_a_number else bob
+    data = {"user_id": taken_by, "leg": 3}
+    done = note(desk.claim.call_id, office.account_id, 2, "call.transferred", data)
+    async with Writer.open(database, desk.engine_id) as writer:
+        await writer.store(done._replace(handed_over_by=desk.alice))
+    idle = "SELECT id, last_call_ended_at, extract(epoch FROM wrap_up_until - %s)::int FROM users"
+    assert sorted(await office.rows(idle, done.event.at)) == [
+        (desk.alice, done.event.at, 60),
+        (bob, None, None),
+    ]
+    assert desk.alice not in await office.reserved()
+
+
 @pytest.mark.parametrize("wanted", ["+41445550190", "044 555 01 90", "0041445550190"])
 async def test_anything_else_that_is_a_number_is_dialled_and_confirms_nothing(desk, wanted):
     target = await desk.find(wanted)

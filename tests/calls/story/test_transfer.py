@@ -63,6 +63,13 @@ def test_the_contact_is_joined_to_the_target_and_the_agents_phone_is_let_go(tell
     assert told.ended_at == pytest.approx(30.0, abs=0.1)
 
 
+def test_the_record_says_whose_call_is_over_by_a_transfer_and_whose_at_the_end(tell):
+    told = told_of(tell, (Rings(), Answers(3.0), HangsUp(20.0)))
+    handed_over = [each.handed_over_by for each in told.writer.changes if each.handed_over_by]
+    assert handed_over == [7]
+    assert told.writer.ending.answered_by == 9
+
+
 def test_the_news_are_those_of_the_refer_and_the_last_one_ends_them(tell):
     told = told_of(tell, (Rings(), Answers(3.0), HangsUp(20.0)))
     method, headers, body, content_type = told.phone.legs["agent"].requests[0]
