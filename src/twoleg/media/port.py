@@ -15,6 +15,7 @@ from twoleg.media.digit_sender import DigitSender
 from twoleg.media.dtmf import DIGITS
 from twoleg.media.inband import InbandDigits
 from twoleg.media.incoming import AudioSink, AudioTrack, Incoming, translation
+from twoleg.media.key_presses import KeyPresses, Way
 from twoleg.media.latch import SocketAddress, socket_address
 from twoleg.media.outgoing import Outgoing
 from twoleg.media.playback import FrameSource, Playback
@@ -88,6 +89,7 @@ class MediaPort:
         self._peer: MediaPort | None = None
         self._playback: Playback | DigitSender | None = None
         self._digits: deque[str] = deque(maxlen=MAX_DIGITS)
+        self._presses = KeyPresses()
         self._listeners = 0
         self._tap: AudioSink | None = None
         self._inband: InbandDigits | None = None
@@ -166,7 +168,7 @@ class MediaPort:
     def inject_digit(self, digit: str) -> None:
         """Take a digit that came by SIP INFO, and pass it on; what is no digit is left alone."""
         digit = digit.strip().upper()
-        if len(digit) == 1 and digit in DIGITS:
+        if len(digit) == 1 and digit in DIGITS and self._is_pressed(digit, Way.INFO):
             self._put_digit(digit)
             if self._peer is not None:
                 self._peer.send_digit(digit)
@@ -423,6 +425,8 @@ class MediaPort:
 
     def _receive_digit(self, digit: str) -> None:
         """Take a digit from the stream, which the bridge passes on where the peer takes events."""
+        if not self._is_pressed(digit, Way.EVENT):
+            return
         self._put_digit(digit)
         peer = self._peer
         if peer is not None and peer.remote is not None and peer.remote.dtmf_payload_type is None:
@@ -434,7 +438,7 @@ class MediaPort:
         wanted = self._listeners > 0 and remote is not None and remote.dtmf_payload_type is None
         if wanted != (self._inband is not None):
             # The tones themselves go through a bridge as they are.
-            self._inband = InbandDigits(self._put_digit) if wanted else None
+            self._inband = InbandDigits(self._receive_tones) if wanted else None
             self._set_sink()
 
     def _set_sink(self) -> None:
@@ -448,6 +452,13 @@ class MediaPort:
             inband.take(codec, payload)
 
         self.incoming.sink = both
+
+    def _receive_tones(self, digit: str) -> None:
+        if self._is_pressed(digit, Way.TONES):
+            self._put_digit(digit)
+
+    def _is_pressed(self, digit: str, way: Way) -> bool:
+        return self._presses.is_new(digit, way, time.monotonic())
 
     def _put_digit(self, digit: str) -> None:
         if len(self._digits) < MAX_DIGITS:

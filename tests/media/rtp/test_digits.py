@@ -101,6 +101,24 @@ async def test_a_telephone_event_is_passed_on_as_it_is_and_told_once(call):
     assert carried == []
 
 
+async def test_a_press_that_is_told_by_event_and_by_info_is_one_digit(call):
+    left, _right, agent, contact = call
+    for _ in range(2):
+        for duration in (160, 320, 480):
+            payload = event_payload("5", duration, end=duration == 480)
+            agent.send(left, payload, payload_type=EVENT, ticks=4800 if duration == 160 else 0)
+        assert await left.digit() == "5"
+        left.inject_digit("5")
+    left.inject_digit("6")
+    assert await left.digit() == "6"
+    receiver, heard = DigitReceiver(), []
+    while "6" not in heard:
+        packet = await contact.receive()
+        if (digit := receiver.receive(packet.payload, packet.timestamp)) is not None:
+            heard.append(digit)
+    assert heard == ["5", "5", "6"]
+
+
 async def test_what_is_played_is_not_cut_by_a_digit(call, until):
     left, right, _agent, contact = call
     playing = right.play(steady((440,), 100), loop=True)

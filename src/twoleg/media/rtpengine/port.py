@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from twoleg.media.dtmf import DIGITS
 from twoleg.media.incoming import AudioSink, AudioTrack
+from twoleg.media.key_presses import KeyPresses, Way
 from twoleg.media.playback import FrameSource
 from twoleg.media.port import MAX_DIGITS, NotConnected, PortClosed
 from twoleg.media.quality import Quality
@@ -52,6 +53,7 @@ class RtpenginePort:
         self._ear: Ear | None = None
         self._listeners = 0
         self._digits: deque[str] = deque()
+        self._presses = KeyPresses()
         self._pressed = asyncio.Event()
         self._closed = asyncio.Event()
         self._statistics = LegStatistics()
@@ -139,16 +141,17 @@ class RtpenginePort:
         return self._digits.popleft()
 
     def take_digit(self, digit: str) -> None:
-        """Keep a digit for whoever reads it; the ear calls it."""
-        if len(self._digits) < MAX_DIGITS:
-            self._digits.append(digit)
-        self._pressed.set()
+        """Keep a digit that was heard for whoever reads it; the ear calls it."""
+        if self._presses.is_new(digit, Way.EVENT, time.monotonic()):
+            self._put_digit(digit)
 
     def inject_digit(self, digit: str) -> None:
         """Take a digit that came by SIP INFO, and pass it on; what is no digit is left alone."""
         digit = digit.strip().upper()
-        if len(digit) == 1 and digit in DIGITS:
-            self.take_digit(digit)
+        if len(digit) != 1 or digit not in DIGITS:
+            return
+        if self._presses.is_new(digit, Way.INFO, time.monotonic()):
+            self._put_digit(digit)
             self._pass_on(digit)
 
     def tap(self, sink: AudioSink | None) -> None:
@@ -232,6 +235,11 @@ class RtpenginePort:
         if self._ear is not None:
             self._ear.close()
         self.carry_digit = self.on_failed = self.track = self.audio_sink = None
+
+    def _put_digit(self, digit: str) -> None:
+        if len(self._digits) < MAX_DIGITS:
+            self._digits.append(digit)
+        self._pressed.set()
 
     def _pass_on(self, digit: str) -> None:
         partner, session = self.partner, self.session
