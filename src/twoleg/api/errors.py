@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
+from starlette.types import Scope
 
 from twoleg.calls.admission import (
     AdmissionUnavailable,
@@ -33,6 +34,9 @@ TOO_MANY: Final = "Too Many Attempts."
 UNAVAILABLE: Final = "Service Unavailable."
 NOT_FOUND: Final = "Not Found."
 RETRY_AFTER_SECONDS: Final = 5
+NOTHING_MADE: Final = "twoleg.nothing_made"
+"""Where a scope says that a request that failed by our fault has certainly made nothing."""
+
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 _TEXTS: Final = {
     401: UNAUTHENTICATED,
@@ -136,6 +140,12 @@ def admission_error(error: Exception) -> JSONReply | None:
             return None
 
 
+def note_nothing_made(scope: Scope, error: Exception) -> None:
+    """Say for `Idempotency` if a request that ended with `error` has certainly made nothing."""
+    if isinstance(error, AdmissionUnavailable) and not error.may_be_stored:
+        scope[NOTHING_MADE] = True
+
+
 def unexpected(path: str, error: Exception) -> JSONReply:
     """Log what nobody foresaw, and return the 500 that tells nothing of it."""
     log.error("request_failed", path=path, error=type(error).__name__, exc_info=error)
@@ -172,7 +182,8 @@ def install(app: FastAPI) -> None:
 
 
 def _adapted(handle: Any) -> Any:
-    async def handler(_: Request, error: Exception) -> Response:
+    async def handler(request: Request, error: Exception) -> Response:
+        note_nothing_made(request.scope, error)
         response: Response = handle(error)
         return response
 

@@ -12,11 +12,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from twoleg.api.bodies import BodyTooLarge, fields_of, query_fields, read_body
 from twoleg.api.credentials import token_of
-from twoleg.api.errors import invalid_data, reply, unavailable
+from twoleg.api.errors import NOTHING_MADE, invalid_data, reply, unavailable
 from twoleg.api.pages import PREFIX
 from twoleg.directory.idempotency import (
     KeptReply,
     Taken,
+    doubt_key,
     forget_key,
     keep_reply,
     take_key,
@@ -121,27 +122,43 @@ class Idempotency:
         async def collect(message: Message) -> None:
             messages.append(message)
 
+        made: Response | None = None
         try:
             await self._app(scope, again, collect)
         finally:
             if SCOPE_KEY in scope:
-                account_id, key = scope[SCOPE_KEY]
-                await self._settle(account_id, key, messages)
+                made = await self._settle(scope, messages)
+        if made is not None:
+            await made(scope, again, send)
+            return
         for message in messages:
             await send(message)
 
-    async def _settle(self, account_id: int, key: str, messages: list[Message]) -> None:
-        """Keep a reply that says that something was made, and give the key back otherwise."""
+    async def _settle(self, scope: Scope, messages: list[Message]) -> Response | None:
+        """Keep a reply that says that something was made, and give the key back otherwise.
+
+        Where the request failed by our fault it may have made something, as when the connection was
+        lost at the commit: what is found is the reply to give instead.
+        """
+        account_id, key = scope[SCOPE_KEY]
         status = messages[0]["status"] if messages else 500
         try:
             async with self._database.connection() as connection:
                 if 200 <= status < 300:
                     await keep_reply(connection, account_id, key, _reply_in(messages))
-                else:
+                elif status < 500 or NOTHING_MADE in scope:
                     await forget_key(connection, account_id, key)
+                else:
+                    made = await self._found_again(connection, account_id, key, scope["path"])
+                    if made is None:
+                        await doubt_key(connection, account_id, key)
+                    else:
+                        await keep_reply(connection, account_id, key, _kept(made))
+                    return made
         except DatabaseUnavailable:
             # Whoever asks again once the lease is over finds what was made.
             pass
+        return None
 
 
 async def _account(connection: Connection, scope: Scope, body: bytes) -> int | None:

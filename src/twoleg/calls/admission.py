@@ -90,11 +90,17 @@ class TooManyCalls(Exception):
 
 
 class AdmissionUnavailable(Exception):
-    """The database cannot be asked now; ask again after `retry_after` seconds."""
+    """The database cannot be asked now; ask again after `retry_after` seconds.
 
-    def __init__(self, retry_after: int = UNAVAILABLE_RETRY_SECONDS) -> None:
+    `may_be_stored`: it went away while it was writing, and the call may be there all the same.
+    """
+
+    def __init__(
+        self, retry_after: int = UNAVAILABLE_RETRY_SECONDS, *, may_be_stored: bool = False
+    ) -> None:
         super().__init__(retry_after)
         self.retry_after = retry_after
+        self.may_be_stored = may_be_stored
 
 
 @dataclass(slots=True, eq=False)
@@ -206,9 +212,12 @@ class Admission:
             del self._waiting[:MAX_BATCH]
             if not self._waiting:
                 self._arrived.clear()
+            is_over = False
             try:
                 await self._take_batch(connection, batch)
+                is_over = True
             except _LookUpFailed:
+                is_over = True
                 fresh = [each for each in batch if not each.tried]
                 for each in fresh:
                     each.tried = True
@@ -218,7 +227,7 @@ class Admission:
                 raise
             finally:
                 for each in batch:
-                    each.refuse(AdmissionUnavailable())
+                    each.refuse(AdmissionUnavailable(may_be_stored=not is_over))
 
     async def _take_batch(self, connection: Connection, batch: Sequence[_Waiting]) -> None:
         try:

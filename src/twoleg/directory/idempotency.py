@@ -17,6 +17,9 @@ KEPT_HOURS: Final = 24
 LEASE_SECONDS: Final = 60
 """A request that took longer was cut short by a crash: whoever asks again takes it over."""
 
+SETTLE_SECONDS: Final = 20
+"""The lease of a request that failed while it was being written: that may yet come about."""
+
 _TAKE: Final = """
 INSERT INTO idempotency_keys AS k (account_id, key, request_hash) VALUES (%(account)s, %(key)s,
   %(hash)s)
@@ -37,6 +40,10 @@ WHERE account_id = %s AND key = %s AND status IS NULL
 """
 _FORGET: Final = """
 DELETE FROM idempotency_keys WHERE account_id = %s AND key = %s AND status IS NULL
+"""
+_SHORTEN: Final = """
+UPDATE idempotency_keys SET created_at = least(created_at, now() - make_interval(secs => %s))
+WHERE account_id = %s AND key = %s AND status IS NULL
 """
 _FIND_CALL: Final = """
 SELECT id FROM calls WHERE account_id = %s AND idempotency_key = %s
@@ -103,6 +110,12 @@ async def keep_reply(connection: Connection, account_id: int, key: str, reply: K
 async def forget_key(connection: Connection, account_id: int, key: str) -> None:
     """Give a key back whose request made nothing."""
     await connection.execute(_FORGET, (account_id, key))
+
+
+async def doubt_key(connection: Connection, account_id: int, key: str) -> None:
+    """Have whoever asks again find out, a little later, whether a request has made something."""
+    seconds = LEASE_SECONDS - SETTLE_SECONDS
+    await connection.execute(_SHORTEN, (seconds, account_id, key))
 
 
 async def call_with_key(connection: Connection, account_id: int, key: str) -> int | None:

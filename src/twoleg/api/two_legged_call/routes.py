@@ -10,7 +10,7 @@ from starlette.types import Receive, Scope, Send
 
 from twoleg.api.bodies import TOO_LARGE, BodyTooLarge, fields_of, query_fields, read_body
 from twoleg.api.credentials import token_of
-from twoleg.api.errors import admission_error, reply, unexpected
+from twoleg.api.errors import admission_error, note_nothing_made, reply, unexpected
 from twoleg.api.idempotency import SCOPE_KEY
 from twoleg.calls.admission import AcceptedCall, Admission, UnknownToken
 from twoleg.calls.requests import read_call_request
@@ -29,6 +29,7 @@ class TwoLeggedCall:
         except BodyTooLarge:
             await reply(413, TOO_LARGE, {"Connection": "close"})(scope, receive, send)
         except Exception as error:  # noqa: BLE001  whatever it is, the client gets JSON
+            note_nothing_made(scope, error)
             response = admission_error(error) or unexpected(PATH, error)
             await response(scope, receive, send)
         else:
