@@ -29,7 +29,19 @@ def test_what_is_no_number_has_none(text):
 
 @pytest.mark.parametrize(
     ("text", "region"),
-    [("911", "US"), ("+1911", "US"), ("9 1 1", "US"), ("112", "DE"), ("110", "DE"), ("999", "GB")],
+    [
+        *[("911", "US"), ("+1911", "US"), ("9 1 1", "US"), ("112", "US"), ("tel:911", "US")],
+        *[("911#", "US"), ("９１１", "US"), ("112", "DE"), ("110", "DE"), ("+49110", None)],
+        *[
+            ("999", "GB"),
+            ("000", "AU"),
+            ("15", "FR"),
+            ("+33 17", "DE"),
+            ("117", "CH"),
+            ("144", "CH"),
+        ],
+        *[("119", "JP"), ("190", "BR"), ("108", "IN"), ("911", "CA")],
+    ],
 )
 def test_emergency_numbers_are_known_by_the_lines_country(text, region):
     assert destination(text, region).refusal(None) is Refusal.EMERGENCY_NUMBER
@@ -37,6 +49,16 @@ def test_emergency_numbers_are_known_by_the_lines_country(text, region):
 
 def test_premium_rate_is_refused_whatever_the_account_allows():
     assert destination("+19005551234", None).refusal(["US"]) is Refusal.DESTINATION_NOT_ALLOWED
+
+
+@pytest.mark.parametrize("number", ["+499001123456", "+4990011234567", "+49900112345678"])
+def test_digits_behind_a_premium_rate_number_do_not_hide_it(number):
+    assert destination(number, None).refusal(None) is Refusal.DESTINATION_NOT_ALLOWED
+
+
+@pytest.mark.parametrize("number", ["+49800112345678", "+18181276543", "+493012345678901"])
+def test_a_number_that_no_plan_has_is_not_taken_for_premium_rate(number):
+    assert destination(number, None).refusal(None) is None
 
 
 def test_only_countries_that_the_account_allows_are_dialled():

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Final
 
 import phonenumbers
-from phonenumbers import PhoneNumberType, shortnumberinfo
+from phonenumbers import PhoneNumber, PhoneNumberType, shortnumberinfo
 
 from twoleg.directory.phone_numbers import (
     InvalidPhoneNumber,
@@ -74,8 +74,23 @@ def destination(text: str, region: str | None) -> Destination:
         number = e164(parsed)
     except InvalidPhoneNumber:
         return Destination(None)
-    premium = phonenumbers.number_type(parsed) == PhoneNumberType.PREMIUM_RATE
-    return Destination(number, country_of(parsed), premium_rate=premium)
+    return Destination(number, country_of(parsed), premium_rate=_is_premium_rate(parsed))
+
+
+def _is_premium_rate(number: PhoneNumber) -> bool:
+    """Tell whether `number`, or what a network reaches by its first digits, is premium rate.
+
+    Networks that do not know how long a number is connect it once it is complete, and ignore what
+    follows: digits behind it must not hide what is dialled.
+    """
+    begins = PhoneNumber()
+    begins.merge_from(number)
+    while phonenumbers.is_possible_number(begins):
+        kind = phonenumbers.number_type(begins)
+        if kind != PhoneNumberType.UNKNOWN:
+            return bool(kind == PhoneNumberType.PREMIUM_RATE)
+        begins.national_number = (begins.national_number or 0) // 10
+    return False
 
 
 def _is_emergency(digits: str, region: str | None) -> bool:

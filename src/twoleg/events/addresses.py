@@ -65,6 +65,9 @@ def is_public(address: str) -> bool:
     inner = _inner(ip) if isinstance(ip, IPv6Address) else None
     if inner is not None:
         ip = inner
+    if isinstance(ip, IPv6Address) and ip.is_site_local:
+        # What unique local addresses were before them (RFC 3879); to ipaddress it is global.
+        return False
     return ip.is_global and not (ip.is_multicast or ip.is_reserved or ip.is_unspecified)
 
 
