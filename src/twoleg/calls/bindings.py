@@ -11,6 +11,7 @@ from psycopg.types.json import Jsonb
 
 from twoleg.sip import Binding, RegistrarResult, flow_from_json, flow_to_json
 from twoleg.store import Database
+from twoleg.store.texts import storable
 
 _HA1S: Final = """
 SELECT sip_ha1 FROM users WHERE lower(sip_username) = lower(%s) AND deleted_at IS NULL
@@ -45,7 +46,7 @@ class StoredBindings:
 
     async def ha1s(self, username: str) -> Mapping[str, str]:
         async with self._database.connection() as connection:
-            cursor = await connection.execute(_HA1S, (username,))
+            cursor = await connection.execute(_HA1S, (storable(username),))
             row = await cursor.fetchone()
         return {} if row is None else row[0]
 
@@ -92,7 +93,7 @@ class StoredBindings:
         before: tuple[Binding, ...],
         bindings: tuple[Binding, ...],
     ) -> None:
-        kept = [binding.contact for binding in bindings]
+        kept = [storable(binding.contact) for binding in bindings]
         await connection.execute(_DROP, (user_id, kept))
         for binding in bindings:
             if binding in before:
@@ -103,13 +104,13 @@ class StoredBindings:
                 _KEEP,
                 (
                     user_id,
-                    binding.contact,
-                    binding.call_id,
+                    storable(binding.contact),
+                    storable(binding.call_id),
                     binding.cseq,
-                    list(binding.path),
+                    [storable(hop) for hop in binding.path],
                     flow,
                     self.engine_id,
-                    binding.user_agent,
+                    storable(binding.user_agent),
                     expires_at,
                 ),
             )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -15,21 +14,25 @@ from twoleg.calls.agent_queries import found_outside
 from twoleg.calls.agent_search import AgentSearch, Target
 from twoleg.calls.call_agents import CallAgents
 from twoleg.calls.claims import Claim
-from twoleg.calls.destinations import destination
+from twoleg.calls.destinations import Destination, destination
 from twoleg.calls.plan import AgentRound
 from twoleg.calls.planning import Surroundings, round_of
 from twoleg.calls.ports import TransferTarget
 from twoleg.directory.accounts import Screening
 from twoleg.store import Database, DatabaseUnavailable
+from twoleg.store.texts import storable
 
 MAX_WANTED: Final = 128
 """Characters of a name or number that are looked for."""
 
 _NUMBER: Final = re.compile(r"\+?[0-9() ./-]{2,40}", re.ASCII)
 
-# A user's name of SIP is unique; of groups with the same name the oldest is meant.
+# A user's name of SIP is unique; of groups with the same name the oldest is meant. The account's
+# own lines are nobody's number.
 _FIND: Final = """
 SELECT a.allowed_countries,
+  EXISTS (SELECT FROM lines l WHERE l.account_id = a.id AND l.deleted_at IS NULL
+   AND l.phone_number = %(number)s),
   (SELECT u.id FROM users u WHERE u.account_id = a.id AND u.deleted_at IS NULL
    AND lower(u.sip_username) = lower(%(wanted)s)),
   (SELECT g.id FROM ring_groups g WHERE g.account_id = a.id AND g.deleted_at IS NULL
@@ -55,7 +58,12 @@ class TransferTargets:
 
         None: there is none such, it may not be dialled, or the database is away.
         """
-        parameters = {"wanted": wanted[:MAX_WANTED], "account_id": self.claim.account_id}
+        number = self._read(wanted)
+        parameters = {
+            "wanted": storable(wanted[:MAX_WANTED]),
+            "number": number.number,
+            "account_id": self.claim.account_id,
+        }
         try:
             async with self.database.connection() as connection:
                 cursor = await connection.execute(_FIND, parameters)
@@ -65,12 +73,14 @@ class TransferTargets:
             return None
         if row is None:
             return None
-        allowed, user_id, group_id = row
+        allowed, is_own_line, user_id, group_id = row
         if user_id is not None and user_id != agent_user_id:
             return self._agents(Target(user_id=user_id), agent_user_id)
         if group_id is not None:
             return self._agents(Target(ring_group_id=group_id), agent_user_id)
-        return self._number(wanted, allowed)
+        if is_own_line or number.refusal(allowed) is not None:
+            return None
+        return None if number.number is None else self._dialled(number.number)
 
     def _agents(self, target: Target, agent_user_id: int | None) -> TransferTarget:
         """Ring users, but not the one who hands over, who keeps its reservation meanwhile."""
@@ -79,13 +89,13 @@ class TransferTargets:
             search.rung.add(agent_user_id)
         return FoundAgents(CallAgents(self.claim, search, self.desk, self.here))
 
-    def _number(self, wanted: str, allowed: Sequence[str] | None) -> TransferTarget | None:
+    def _read(self, wanted: str) -> Destination:
         if _NUMBER.fullmatch(wanted) is None:
-            return None
-        dialled = destination(wanted, self.claim.country)
-        if dialled.number is None or dialled.refusal(allowed) is not None:
-            return None
-        together = round_of(self.claim, found_outside(dialled.number), self.here)
+            return Destination(None)
+        return destination(wanted, self.claim.country)
+
+    def _dialled(self, number: str) -> TransferTarget | None:
+        together = round_of(self.claim, found_outside(number), self.here)
         if together is None:
             return None
         # Whoever is called by a number is no agent of ours, and has nothing to confirm.

@@ -27,6 +27,7 @@ from twoleg.sip import (
 )
 from twoleg.sip_io import Phone, PhoneClosed, RequestFailed, UnresolvedHost, registered
 from twoleg.store import Database
+from twoleg.store.texts import storable
 
 RELOAD_SECONDS: Final = 5.0
 """How soon a trunk that was made or changed is taken up."""
@@ -199,7 +200,8 @@ class TrunkWatch:
     async def _note(self, trunk: WatchedTrunk, state: str, detail: str) -> None:
         try:
             async with self._database.connection() as connection:
-                await connection.execute(_STATE, (state, detail[:MAX_DETAIL] or None, trunk.id))
+                said = storable(detail[:MAX_DETAIL]) or None
+                await connection.execute(_STATE, (state, said, trunk.id))
         except (OSError, psycopg.OperationalError) as error:
             log.warning("a trunk's state was not kept", error=type(error).__name__)
 

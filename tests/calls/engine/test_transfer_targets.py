@@ -134,7 +134,21 @@ async def test_an_extension_that_is_a_users_name_is_that_user(office, desk):
     assert together.agents[0].user_id == bob
 
 
-@pytest.mark.parametrize("wanted", ["nobody", "", "alice", "112", "+41900555010", "12", "x" * 500])
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        "nobody",
+        "",
+        "alice",
+        "112",
+        "+41900555010",
+        "12",
+        "x" * 500,
+        "044 555 01 00",
+        "\x00",
+        "\ud800",
+    ],
+)
 async def test_who_is_not_there_and_what_may_not_be_dialled_is_nobody(desk, wanted):
     assert await desk.find(wanted) is None
 
