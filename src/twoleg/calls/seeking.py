@@ -114,7 +114,7 @@ FOUND: Final = f"""
   CASE WHEN f.anybody THEN true
     WHEN s.ring_group_id IS NULL THEN EXISTS (
       SELECT FROM users u WHERE u.id = s.user_id AND u.deleted_at IS NULL)
-    ELSE EXISTS (
+    ELSE g.id IS NOT NULL AND EXISTS (
       SELECT FROM ring_group_members m
       WHERE m.ring_group_id = s.ring_group_id AND m.user_id <> ALL (s.rung)
         AND (NOT s.begun OR EXISTS (

@@ -331,6 +331,23 @@ class TestAvailability:
             call = await here.call(ring_group_id=group)
             assert [call.rung, await call.next()] == [[users[1]], [users[2]]]
 
+    @pytest.mark.parametrize("strategy", ["in_order", "round_robin", "longest_idle", "random"])
+    async def test_who_goes_away_or_is_deleted_while_another_rings_is_not_rung_after(
+        self, office, floor, users, strategy
+    ):
+        group = await office.add_group(*users, strategy=strategy)
+        async with floor() as here:
+            call = await here.call(ring_group_id=group)
+            others = [user for user in users if user not in call.rung]
+            await office.rows("UPDATE users SET availability = 'away' WHERE id = %s", others[0])
+            await office.rows(
+                "UPDATE users SET availability = 'away' WHERE id = ANY(%s)", call.rung
+            )
+            assert await office.reserved() == {call.rung[0]: call.call_id}
+            assert await call.next() == [others[1]]
+            await office.rows("UPDATE users SET deleted_at = now() WHERE id = %s", others[0])
+            assert await call.next() is None
+
     async def test_who_is_away_is_not_rung_even_where_the_call_names_them(
         self, office, floor, users
     ):
@@ -488,6 +505,48 @@ class TestQueue:
                 return await office.rows("SELECT FROM waiting_calls") == []
 
             await until(left)
+
+    @pytest.mark.parametrize(
+        "leave",
+        [
+            "DELETE FROM ring_group_members",
+            "UPDATE ring_groups SET deleted_at = now() WHERE fallback IS NOT NULL",
+        ],
+    )
+    async def test_a_call_waits_no_longer_once_its_group_is_empty_or_gone(
+        self, office, floor, users, leave
+    ):
+        group = await office.add_group(
+            users[0], max_wait_seconds=600, fallback={"user_id": users[1]}
+        )
+        async with floor() as here:
+            await here.call(user_id=users[0])
+            call = await here.call(ring_group_id=group)
+            assert call.rung == []
+            waiting = asyncio.create_task(call.next())
+            await here.calls_wait(1)
+            await office.rows(leave)
+            is_gone = leave.startswith("UPDATE")
+            assert await waiting == (None if is_gone else [users[1]])
+
+            async def left():
+                return await office.rows("SELECT FROM waiting_calls") == []
+
+            await until(left)
+
+    async def test_who_joins_the_group_of_a_call_that_waits_is_rung(self, office, floor, users):
+        group = await office.add_group(users[0], max_wait_seconds=600)
+        async with floor() as here:
+            await here.call(user_id=users[0])
+            waiting = asyncio.create_task((await here.call(ring_group_id=group)).next())
+            await here.calls_wait(1)
+            await office.rows(
+                "INSERT INTO ring_group_members (ring_group_id, user_id, position)"
+                " VALUES (%s, %s, 9)",
+                group,
+                users[1],
+            )
+            assert await waiting == [users[1]]
 
     async def test_a_call_waits_for_who_is_away_where_it_has_rung_nobody(
         self, office, floor, users
