@@ -6,6 +6,7 @@ from calls.in_memory import (
     Answers,
     HangsUp,
     MemoryPrompts,
+    Music,
     Presses,
     Rings,
     call_plan,
@@ -43,6 +44,22 @@ def test_the_agent_hears_the_prompt_to_its_end_before_the_contact_is_rung(tell):
     told = tell({"agent": ANSWERS, "contact": CONTACT}, whispered(), prompts=prompts())
     assert told.agent_heard == ["calling Zoë", "ringback CH", "far end"]
     assert rung_at(told) == pytest.approx(5.0, abs=0.01)
+    assert told.outcome == "connected"
+
+
+class Endless(MemoryPrompts):
+    """Prompts without an end."""
+
+    async def audio(self, *wanted):
+        return Music(await super().audio(*wanted))
+
+
+def test_a_prompt_without_end_is_cut_off_after_half_a_minute(tell):
+    told = tell(
+        {"agent": ANSWERS, "contact": CONTACT}, whispered(), prompts=Endless(prompt_4="and so on")
+    )
+    assert rung_at(told) == pytest.approx(32.0, abs=0.01)
+    assert told.agent_heard == ["and so on", "ringback CH", "far end"]
     assert told.outcome == "connected"
 
 
