@@ -344,6 +344,22 @@ class TestRefusals:
             "contact_opted_out",
         )
 
+    async def test_a_number_that_another_contact_has_opted_out_with(self, account, client, execute):
+        [(other,)] = await execute(
+            "INSERT INTO contacts (account_id, phone_number, opted_out)"
+            " VALUES (%s, '+18185550177', true) RETURNING id",
+            account.id,
+        )
+        await execute(
+            "INSERT INTO contact_phone_numbers (contact_id, account_id, phone_number)"
+            " VALUES (%s, %s, '+18181276544')",
+            other,
+            account.id,
+        )
+        assert await self.refused(client, ENOUGH) == ("contact_id", "contact_opted_out")
+        await execute("UPDATE contacts SET deleted_at = now() WHERE id = %s", other)
+        assert (await client.post(PATH, json=ENOUGH)).status_code == 202
+
     @pytest.mark.parametrize(
         ("number", "reason"),
         [

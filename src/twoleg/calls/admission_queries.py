@@ -79,7 +79,8 @@ LEFT JOIN prompts pr ON pr.id = r.whisper_prompt_id AND pr.account_id = t.accoun
 LEFT JOIN LATERAL (
      SELECT min(k.id) AS id, bool_or(k.opted_out) AS opted_out, max(k.time_zone) AS time_zone
      FROM contact_phone_numbers p JOIN contacts k ON k.id = p.contact_id
-     WHERE p.account_id = t.account_id AND p.phone_number = r.contact_number
+     WHERE p.account_id = t.account_id
+       AND p.phone_number = coalesce(r.contact_number, c.phone_number)
        AND k.deleted_at IS NULL) n ON true
 """
 

@@ -272,6 +272,18 @@ class TestStrategies:
                 [users[0]],
             ]
 
+    async def test_longest_idle_counts_the_calls_of_every_engine(
+        self, office, database, floor, users
+    ):
+        group = await office.add_group(*users, strategy="longest_idle")
+        rung = []
+        async with floor() as one, floor() as other:
+            for here in (one, other, one, other, other):
+                call = await here.call(ring_group_id=group)
+                rung += call.rung
+                await end(office, database, here, call.call_id, answered_by=call.rung[0])
+        assert rung == [*users, *users[:2]]
+
     async def test_only_who_answered_is_less_idle(self, office, database, floor, users):
         group = await office.add_group(*users, strategy="ring_all")
         async with floor() as here:
