@@ -29,6 +29,9 @@ class RungLeg:
     up_at: float | None = None
     over_at: float | None = None
     ended_by_caller: bool = False
+    is_left: bool = False
+    """Its engine was killed, or ended, while it was there."""
+
     over: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property

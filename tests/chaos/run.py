@@ -19,8 +19,17 @@ from pathlib import Path
 
 import httpx
 import psycopg
-from chaos.answerers import AGENTS, CONTACTS, LOOPBACK, Answerers, seeded, user_of
+from chaos.answerers import (
+    AGENTS,
+    CONTACTS,
+    LOOPBACK,
+    Answerers,
+    RungLeg,
+    seeded,
+    user_of,
+)
 from chaos.service import Parts
+from chaos.staff import furnish_groups, rung_by_two
 from chaos.verdict import faults_of
 from chaos.webhooks import Receiver
 
@@ -28,6 +37,9 @@ from twoleg.directory.accounts import setup_account
 from twoleg.store import Database, EmbeddedServer, schema
 
 LINE = "+41425550100"
+TO_GROUPS = 4
+"""One call of so many asks a ring group."""
+
 HANG_UP_SECONDS = 15.0
 """Within so long after its engine was killed a leg that was up, or rang, is ended."""
 
@@ -85,6 +97,9 @@ class Tally:
     """Legs that rang when their engine died, and were not in the database yet."""
 
     outcomes: Counter[str] = field(default_factory=Counter)
+    crashes: list[float] = field(default_factory=list)
+    """When PostgreSQL was killed, by the monotonic clock."""
+
     deliveries: int = 0
     faults: list[str] = field(default_factory=list)
 
@@ -113,6 +128,7 @@ class Run:
     parts: Parts
     answerers: Answerers
     http: httpx.AsyncClient
+    groups: Sequence[int] = ()
     tally: Tally = field(default_factory=Tally)
     kill_begins: asyncio.Condition = field(default_factory=asyncio.Condition)
 
@@ -133,9 +149,13 @@ class Run:
 
     async def _place(self, number: int, user_id: int) -> None:
         key = {"Idempotency-Key": f"chaos-{number}"}
-        body = {
+        asked: dict[str, object] = {
             "user_id": user_id,
             "user_phone_number": f"{AGENTS}{5_550_000 + number}",
+        }
+        if number % TO_GROUPS == 0 and self.groups:
+            asked = {"ring_group_id": self.groups[number // TO_GROUPS % len(self.groups)]}
+        body = asked | {
             "contact_phone_number": f"{CONTACTS}{5_550_000 + number}",
             "line_phone_number": LINE,
             "screen": False,
@@ -175,6 +195,7 @@ class Run:
 
     async def _kill(self, victim: str, chance: random.Random) -> None:
         if victim == "postgres":
+            self.tally.crashes.append(time.monotonic())
             await self.parts.kill_database()
             await asyncio.sleep(chance.uniform(0.2, 6.0))
             await self.parts.revive_database()
@@ -189,6 +210,7 @@ class Run:
         if victim.startswith("engine"):
             await (part.stop() if chance.random() < DRAINED_SHARE else part.kill())
             port = self.parts.sip_ports[int(victim.split()[1]) - 1]
+            self._left_by(port)
             watching = asyncio.create_task(self._watch(port, time.monotonic()))
             await asyncio.sleep(down)
             await part.start()
@@ -198,13 +220,20 @@ class Run:
             await asyncio.sleep(down)
             await part.start()
 
+    def _left_by(self, port: int) -> list[RungLeg]:
+        """Give the legs that a killed engine left, and note it of them."""
+        legs = [leg for leg in self.answerers.legs if leg.engine_port == port and not leg.is_over]
+        for leg in legs:
+            leg.is_left = True
+        return legs
+
     async def _watch(self, port: int, killed_at: float) -> None:
         """See that what a killed engine left is ended in time.
 
         An INVITE is written soon after it left. What was not, nobody can take back.
         """
         written = await _written(self.parts.server.url)
-        legs = [leg for leg in self.answerers.legs if leg.engine_port == port and not leg.is_over]
+        legs = self._left_by(port)
         left = [leg for leg in legs if leg.is_known and leg.number in written]
         self.tally.unknown += sum(leg.number not in written for leg in legs)
         self.tally.left += len(left)
@@ -254,6 +283,7 @@ async def _run_on(plan: Plan, directory: Path, server: EmbeddedServer) -> Tally:
         Receiver.open() as receiver,
     ):
         token, users = await furnish(server.url, answerers.port, plan.calls)
+        groups = await furnish_groups(server.url)
         try:
             await parts.start()
             async with httpx.AsyncClient(
@@ -264,15 +294,18 @@ async def _run_on(plan: Plan, directory: Path, server: EmbeddedServer) -> Tally:
                 hook = {"url": f"http://{LOOPBACK}:{receiver.port}/", "events": []}
                 made = await http.post("/webhooks", json=hook)
                 assert made.is_success, made.text
-                running = Run(plan, parts, answerers, http)
+                running = Run(plan, parts, answerers, http, groups)
                 async with asyncio.TaskGroup() as group:
                     group.create_task(running.place_all(users))
                     group.create_task(running.kill_all(random.Random(plan.seed)))
                 tally = running.tally
                 await _all_ended(server.url, receiver)
-                tally.faults += [*tally.late, *parts.fallen()] + await faults_of(
-                    server.url, tally.accepted, answerers, receiver
-                )
+                tally.faults += [
+                    *tally.late,
+                    *parts.fallen(),
+                    *rung_by_two(answerers.legs, tally.crashes),
+                    *await faults_of(server.url, tally.accepted, answerers, receiver),
+                ]
                 tally.outcomes = await _outcomes(server.url)
                 if 3 * tally.outcomes["connected"] < len(tally.accepted):
                     tally.faults.append("too few calls were connected for this to say anything")

@@ -58,6 +58,11 @@ async def faults_of(
         if number.startswith(CONTACTS) and times > 1
     ]
     faults += [
+        f"{leg.number} is still up{', and its engine was killed' if leg.is_left else ''}"
+        for leg in answerers.legs
+        if leg.up_at is not None and not leg.is_over
+    ]
+    faults += [
         f"event {event} was never delivered" for event in events if event not in receiver.ids
     ]
     faults += [
