@@ -85,6 +85,14 @@ def test_one_that_never_answered_options_is_judged_by_its_calls(health):
     assert not health.is_failing(TRUNK)
 
 
+def test_one_that_is_to_register_is_last_while_that_fails_from_the_first_time_on(health, clock):
+    health.registered(TRUNK, holds=False)
+    clock.now += 10 * FAILING_SECONDS
+    assert health.is_failing(TRUNK)
+    health.registered(TRUNK, holds=True)
+    assert not health.is_failing(TRUNK)
+
+
 def test_one_that_was_changed_is_judged_anew(health):
     health.probed(TRUNK, is_there=True)
     health.probed(TRUNK, is_there=False)

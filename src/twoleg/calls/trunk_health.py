@@ -16,7 +16,7 @@ class TrunkHealth:
     """What calls and OPTIONS found of an engine's trunks.
 
     A trunk that answers OPTIONS at times is believed when it does not. Of one that never did, which
-    some carriers do not, only calls can tell.
+    some carriers do not, only calls can tell. A registration that fails is believed at once.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -56,6 +56,13 @@ class TrunkHealth:
             self._answers_options.add(trunk_id)
             self._failing_until.pop(trunk_id, None)
         elif trunk_id in self._answers_options:
+            self._failing_until[trunk_id] = inf
+
+    def registered(self, trunk_id: int, *, holds: bool) -> None:
+        """Take note of how a registration stands: a trunk that refuses it carries no calls."""
+        if holds:
+            self._failing_until.pop(trunk_id, None)
+        else:
             self._failing_until[trunk_id] = inf
 
     def forget(self, trunk_id: int) -> None:

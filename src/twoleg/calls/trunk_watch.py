@@ -142,6 +142,7 @@ class TrunkWatch:
         ours = self._phone.advertised.get(transport)
         username = trunk.username or ""
         if ours is None:
+            self._health.registered(trunk.id, holds=False)
             await self._note(trunk, "failed", f"the engine does not listen on {trunk.transport}")
             await asyncio.Event().wait()
             return
@@ -160,7 +161,7 @@ class TrunkWatch:
                 await self._resolve(trunk)
                 state, detail = _in_words(registration)
                 if state in ("registered", "failed"):
-                    self._health.probed(trunk.id, is_there=state == "registered")
+                    self._health.registered(trunk.id, holds=state == "registered")
                 if state == "registered":
                     self._registered.add(trunk.id)
                 else:
