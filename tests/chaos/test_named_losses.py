@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from datetime import UTC, datetime
 
 import psycopg
@@ -93,3 +94,35 @@ async def test_calls_talk_on_while_the_database_is_away_and_are_written_afterwar
         ]
         assert set(it.answerers.rung.values()) == {1}
         assert len(it.answerers.rung) == 4
+
+
+async def test_an_engine_that_is_told_to_stop_lets_its_call_end_and_leaves_new_ones_to_others(
+    scene,
+) -> None:
+    hang_up = asyncio.Event()
+
+    async with scene(lambda number: Fate(0.1, hang_up if number == CONTACT else None), "api") as it:
+        first, second = it.parts.parts["engine 1"], it.parts.parts["engine 2"]
+        first.environment["TWOLEG_DRAIN_SECONDS"] = "80"
+        await first.start()
+        call = (await it.place()).json()["id"]
+        await it.when(lambda: it.up() == 2, "two legs that are up")
+
+        first.process.send_signal(signal.SIGTERM)
+        await it.counted("SELECT count(*) FROM engines WHERE draining", 1)
+        await second.start()
+        other = (await it.place(second=True)).json()["id"]
+        await it.when(lambda: it.up() == 4, "the legs of another engine's call")
+        assert [leg.engine_port for leg in it.answerers.legs] == [
+            port for port in it.parts.sip_ports for _ in range(2)
+        ]
+        assert first.process.returncode is None
+
+        hang_up.set()
+        record = await it.ended(call)
+        assert (record["outcome"], record["ended_by"]) == ("connected", "contact")
+        async with asyncio.timeout(30):
+            assert await first.process.wait() == 0
+        assert it.up() == 2
+        assert (await it.http.delete(f"/calls/{other}")).status_code == 202
+        assert (await it.ended(other))["ended_by"] == "api"
