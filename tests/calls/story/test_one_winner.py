@@ -17,7 +17,7 @@ from twoleg.calls.outcomes import Outcome
 from twoleg.calls.story import StorySettings
 
 CHUNKS = 6
-RUNS = int(os.environ.get("TWOLEG_WINNER_RUNS", "6000")) // CHUNKS
+RUNS = int(os.environ.get("TWOLEG_WINNER_RUNS", "20000")) // CHUNKS
 ONLY = os.environ.get("TWOLEG_WINNER_SEED")
 ELSEWHERE = 'SIP;cause=200;text="Call completed elsewhere"'
 NO_AGENT_HAD_IT = {

@@ -29,7 +29,7 @@ from twoleg.sip import PCMU, AudioSession, Destination, LocalAudio, Transport
 from twoleg.sip_io import KnownAddresses, Listen, Phone, PhoneConfig
 
 CHUNKS = 3
-RUNS = int(os.environ.get("TWOLEG_WINNER_RUNS", "6000")) // 15 // CHUNKS
+RUNS = int(os.environ.get("TWOLEG_WINNER_RUNS", "20000")) // 50 // CHUNKS
 LISTEN = (Listen(Transport.UDP, HOST),)
 ALL_OVER_SECONDS = 120.0
 """Longer than any exchange goes on, retransmissions and all (RFC 3261 17.1.1.2: 32 s)."""
