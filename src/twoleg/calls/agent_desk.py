@@ -130,6 +130,10 @@ class AgentDesk:
         self._over.add((call_id, user_id))
         self._look.set()
 
+    def _release_found(self, call_id: int, found: Found | None) -> None:
+        for agent in found.agents if found is not None else ():
+            self.release(call_id, agent["user_id"])
+
     async def _wait(self, search: AgentSearch, account_id: int, found: Found) -> Found | None:
         """Stand in the queue until somebody is found; None: the time is up, or it is full."""
         patience = search.patience(found.max_wait_seconds)
@@ -167,6 +171,11 @@ class AgentDesk:
         self._look.set()
         try:
             return await reply
+        except asyncio.CancelledError:
+            if reply.done() and not reply.cancelled():
+                # It was answered in the turn in which nobody waited for it any more.
+                self._release_found(search.call_id, reply.result())
+            raise
         finally:
             if asks.get(search.call_id) is ask:
                 del asks[search.call_id]
@@ -251,8 +260,7 @@ class AgentDesk:
             here = found.get(call_id)
             if ask.reply.done():
                 # Nobody waits for it any more: the call was ended, or has waited long enough.
-                for agent in here.agents if here is not None else ():
-                    self.release(call_id, agent["user_id"])
+                self._release_found(call_id, here)
             elif self._waiting.get(call_id) is not ask:
                 if self._asking.get(call_id) is ask:
                     del self._asking[call_id]

@@ -199,6 +199,28 @@ class TestReservation:
 
             await until(all_are_free)
 
+    async def test_whoever_is_found_in_the_turn_in_which_a_call_gives_up_is_free_again(
+        self, office, floor, users, monkeypatch
+    ):
+        group = await office.add_group(*users, strategy="in_order")
+        answer = agent_desk._Ask.answer
+        async with floor() as here:
+            call = await here.call(ring_group_id=group)
+            asking = asyncio.create_task(call.next())
+
+            def answer_and_give_up(ask, found):
+                answer(ask, found)
+                asking.cancel()
+
+            monkeypatch.setattr(agent_desk._Ask, "answer", answer_and_give_up)
+            with pytest.raises(asyncio.CancelledError):
+                await asking
+
+            async def all_are_free():
+                return await office.reserved() == {}
+
+            await until(all_are_free)
+
     async def test_no_call_that_has_ended_keeps_a_user(
         self, office, database, floor, users, monkeypatch
     ):
