@@ -123,14 +123,13 @@ class TrunkPlaces:
         self._asks.append(ask)
         self._look.set()
         try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                return await ask.reply
-        except TimeoutError:
-            return None
+            await asyncio.wait((ask.reply,), timeout=ANSWER_SECONDS)
         except asyncio.CancelledError:
-            if not ask.reply.cancelled():
+            if not ask.reply.cancel():
                 self._leave(ask.reply.result())
             raise
+        # One that is answered in the turn in which the time is up has its place.
+        return None if ask.reply.cancel() else ask.reply.result()
 
     def _leave(self, place: _Place | None) -> None:
         if place is not None:
