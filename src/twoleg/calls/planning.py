@@ -175,7 +175,12 @@ def _with_audio(phones: tuple[LegPlan, ...], here: Surroundings) -> tuple[LegPla
 
 
 def _may_be_dialled(number: str, claim: Claim) -> bool:
-    """Tell whether the account's rules allow an agent's number, as they must a contact's."""
+    """Tell whether the account's rules allow an agent's number, as they must a contact's.
+
+    The contact itself is nobody to be joined to it.
+    """
+    if number == claim.contact_phone_number:
+        return False
     return destination(number, claim.country).refusal(claim.allowed_countries) is None
 
 

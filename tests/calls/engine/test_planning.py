@@ -228,6 +228,14 @@ class TestTheAgent:
         bob = await office.add_user("bob", phone_number=LINE_NUMBER)
         assert (await planner.plan(user_id=bob)).rounds == ()
 
+    async def test_the_contacts_number_is_no_agents_number(self, office, planner, trunk_id):
+        bob = await office.add_user("bob", phone_number=CONTACT_NUMBER)
+        carol = await office.add_user("carol")
+        group = await office.add_group(bob, carol)
+        [together] = (await planner.plan(ring_group_id=group)).rounds
+        assert [agent.user_id for agent in together.agents] == [carol]
+        assert (await planner.plan(user_phone_number=CONTACT_NUMBER, user_id=bob)).rounds == ()
+
     async def test_who_is_gone_is_not_rung(self, office, planner, trunk_id, alice):
         await office.register(alice, "sip:alice@192.0.2.7")
         await office.rows("UPDATE users SET deleted_at = now()")

@@ -145,6 +145,7 @@ async def test_an_extension_that_is_a_users_name_is_that_user(office, desk):
         "12",
         "x" * 500,
         "044 555 01 00",
+        "+41445550123",
         "\x00",
         "\ud800",
     ],
