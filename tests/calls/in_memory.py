@@ -383,15 +383,23 @@ class MemoryPlayback:
         self._ends_at = self._loop.time() + seconds
         self._port = port
         self._stopped = False
+        self._cut_off = asyncio.Event()
 
     async def finished(self):
-        if not self._stopped and self._loop.time() < self._ends_at:
-            await asyncio.sleep(self._ends_at - self._loop.time())
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(self._ends_at):
+                await self._cut_off.wait()
+        return not self._cut_off.is_set()
+
+    def cut_off(self):
+        if self._loop.time() < self._ends_at:
+            self._cut_off.set()
 
     def stop(self):
         if not self._stopped and self._loop.time() < self._ends_at:
             self._port.cut_off_at.append(self._loop.time())
         self._stopped = True
+        self.cut_off()
 
 
 class MemoryPrompts:
@@ -423,6 +431,7 @@ class MemoryPort:
         self.pressed = asyncio.Event()
         self.listeners = 0
         self.cut_off_at = []
+        self.playing = None
         self.carry_digit = None
         self.sink = None
         self.peer = None
@@ -436,7 +445,11 @@ class MemoryPort:
         assert self.remote is not None
         parts = (audio.first, audio.second) if isinstance(audio, InTurn) else (audio,)
         self.heard.extend(getattr(part, "audio", part) for part in parts)
-        return MemoryPlayback(self, sum(getattr(part, "seconds", 1.0) for part in parts))
+        if self.playing is not None:
+            self.playing.cut_off()
+        seconds = sum(getattr(part, "seconds", 1.0) for part in parts)
+        self.playing = MemoryPlayback(self, 1e6 if loop else seconds)
+        return self.playing
 
     @contextmanager
     def listening(self):
@@ -767,7 +780,8 @@ class MemoryRecordings:
     def begin(self, call_id, account_id, agent, contact, observer):
         self.observer = observer
         now = asyncio.get_running_loop().time()
-        self.begun.append((call_id, account_id, agent.port, contact.port, now))
+        left = None if agent is None else agent.port
+        self.begun.append((call_id, account_id, left, contact.port, now))
 
     def use_agent(self, call_id, agent):
         self.agents.append(None if agent is None else agent.port)

@@ -14,9 +14,16 @@ from twoleg.directory.accounts import Announcement
 MAX_ANNOUNCEMENT_SECONDS: Final = 20.0
 """No language takes that long to say it; without the word nothing is recorded."""
 
+MAX_TRIES: Final = 5
+"""How often it is said again what a hold or a transfer has cut off."""
+
 NOT_ANNOUNCED: Final = "it could not be announced"
 
 _log = logging.getLogger(__name__)
+
+
+class NotSaid(Exception):
+    """Whoever was to hear the announcement has not heard it to its end."""
 
 
 class CallRecording:
@@ -31,11 +38,19 @@ class CallRecording:
         self._contact = contact
         self._agent: CallLeg | None = None
         self._changed = asyncio.Event()
+        self._calmer = asyncio.Event()
+        self._disturbances = 0
+
+    def hold_changed(self) -> None:
+        """Say that one of the two has put the other on hold, or is back."""
+        self._disturbances += 1
+        self._calmer.set()
 
     def agent_is(self, agent: CallLeg | None) -> None:
         """Say who is joined to the contact now; None: nobody, the call is being handed over."""
         self._agent = agent
         self._changed.set()
+        self.hold_changed()
         if agent is None and self._equipment.recordings is not None:
             self._equipment.recordings.use_agent(self._plan.call_id, None)
 
@@ -80,13 +95,37 @@ class CallRecording:
         hearing = list(others) if self._plan.announcement is not Announcement.NONE else []
         if agent is not None and self._plan.announcement is Announcement.BOTH:
             hearing.append(agent)
-        where = self._plan.contact
-        async with asyncio.timeout(MAX_ANNOUNCEMENT_SECONDS):
-            if hearing:
-                audio = self._equipment.phrases.phrase(
-                    Phrase.RECORDED, language_for(where.language, where.country)
-                )
-                for playing in [leg.media.port.play(audio) for leg in hearing]:
-                    await playing.finished()
+        async with asyncio.TaskGroup() as saying:
+            for leg in hearing:
+                saying.create_task(self._say(leg))
         # Who has handed over meanwhile is no longer to be heard.
         return agent if agent is self._agent else None
+
+    async def _say(self, leg: CallLeg) -> None:
+        """Announce it to one of the two: what was cut off, or came during a hold, was not heard.
+
+        Raises TimeoutError, NotSaid.
+        """
+        where = self._plan.contact
+        audio = self._equipment.phrases.phrase(
+            Phrase.RECORDED, language_for(where.language, where.country)
+        )
+        for _ in range(MAX_TRIES):
+            await self._calm(leg)
+            if leg is not self._contact and leg is not self._agent:
+                return
+            before = self._disturbances
+            async with asyncio.timeout(MAX_ANNOUNCEMENT_SECONDS):
+                whole = await leg.media.port.play(audio).finished()
+            if whole and self._disturbances == before:
+                return
+        raise NotSaid
+
+    async def _calm(self, leg: CallLeg) -> None:
+        """Wait until nobody is on hold, nor hears it ring; or until the leg is out of the call."""
+        while leg is self._contact or leg is self._agent:
+            agent = self._agent
+            if agent is not None and not (agent.media.is_held or self._contact.media.is_held):
+                return
+            self._calmer.clear()
+            await self._calmer.wait()

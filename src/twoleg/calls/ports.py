@@ -52,7 +52,9 @@ class Playable(Protocol):
 class Playing(Protocol):
     """Audio on its way to a port; `twoleg.media.Playback` is one."""
 
-    async def finished(self) -> None: ...
+    async def finished(self) -> bool:
+        """Wait until it is over; False: it was cut off, or something else took its place."""
+        ...
 
     def stop(self) -> None: ...
 

@@ -71,7 +71,8 @@ class Talk:
                 recording.agent_is(agent)
                 await line.enter_async_context(alongside(recording.record()))
             while True:
-                with holding(self.equipment.tones, self.journal, agent, contact):
+                hold_changed = None if recording is None else recording.hold_changed
+                with holding(self.equipment.tones, self.journal, agent, contact, hold_changed):
                     ender = await self._first_to_end(agent, contact)
                 if ender is not None:
                     self.decision.decide(Outcome.CONNECTED, ender)

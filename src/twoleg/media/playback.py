@@ -35,6 +35,7 @@ class Playback:
         "_running",
         "_subscription",
         "_waiting",
+        "_whole",
     )
 
     def __init__(
@@ -48,11 +49,12 @@ class Playback:
         self._next = 0
         self._running = False
         self._done = False
+        self._whole = False
         self._waiting: list[asyncio.Future[None]] = []
         self._subscription = clock.subscribe(self._tick)
 
-    async def finished(self) -> None:
-        """Wait until the last frame was sent, or the playback was stopped or replaced."""
+    async def finished(self) -> bool:
+        """Wait until the last frame was sent; False: the playback was stopped or replaced."""
         while not self._done:
             future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiting.append(future)
@@ -60,6 +62,7 @@ class Playback:
                 await future
             finally:
                 self._waiting.remove(future)
+        return self._whole
 
     def stop(self) -> None:
         """End it now. Idempotent."""
@@ -82,6 +85,7 @@ class Playback:
         frames = self._frames
         if self._next >= len(frames):
             if not self._loop or not frames:
+                self._whole = True
                 self.stop()
                 return
             self._next = 0

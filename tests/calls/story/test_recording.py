@@ -8,6 +8,7 @@ from calls.in_memory import (
     MemoryRecordings,
     MemoryTransfers,
     NamedPhrases,
+    Offers,
     Refers,
     Rings,
     call_plan,
@@ -15,6 +16,7 @@ from calls.in_memory import (
 )
 
 from twoleg.directory.accounts import Announcement
+from twoleg.sip import Direction
 
 CONTACT = (Rings(), Answers(), HangsUp(20.0))
 
@@ -62,6 +64,49 @@ def test_it_ends_with_the_call(recorded):
     assert ended_at == pytest.approx(told.ended_at, abs=0.01)
     assert told.writer.notes == [("call.recording_started", {})]
     assert told.outcome == "connected"
+
+
+def holds(after, direction):
+    return Offers(after, lambda session: session.create_offer(direction))
+
+
+@pytest.mark.parametrize("holder", ["agent", "contact"])
+def test_what_a_hold_cuts_off_is_said_again_before_anything_is_recorded(recorded, holder):
+    # The two are joined at 4 s, and the announcement takes a second.
+    behaviours = {"agent": [*ANSWERS], "contact": [Rings(), Answers()]}
+    joined = 4.0 if holder == "agent" else 2.0
+    behaviours[holder] += [
+        holds(joined + 0.5, Direction.SENDONLY),
+        holds(joined + 9.0, Direction.SENDRECV),
+    ]
+    behaviours["contact"] += [HangsUp(20.0)]
+    told, recordings = recorded(behaviours=behaviours)
+    [(*_, begun_at)] = recordings.begun
+    [bridge] = told.plane.closed_bridges
+    assert begun_at == pytest.approx(bridge.made_at + 9.0 + 1.0, abs=0.01)
+    hold = ["hold"] if holder == "agent" else []
+    assert told.plane.used[1].heard == ["far end", "recorded de", *hold, "recorded de"]
+    assert told.outcome == "connected"
+
+
+def test_what_a_transfer_cuts_off_is_said_again_once_it_is_over(tell):
+    recordings = MemoryRecordings()
+    told = tell(
+        {
+            "agent": (*ANSWERS, Refers(4.5, "sip:boss@example.test")),
+            "contact": (Rings(), Answers(2.0)),
+            "boss": (Rings(), Answers(3.0), HangsUp(20.0)),
+        },
+        call_plan(record=True),
+        recordings=recordings,
+        transfers=MemoryTransfers(boss=[(user("boss", user_id=9),)]),
+    )
+    _, contact, boss = told.plane.used
+    assert contact.heard == ["far end", "recorded de", "ringback CH", "far end", "recorded de"]
+    [(*_, begun_at)] = recordings.begun
+    transferred_at = told.phone.legs["boss"].sent_at["ACK"]
+    assert begun_at >= transferred_at + 1.0 - 0.01
+    assert recordings.agents[-1] == boss.port
 
 
 def test_a_call_that_ends_during_the_announcement_is_not_recorded(recorded):

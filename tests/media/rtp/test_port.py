@@ -45,7 +45,7 @@ async def leg(plane, far_end):
 
 async def test_a_prompt_is_sent_to_its_end(leg):
     port, phone = leg
-    await port.play(Frames(3)).finished()
+    assert await port.play(Frames(3)).finished()
     assert [p.payload for p in phone.waiting()] == [bytes(160)] * 3
 
 
@@ -55,7 +55,7 @@ async def test_a_loop_goes_on_until_it_is_stopped(leg):
     for _ in range(5):
         await phone.receive()
     playback.stop()
-    await playback.finished()
+    assert not await playback.finished()
     playback.stop()
     phone.waiting()
     assert len(port._shared.clock) == 0
@@ -66,8 +66,8 @@ async def test_another_prompt_takes_the_place_of_the_first(leg):
     first = port.play(Frames(1000))
     await phone.receive()
     second = port.play(Frames(1))
-    await first.finished()
-    await second.finished()
+    assert not await first.finished()
+    assert await second.finished()
     assert port.outgoing.packets <= 3
 
 

@@ -53,7 +53,7 @@ async def test_a_prompt_is_heard_to_its_end_in_every_codec(plane, agent, codec):
         agent.connect(left, codec)
         playing = left.play(PROMPT)
         await agent.hears(1200)
-        await playing.finished()
+        assert await playing.finished()
         await agent.hears_nothing()
 
 
@@ -79,7 +79,7 @@ async def test_a_prompt_is_heard_instead_of_the_other_who_is_heard_again_after_i
         playing = left.play(PROMPT, loop=True)
         await asyncio.gather(agent.hears(1200), contact.hears(440))
         playing.stop()
-        await playing.finished()
+        assert not await playing.finished()
         await agent.hears(620)
 
 

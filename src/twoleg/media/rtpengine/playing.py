@@ -26,11 +26,13 @@ class NodePlayback:
         self._changed = asyncio.Event()
         self._done = asyncio.Event()
         self._is_on_node = False
+        self._whole = False
         self._task = port.call.spawn(self._play())
 
-    async def finished(self) -> None:
-        """Wait until the last piece was played, or the playback was stopped or replaced."""
+    async def finished(self) -> bool:
+        """Wait until the last piece was played; False: it was stopped, replaced, or not played."""
         await self._done.wait()
+        return self._whole
 
     def stop(self) -> None:
         """End it now. Idempotent."""
@@ -48,6 +50,7 @@ class NodePlayback:
     async def _play(self) -> None:
         try:
             await self._play_all()
+            self._whole = True
         except ConnectionError as error:
             _log.warning("nothing was played", extra={"leg": self._port.tag, "error": str(error)})
         self._end()
