@@ -283,6 +283,26 @@ async def test_a_receiver_that_never_answers_holds_up_nobody_else(database, hook
         assert dead.most_at_once <= 4
 
 
+async def test_dead_receivers_however_many_leave_places_to_those_that_take_their_messages(
+    database, hook, add, monkeypatch
+) -> None:
+    monkeypatch.setattr(sender, "MAX_FLYING", 6)
+    monkeypatch.setattr(sender, "KEPT_FLYING", 2)
+    async with receiving(never) as dead, receiving() as live, delivering(database, ANYWHERE):
+        await hook(live.url, "call.ended")
+        await add(1, "call.ended")
+        await live.until(1)
+        for _ in range(3):
+            await hook(dead.url, "call.bridged")
+        for call_id in range(1, 6):
+            await add(call_id, "call.bridged")
+        await until(lambda: dead.at_once >= 4)
+        for call_id in range(2, 6):
+            await add(call_id, "call.ended")
+        await live.until(5)
+        assert dead.most_at_once == 4
+
+
 async def test_a_slow_receiver_is_given_up_after_the_timeout_and_gets_one_at_a_time(
     database, hook, add, rows, monkeypatch
 ) -> None:

@@ -38,6 +38,9 @@ class Lane:
     more: bool = False
     """There is more due than was at hand."""
 
+    takes: bool = False
+    """It took the last message that was sent to it."""
+
     flying: int = 0
     at_once: int = FIRST_AT_ONCE
     paused_until: float = 0.0
@@ -82,6 +85,8 @@ class Lane:
         self.flying -= 1
         if message.subject is not None:
             self._subjects.discard(message.subject)
+        if reply is not None:
+            self.takes = reply.taken
         if reply is not None and reply.taken:
             self.at_once = min(MOST_AT_ONCE, self.at_once + 1)
         elif reply is not None and not reply.answered:

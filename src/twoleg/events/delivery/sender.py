@@ -25,6 +25,10 @@ from twoleg.store.database import Connection
 MAX_FLYING: Final = 1000
 """Messages that one worker has on their way at once."""
 
+KEPT_FLYING: Final = 250
+"""So many of them are for receivers that took the last one: however many others are dead, or slow,
+those wait for nobody."""
+
 MAX_LANES: Final = 5000
 PACE_SECONDS: Final = 0.003
 """From one turn to the next, at least: under load messages share a statement's cost."""
@@ -198,7 +202,8 @@ class Sender:
         if self._draining:
             return
         now = asyncio.get_running_loop().time()
-        for message in lane.take(now, MAX_FLYING - len(self._tasks)):
+        most = MAX_FLYING if lane.takes else MAX_FLYING - KEPT_FLYING
+        for message in lane.take(now, most - len(self._tasks)):
             task = asyncio.create_task(self._send(lane, message))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
