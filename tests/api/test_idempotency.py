@@ -145,13 +145,14 @@ async def test_a_call_that_was_stored_before_its_reply_failed_is_found(
     assert await execute(COUNT) == [(1,)]
 
 
+@pytest.mark.parametrize("path", [PATH, "/api/v1/calls"])
 async def test_what_was_certainly_not_stored_may_be_asked_again_at_once(
-    account, client, execute, monkeypatch
+    path, account, client, execute, monkeypatch
 ):
     with monkeypatch.context() as full:
         full.setattr("twoleg.calls.admission.MAX_WAITING", 0)
-        assert (await client.post(PATH, json=CALL, headers=with_key())).status_code == 503
-    assert (await client.post(PATH, json=CALL, headers=with_key())).status_code == 202
+        assert (await client.post(path, json=CALL, headers=with_key())).status_code == 503
+    assert (await client.post(path, json=CALL, headers=with_key())).status_code == 202
     assert await execute(COUNT) == [(1,)]
 
 
