@@ -16,6 +16,14 @@ CALLS = 60
 STRATEGIES = ("ring_all", "in_order", "round_robin", "longest_idle", "random")
 
 
+LEAVE_GROUP = "DELETE FROM ring_group_members WHERE ring_group_id = %s AND user_id = %s"
+JOIN_GROUP = """
+INSERT INTO ring_group_members (ring_group_id, user_id, position)
+SELECT %s, %s, 1 + coalesce(max(position), 0) FROM ring_group_members
+WHERE ring_group_id = %s HAVING count(*) < 6 ON CONFLICT DO NOTHING
+"""
+
+
 class Floor:
     """Who is rung or talks now, by call, on both engines."""
 
@@ -24,6 +32,7 @@ class Floor:
         self.taken = {}
         self.ended = Counter()
         self.over = asyncio.Event()
+        self.changes = 0
 
     def ring(self, call_id, users):
         for user in users:
@@ -104,6 +113,7 @@ async def test_a_busy_hour_on_two_engines(office, database, monkeypatch):
         for _ in range(2):
             engine_id = await office.join()
             engines.create_task(_run_engine(floor, database, engine_id, draw))
+        engines.create_task(_come_and_go(floor, users, groups, draw))
         for _ in range(CALLS):
             target = (
                 {"user_id": draw.choice(users)}
@@ -112,6 +122,7 @@ async def test_a_busy_hour_on_two_engines(office, database, monkeypatch):
             )
             await office.queue(**target)
     assert floor.ended.total() == CALLS
+    assert floor.changes > 10
     assert floor.ended["answered"] > CALLS / 4
     assert await office.reserved() == {}
     assert await office.rows("SELECT FROM waiting_calls") == []
@@ -130,3 +141,21 @@ async def _run_engine(floor, database, engine_id, draw):
         async with Dispatcher.open(database, engine_id, 30, desk, begin):
             async with asyncio.timeout(60):
                 await floor.over.wait()
+
+
+async def _come_and_go(floor, users, groups, draw):
+    """Have users go away and come back, in their wrap-up time, into groups and out of them."""
+    while not floor.over.is_set():
+        user, group = draw.choice(users), draw.choice(groups)
+        statement, *parameters = draw.choice(
+            [
+                ("UPDATE users SET availability = 'away' WHERE id = %s", user),
+                ("UPDATE users SET wrap_up_until = now() + interval '50 ms' WHERE id = %s", user),
+                (LEAVE_GROUP, group, user),
+                (JOIN_GROUP, group, user, group),
+            ]
+        )
+        await floor.office.rows(statement, *parameters)
+        await asyncio.sleep(draw.random() * 0.03)
+        await floor.office.rows("UPDATE users SET availability = 'available'")
+        floor.changes += 1
