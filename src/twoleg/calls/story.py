@@ -21,7 +21,7 @@ from twoleg.calls.journal import (
     RecordWriter,
     SystemClock,
 )
-from twoleg.calls.outcomes import EndedBy, Outcome, Refusal, ended_by
+from twoleg.calls.outcomes import EndedBy, Outcome, Refusal
 from twoleg.calls.phrases import Phrase, language_for
 from twoleg.calls.plan import CallPlan, OnMachine
 from twoleg.calls.ports import (
@@ -183,7 +183,7 @@ class Story:
                     self._equipment, journal, self._plan.contact, None, self._joint
                 ) as contact,
                 self._heard(contact),
-                alongside(self._contact_may_hang_up(contact)),
+                alongside(self._talk.contact_may_leave(contact)),
                 alongside(self._comfort(contact)),
             ):
                 await contact.acknowledge(journal.contact_answered(contact.record))
@@ -217,11 +217,6 @@ class Story:
         await port.play(self._equipment.phrases.phrase(Phrase.COMFORT, language)).finished()
         if self._decision.verdict is None and not self._journal.bridged:
             port.play(self._equipment.tones.ringback(where.country), loop=True)
-
-    async def _contact_may_hang_up(self, contact: CallLeg) -> None:
-        end = await contact.ended()
-        if not self._talk.is_machine:
-            self._decision.interrupt(Outcome.CANCELED, ended_by(end, EndedBy.CONTACT))
 
     async def _connect(self, agent: CallLeg) -> None:
         journal = self._journal

@@ -59,6 +59,15 @@ class Talk:
         if agent is self._agent:
             self.decision.interrupt(Outcome.AGENT_HUNG_UP, ended_by(end, EndedBy.AGENT))
 
+    async def contact_may_leave(self, contact: CallLeg) -> None:
+        """Wait until a contact that waits for somebody hangs up, or is dead: that ends the call."""
+        if self.silent_seconds is None:
+            ender = await _hung_up(contact)
+        else:
+            ender = await first_of(_hung_up(contact), _fell_silent(contact, self.silent_seconds))
+        if not self.is_machine:
+            self.decision.interrupt(Outcome.CANCELED, ender)
+
     async def go_on(self, agent: CallLeg, contact: CallLeg) -> None:
         """Stay until the contact hangs up or a leg is dead; the agent may interrupt it.
 
@@ -158,7 +167,7 @@ class Talk:
         )
         self.joint.part()
         try:
-            async with alongside(self._contact_may_hang_up(contact)):
+            async with alongside(self.contact_may_leave(contact)):
                 target = await line.enter_async_context(transfer.target())
         except NotTransferred:
             if agent in self._gone:
@@ -174,10 +183,6 @@ class Talk:
         await line.enter_async_context(alongside(self._dismiss(transfer)))
         await target.acknowledge(self.journal.transferred(target.record))
         return target
-
-    async def _contact_may_hang_up(self, contact: CallLeg) -> None:
-        end = await contact.ended()
-        self.decision.interrupt(Outcome.CANCELED, ended_by(end, EndedBy.CONTACT))
 
     async def _dismiss(self, transfer: Transfer) -> None:
         """Let the agent go who has handed over: others may ring it then."""

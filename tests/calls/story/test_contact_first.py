@@ -8,6 +8,7 @@ from calls.in_memory import (
     DEAD,
     RINGS_FOR_EVER,
     Answers,
+    FallsSilent,
     HangsUp,
     MemoryPrompts,
     PlaysEarly,
@@ -17,6 +18,8 @@ from calls.in_memory import (
     call_plan,
     user,
 )
+
+from twoleg.calls.story import StorySettings
 
 STAYS = (Rings(), Answers(2.0))
 
@@ -126,6 +129,18 @@ def test_a_contact_that_hangs_up_while_it_waits_cancels_the_call(tell):
     assert (told.outcome, told.ended_by) == ("canceled", "contact")
     assert told.sent("agent") == ["INVITE", "CANCEL"]
     assert told.writer.ending.talk_seconds == 0.0
+
+
+def test_a_contact_that_falls_silent_while_it_waits_is_dead(tell):
+    told = tell(
+        {"contact": (*STAYS, FallsSilent(5.0)), "agent": RINGS_FOR_EVER},
+        contact_first(),
+        settings=StorySettings(silent_seconds=10.0),
+    )
+    assert (told.outcome, told.ended_by) == ("canceled", "system")
+    assert told.ended_at == pytest.approx(15.0, abs=0.01)
+    assert told.record("contact").reason == "no audio for 10 s"
+    assert told.sent("agent") == ["INVITE", "CANCEL"]
 
 
 def test_either_may_end_the_talk(tell):

@@ -5,6 +5,7 @@ from calls.in_memory import (
     ANSWERS,
     RINGS_FOR_EVER,
     Answers,
+    FallsSilent,
     HangsUp,
     MemoryTransfers,
     Offers,
@@ -16,6 +17,7 @@ from calls.in_memory import (
     user,
 )
 
+from twoleg.calls.story import StorySettings
 from twoleg.sip import Direction
 
 STAYS = (Rings(), Answers(2.0))
@@ -143,6 +145,17 @@ def test_a_contact_that_hangs_up_meanwhile_ends_the_call(tell):
     assert (told.outcome, told.ended_by) == ("connected", "contact")
     assert told.sent("boss") == ["INVITE", "CANCEL"]
     assert told.sent("agent") == ["INVITE", "ACK", "BYE"]
+
+
+def test_a_contact_that_falls_silent_meanwhile_is_dead(tell):
+    told = told_of(
+        tell,
+        RINGS_FOR_EVER,
+        contact=(*STAYS, FallsSilent(9.0)),
+        settings=StorySettings(silent_seconds=12.0),
+    )
+    assert (told.outcome, told.ended_by) == ("connected", "system")
+    assert told.sent("boss") == ["INVITE", "CANCEL"]
 
 
 def test_the_api_may_end_a_call_that_is_handed_over(tell):
