@@ -142,6 +142,16 @@ async def test_who_waits_when_a_process_stops_is_told_to_come_back(database, acc
     assert all(isinstance(each, AdmissionUnavailable) for each in ended)
 
 
+async def test_who_has_waited_for_long_is_told_to_come_back_and_not_placed(
+    processes, account, request_to, count, monkeypatch
+):
+    monkeypatch.setattr("twoleg.calls.admission.LONGEST_WAIT_SECONDS", 0.0)
+    with pytest.raises(AdmissionUnavailable) as refused:
+        await processes[0].accept(account.token, request_to())
+    assert not refused.value.may_be_stored
+    assert await count("calls") == 0
+
+
 async def test_a_steady_stream_is_taken_in_order_and_none_is_lost(
     processes, account, request_to, count
 ):

@@ -34,6 +34,8 @@ COMPANY: Final = 5
 ENOUGH_FOR_A_BATCH: Final = 16
 # Requests that wait for a transaction; with more, the database is not keeping up.
 MAX_WAITING: Final = 4096
+# A client has given up by then; whoever asks again with its key must find this one over, too.
+LONGEST_WAIT_SECONDS: Final = 30.0
 UNAVAILABLE_RETRY_SECONDS: Final = 5
 # How long a client is asked to wait for a running call to end or the next second to begin.
 BUSY_RETRY_SECONDS: Final = 1
@@ -108,6 +110,7 @@ class _Waiting:
     asked: Asked
     source: CallSource
     reply: asyncio.Future[AcceptedCall]
+    since: float
     tried: bool = False
 
     def refuse(self, error: Exception) -> None:
@@ -176,8 +179,9 @@ class Admission:
         if len(self._waiting) >= MAX_WAITING:
             raise AdmissionUnavailable(BUSY_RETRY_SECONDS)
         asked = Asked(hash_of(token).hex(), request)
-        reply: asyncio.Future[AcceptedCall] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(asked, source, reply))
+        loop = asyncio.get_running_loop()
+        reply: asyncio.Future[AcceptedCall] = loop.create_future()
+        self._waiting.append(_Waiting(asked, source, reply, loop.time()))
         self._arrived.set()
         return await reply
 
@@ -208,8 +212,7 @@ class Admission:
             if pause:
                 await asyncio.sleep(pause)
             pace.taken(len(self._waiting), clock())
-            batch = [each for each in self._waiting[:MAX_BATCH] if not each.reply.done()]
-            del self._waiting[:MAX_BATCH]
+            batch = self._next_batch(clock())
             if not self._waiting:
                 self._arrived.clear()
             is_over = False
@@ -228,6 +231,15 @@ class Admission:
             finally:
                 for each in batch:
                     each.refuse(AdmissionUnavailable(may_be_stored=not is_over))
+
+    def _next_batch(self, now: float) -> list[_Waiting]:
+        """Take the next out of those that wait; who has waited too long is told to come back."""
+        first = self._waiting[:MAX_BATCH]
+        del self._waiting[:MAX_BATCH]
+        for each in first:
+            if now - each.since > LONGEST_WAIT_SECONDS:
+                each.refuse(AdmissionUnavailable())
+        return [each for each in first if not each.reply.done()]
 
     async def _take_batch(self, connection: Connection, batch: Sequence[_Waiting]) -> None:
         try:
