@@ -80,6 +80,24 @@ async def test_what_the_server_does_instead_is_said(server, fetch):
     assert await refusal(fetch, server.url()) == "The URL must begin with https:// or http://."
 
 
+@pytest.mark.parametrize(
+    "location",
+    ["http://[secret", "http://[::1", "http://h:99999/", "http://h:secret/", "http://a..b/", "//"],
+)
+async def test_whatever_a_server_leads_on_to_the_poll_fails_and_nothing_else(
+    server, fetch, location
+):
+    server.status, server.headers = 302, {"Location": location}
+    await refusal(fetch, server.url())
+
+
+async def test_a_version_that_cannot_be_asked_for_is_fetched_again(server, fetch):
+    server.headers = {"ETag": '"\u00e9"', "Last-Modified": "Tue, 10 Jun 2026 08:00:00 GMT"}
+    fetched = await fetch(server.url())
+    assert fetched.validators == Validators(None, "Tue, 10 Jun 2026 08:00:00 GMT")
+    assert (await fetch(server.url(), fetched.validators)).data == b"BEGIN:VCALENDAR"
+
+
 async def test_a_port_where_nobody_listens_is_no_connection(fetch):
     async with CalendarServer.open() as gone:
         url = gone.url()

@@ -88,7 +88,8 @@ class Fetcher:
             raise CannotFetch(f"No calendar came within {TIMEOUT_SECONDS:g} s.") from None
         except InvalidUrl as error:
             raise CannotFetch(f"The URL {error}.") from error
-        except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as error:
+        # ValueError: joining URLs and looking names up raise it for what is neither.
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
             raise CannotFetch(_in_words(error)) from error
 
     async def _follow(self, url: str, known: Validators) -> Fetched:
@@ -115,9 +116,7 @@ class Fetcher:
                 data += chunk
                 if len(data) > MAX_BYTES:
                     raise CannotFetch(f"The calendar is larger than {MAX_BYTES >> 20} MB.")
-            headers = response.headers
-            validators = Validators(headers.get("ETag"), headers.get("Last-Modified"))
-            return Fetched(bytes(data), validators)
+            return Fetched(bytes(data), _validators(response.headers))
         finally:
             await response.aclose()
 
@@ -151,6 +150,13 @@ class Fetcher:
         raise AssertionError("the last address returns or raises")
 
 
+def _validators(headers: httpx.Headers) -> Validators:
+    """Return what can be said back to the server: a header that we send is ASCII."""
+    told = (headers.get("ETag"), headers.get("Last-Modified"))
+    etag, last_modified = (each if each and each.isascii() else None for each in told)
+    return Validators(etag, last_modified)
+
+
 def _in_words(error: Exception) -> str:
     """Say what went wrong, without the URL, which is a secret of the account's."""
     if isinstance(error, httpx.ConnectError):
@@ -162,7 +168,7 @@ def _in_words(error: Exception) -> str:
         return "No connection."
     if isinstance(error, httpx.TimeoutException):
         return f"No calendar came within {TIMEOUT_SECONDS:g} s."
-    if isinstance(error, httpx.InvalidURL):
+    if isinstance(error, httpx.InvalidURL) or type(error) is ValueError:
         return "The server leads on to what is no URL."
     if isinstance(error, httpx.HTTPError):
         return "The server broke the reply off."
