@@ -39,3 +39,13 @@ def instant_of(wall: datetime, zone: ZoneInfo) -> datetime:
 def wall_of(instant: datetime, zone: ZoneInfo) -> datetime:
     """Return what a clock in `zone` shows at `instant`, as a naive time."""
     return instant.astimezone(zone).replace(tzinfo=None, fold=0)
+
+
+def wall_and_instant(given: datetime, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    """Return both times of `given`: a wall time of `zone` (naive), or an instant.
+
+    An instant stays what it is, also the later of two that a clock in `zone` shows alike.
+    """
+    if given.tzinfo is None:
+        return given, instant_of(given, zone)
+    return wall_of(given, zone), given.astimezone(UTC)
