@@ -82,6 +82,23 @@ class TestAppointments:
         made = await make(starts_at="2030-01-10T09:00:00Z")
         assert made["starts_at"] == "2030-01-10T10:00:00"
 
+    async def test_an_instant_stays_it_where_the_clocks_show_it_twice(self, make, ask):
+        made = await make(starts_at="2030-10-27T01:30:00Z", status="confirmed")
+        assert (made["starts_at"], made["starts_at_utc"]) == (
+            "2030-10-27T02:30:00",
+            "2030-10-27T01:30:00.000Z",
+        )
+        edited = await ask("PATCH", f"/appointments/{made['id']}", notes="bring the card")
+        assert (edited["status"], edited["starts_at_utc"]) == ("confirmed", made["starts_at_utc"])
+
+    async def test_keep_their_wall_time_in_another_zone(self, make, ask):
+        made = await make(starts_at="2030-06-10T10:00")
+        moved = await ask("PATCH", f"/appointments/{made['id']}", time_zone="America/New_York")
+        assert (moved["starts_at"], moved["starts_at_utc"]) == (
+            "2030-06-10T10:00:00",
+            "2030-06-10T14:00:00.000Z",
+        )
+
     async def test_without_a_zone_have_the_accounts(self, ask):
         await ask("PATCH", "/account", time_zone="Asia/Tokyo")
         made = await ask("POST", "/appointments", contact_id=1234, starts_at="2030-01-10T09:00")

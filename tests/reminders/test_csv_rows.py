@@ -52,6 +52,12 @@ def test_the_ways_in_which_people_write_dates_and_columns_are_known(header, cell
     assert only(f"{header}\n{cells}\n").starts_at.isoformat() == "2026-06-10T08:30:00+00:00"
 
 
+def test_an_instant_stays_it_where_the_clocks_show_it_twice():
+    row = only("phone,start\n+491711234567,2026-10-25T02:30:00+01:00\n")
+    assert row.wall_starts_at == datetime(2026, 10, 25, 2, 30)
+    assert row.starts_at.isoformat() == "2026-10-25T01:30:00+00:00"
+
+
 def test_columns_can_be_named():
     options = CsvOptions(
         time_zone="UTC",

@@ -116,6 +116,35 @@ class TestTheWantedTime:
         if zone.key != "Pacific/Apia":
             assert due(ONE_DAY, starts, zone, known_since=ever) == day_before
 
+    @pytest.mark.parametrize(
+        ("zone", "second"),
+        [
+            ("Europe/Berlin", "2026-10-25T01:30"),
+            ("America/New_York", "2026-11-01T06:30"),
+            ("Australia/Lord_Howe", "2026-04-04T15:15"),
+        ],
+    )
+    def test_is_minutes_before_the_instant_also_where_the_clocks_show_it_a_second_time(
+        self, zone, second
+    ):
+        starts_at = datetime.fromisoformat(second).replace(tzinfo=UTC)
+        wanted = TWO_HOURS.wanted_at(starts_at, ZoneInfo(zone))
+        assert wanted == starts_at - timedelta(hours=2)
+
+    @pytest.mark.parametrize(
+        ("zone", "starts", "at", "called"),
+        [
+            ("Europe/Berlin", "2026-03-29T12:00", "02:30", "2026-03-29 03:30"),
+            ("America/New_York", "2026-11-01T12:00", "01:30", "2026-11-01 01:30"),
+            ("Africa/Casablanca", "2026-03-22T12:00", "02:30", "2026-03-22 03:30"),
+        ],
+    )
+    def test_is_a_fixed_time_also_on_days_whose_clocks_leave_it_out_or_show_it_twice(
+        self, zone, starts, at, called
+    ):
+        moment = Moment(days_before=0, at=time.fromisoformat(at))
+        assert due(moment, starts, ZoneInfo(zone)) == called
+
     def test_is_of_the_appointments_zone_and_the_hours_of_the_contacts(self):
         starts_at = instant_of(datetime(2026, 6, 10, 10), BERLIN)
         hours = CallingHours(zone=LOS_ANGELES, quiet=AT_NIGHT)

@@ -34,10 +34,14 @@ class Moment:
 
     def wanted_at(self, starts_at: datetime, zone: ZoneInfo) -> datetime:
         """Return the instant at which the reminder of an appointment in `zone` is wanted."""
+        before = timedelta(minutes=self.minutes_before)
+        # The clocks need not be asked, which may have shown the same time an hour before.
+        if not self.days_before and self.at is None:
+            return starts_at - before
         wall = wall_of(starts_at, zone) - self.days_before * _DAY
         if self.at is not None:
             wall = datetime.combine(wall.date(), self.at)
-        return instant_of(wall, zone) - timedelta(minutes=self.minutes_before)
+        return instant_of(wall, zone) - before
 
 
 class Dropped(StrEnum):

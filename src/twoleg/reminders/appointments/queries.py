@@ -11,7 +11,7 @@ from sqlalchemy.sql import func
 from twoleg.directory import owned_rows
 from twoleg.directory.errors import Conflict, NotFound
 from twoleg.directory.owned_rows import Fields
-from twoleg.directory.wall_clock import instant_of, wall_of, zone_of
+from twoleg.directory.wall_clock import wall_and_instant, zone_of
 from twoleg.reminders.appointments.values import (
     Appointment,
     AppointmentFilter,
@@ -110,10 +110,11 @@ async def change_appointment(
     columns = dict(fields)
     before = await owned_rows.lock_row(connection, _APPOINTMENTS, account_id, appointment_id)
     await _check(connection, account_id, columns)
-    columns.setdefault("wall_starts_at", before["wall_starts_at"])
-    _read_start(columns, columns.get("time_zone") or before["time_zone"])
+    if "wall_starts_at" in columns or "time_zone" in columns:
+        columns.setdefault("wall_starts_at", before["wall_starts_at"])
+        _read_start(columns, columns.get("time_zone") or before["time_zone"])
     columns["to_be_planned"] = True
-    if columns["starts_at"] != before["starts_at"]:
+    if columns.get("starts_at", before["starts_at"]) != before["starts_at"]:
         columns.setdefault("status", AppointmentStatus.SCHEDULED)
     if "status" in columns and columns["status"] != before["status"]:
         columns |= {"status_at": func.now(), "status_call_id": None}
@@ -173,10 +174,7 @@ async def _account_zone(connection: Connection, account_id: int) -> str:
 def _read_start(columns: dict[str, Any], time_zone: str) -> None:
     """Have both times of the start, whether it was given as wall time or as an instant."""
     zone, given = zone_of(time_zone), columns["wall_starts_at"]
-    if given.tzinfo is not None:
-        given = wall_of(given, zone)
-    columns["wall_starts_at"] = given
-    columns["starts_at"] = instant_of(given, zone)
+    columns["wall_starts_at"], columns["starts_at"] = wall_and_instant(given, zone)
 
 
 def _shown(account_id: int) -> Select[Any]:

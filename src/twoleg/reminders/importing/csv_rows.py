@@ -21,7 +21,7 @@ from twoleg.directory.importing.csv_tables import (
     read_table,
 )
 from twoleg.directory.importing.rows import MAX_NAME, Refused, RefusedRow
-from twoleg.directory.wall_clock import instant_of, wall_of, zone_of
+from twoleg.directory.wall_clock import wall_and_instant, zone_of
 from twoleg.reminders.importing.rows import (
     FIRST_YEAR,
     LAST_YEAR,
@@ -100,9 +100,7 @@ def read_csv(
 
 def _appointment(options: CsvOptions, number: int, cells: Cells[Column]) -> ImportedAppointment:
     time_zone = cells.time_zone(Column.TIME_ZONE) or options.time_zone
-    zone = zone_of(time_zone)
-    starts = _starts(cells)
-    wall = starts if starts.tzinfo is None else wall_of(starts, zone)
+    wall, starts_at = wall_and_instant(_starts(cells), zone_of(time_zone))
     status = (cells.text(Column.STATUS) or "").lower()
     return ImportedAppointment(
         row=number,
@@ -113,7 +111,7 @@ def _appointment(options: CsvOptions, number: int, cells: Cells[Column]) -> Impo
         language=cells.text(Column.LANGUAGE, MAX_LANGUAGE),
         wall_starts_at=wall,
         time_zone=time_zone,
-        starts_at=instant_of(wall, zone),
+        starts_at=starts_at,
         duration_minutes=_minutes(cells),
         place=cells.text(Column.PLACE),
         staff=cells.text(Column.STAFF),
