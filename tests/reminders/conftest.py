@@ -11,7 +11,11 @@ from twoleg.directory.contacts import create_contact
 from twoleg.directory.lines import create_line
 from twoleg.directory.trunks import create_trunk
 from twoleg.reminders.answers import apply_answer
-from twoleg.reminders.appointments import create_appointment, find_appointment
+from twoleg.reminders.appointments import (
+    change_appointment,
+    create_appointment,
+    find_appointment,
+)
 from twoleg.reminders.plans import create_plan
 from twoleg.reminders.serving import do_everything
 
@@ -69,6 +73,10 @@ class Practice:
     async def read(self, appointment):
         async with self.database.connection() as connection:
             return await find_appointment(connection, self.account_id, appointment.id)
+
+    async def change(self, appointment, **fields):
+        async with self.database.connection() as connection:
+            return await change_appointment(connection, self.account_id, appointment.id, fields)
 
     async def reminder(self, appointment, moment=0):
         """The one reminder of an appointment: (state, attempts, reason)."""

@@ -8,6 +8,7 @@ import pytest
 from twoleg.calls.dial_check import DialChecks
 from twoleg.calls.outcomes import Outcome
 from twoleg.reminders.answers import Answer
+from twoleg.reminders.appointments import delete_appointment
 from twoleg.reminders.serving import do_everything
 
 
@@ -247,18 +248,22 @@ class TestPlannedAnew:
             "UPDATE reminder_plans SET active = false",
             "UPDATE reminder_plans SET deleted_at = now()",
             "UPDATE appointments SET reminder_plan_id = NULL, to_be_planned = true",
+            """UPDATE reminder_plans SET moments = '[{"minutes_before": 150}]'""",
         ],
+        ids=["plan off", "plan deleted", "no plan", "one moment less"],
     )
     async def test_without_its_plan_there_is_no_next_try(self, practice, change):
-        await practice.plan()
+        await practice.plan(moments=[{"minutes_before": 150}, {"minutes_before": 120}])
         visit = await practice.appointment()
-        await practice.make_due()
+        await practice.execute(
+            "UPDATE reminders SET due_at = now() - interval '1 second' WHERE moment = 1"
+        )
         await practice.tick()
         [(call_id, _)] = await practice.calls()
         await practice.execute(change)
         await practice.end(call_id, Outcome.CONTACT_BUSY)
         await practice.tick()
-        assert await practice.reminder(visit) == ("done", 1, "plan_changed")
+        assert await practice.reminder(visit, moment=1) == ("done", 1, "plan_changed")
 
 
 class TestAfterTheCall:
@@ -435,6 +440,61 @@ class TestAfterTheCall:
         await practice.answer(call_id, answer)
         await practice.end(call_id, Outcome.CONNECTED)
         await practice.tick()
+        assert (await practice.read(visit)).status == status
+
+    @pytest.mark.parametrize("answer", [Answer.CONFIRMED, Answer.HEARD, Answer.CALLBACK_REQUESTED])
+    async def test_one_that_was_cancelled_meanwhile_stays_so_whatever_is_said_to_it(
+        self, practice, called, answer
+    ):
+        visit, call_id = called
+        await practice.change(visit, status="cancelled")
+        await practice.answer(call_id, answer)
+        await practice.end(call_id, Outcome.CONNECTED)
+        await practice.tick()
+        told = await practice.read(visit)
+        assert (told.status, told.status_call_id) == ("cancelled", None)
+        assert [each["answer"] for each in told.attempts] == [answer]
+
+    async def test_of_one_that_was_deleted_meanwhile_nothing_is_told(self, practice, called):
+        visit, call_id = called
+        async with practice.database.connection() as connection:
+            await delete_appointment(connection, practice.account_id, visit.id)
+        await practice.answer(call_id, Answer.CONFIRMED)
+        await practice.end(call_id, Outcome.CONNECTED)
+        await practice.tick()
+        happened = await practice.execute(
+            "SELECT type FROM call_events WHERE appointment_id = %s ORDER BY id", visit.id
+        )
+        assert happened == [("appointment.created",), ("appointment.deleted",)]
+
+    async def test_an_opt_out_holds_though_the_appointment_was_cancelled_meanwhile(
+        self, practice, called
+    ):
+        visit, call_id = called
+        await practice.change(visit, status="cancelled")
+        await practice.answer(call_id, Answer.OPTED_OUT)
+        assert (await practice.read(visit)).status == "cancelled"
+        assert await practice.execute("SELECT opted_out FROM contacts") == [(True,)]
+
+    async def test_what_was_answered_elsewhere_meanwhile_gives_way_to_what_the_contact_says_now(
+        self, practice, called
+    ):
+        visit, call_id = called
+        await practice.change(visit, status="confirmed")
+        await practice.answer(call_id, Answer.HEARD)
+        assert (await practice.read(visit)).status == "confirmed"
+        await practice.answer(call_id, Answer.RESCHEDULE_REQUESTED)
+        assert (await practice.read(visit)).status == "reschedule_requested"
+
+    @pytest.mark.parametrize("status", ["confirmed", "cancelled"])
+    async def test_who_is_missed_is_not_called_again_once_it_was_answered_elsewhere(
+        self, practice, called, status
+    ):
+        visit, call_id = called
+        await practice.change(visit, status=status)
+        await practice.end(call_id, Outcome.CONTACT_BUSY)
+        await practice.tick()
+        assert await practice.reminder(visit) == ("done", 1, "answered")
         assert (await practice.read(visit)).status == status
 
     async def test_one_that_moved_meanwhile_is_reminded_of_anew(self, practice, called):

@@ -41,7 +41,8 @@ STATUS_AFTER: Final = {
 }
 
 # An answer is not undone by a weaker one, nor by hearing another reminder afterwards. Of an
-# appointment that was moved during the call only what holds at any time is taken.
+# appointment that was moved during the call only what holds at any time is taken; one that was
+# cancelled or deleted meanwhile stays so, whatever its contact says who does not know of it.
 _APPLY: Final = """
 WITH attempt AS (
   UPDATE reminder_attempts SET answer = %(answer)s WHERE call_id = %(call)s
@@ -50,7 +51,8 @@ WITH attempt AS (
   UPDATE appointments a SET status = %(status)s, status_at = now(),
     status_call_id = %(call)s, to_be_planned = true
   FROM attempt t JOIN reminders r ON r.id = t.reminder_id
-  WHERE a.id = r.appointment_id AND a.status <> %(status)s
+  WHERE a.id = r.appointment_id AND a.status NOT IN (%(status)s, 'cancelled')
+    AND a.deleted_at IS NULL
     AND (%(status)s <> 'reminded' OR a.status IN ('scheduled', 'unreachable'))
     AND (a.starts_at = r.starts_at OR %(status)s IN ('callback_requested', 'opted_out'))
 ), consent AS (

@@ -31,7 +31,7 @@ FROM reminder_attempts t JOIN calls k ON k.id = t.call_id
   JOIN reminders r ON r.id = t.reminder_id JOIN appointments a ON a.id = r.appointment_id
   JOIN contacts c ON c.id = t.contact_id JOIN accounts o ON o.id = t.account_id
   LEFT JOIN reminder_plans p ON p.id = a.reminder_plan_id AND p.id = t.reminder_plan_id
-    AND p.active AND p.deleted_at IS NULL
+    AND p.active AND p.deleted_at IS NULL AND p.moments -> r.moment::int IS NOT NULL
 WHERE NOT t.settled AND k.ended_at IS NOT NULL
 ORDER BY t.call_id LIMIT %s FOR NO KEY UPDATE OF t SKIP LOCKED
 """
