@@ -247,10 +247,64 @@ def test_whatever_is_asked_nobody_is_called_when_they_may_not_be(
         assert known_since <= at <= starts_at - LEAD
 
 
-@given(hours=HOURS, zone=st.sampled_from(["UTC", "Asia/Kathmandu"]), instant=INSTANTS)
-def test_the_next_time_allowed_is_the_first(hours, zone, instant):
-    hours = replace(hours, zone=ZoneInfo(zone))
+# The nights on which clocks change, and the days around them.
+CHANGES = st.sampled_from(
+    [
+        ("UTC", "2026-06-10"),
+        ("Asia/Kathmandu", "2026-06-10"),
+        ("Europe/Berlin", "2026-03-29"),
+        ("Europe/Berlin", "2026-10-25"),
+        ("America/New_York", "2026-03-08"),
+        ("America/New_York", "2026-11-01"),
+        ("America/Santiago", "2026-09-06"),
+        ("America/Havana", "2026-11-01"),
+        ("Australia/Lord_Howe", "2026-04-05"),
+        ("Australia/Lord_Howe", "2026-10-04"),
+        ("Africa/Casablanca", "2026-02-15"),
+    ]
+)
+
+
+STEADY = ("UTC", "Asia/Kathmandu")
+A_CHANGE = timedelta(hours=1)
+
+# Clocks change in the early morning: that is where quiet hours are to begin and end.
+EARLY = st.integers(0, 16).map(lambda quarter: time(quarter // 4, quarter % 4 * 15))
+QUIET = st.builds(QuietHours, start=EARLY | TIMES, end=EARLY)
+PASSED = st.integers(-6, 12).map(lambda hours: hours * 60) | st.integers(-36 * 60, 36 * 60)
+
+
+@given(hours=HOURS, quiet=QUIET, change=CHANGES, passed=PASSED)
+def test_the_next_time_allowed_is_the_first_give_or_take_a_change_of_clocks(
+    hours, quiet, change, passed
+):
+    zone, day = change
+    instant = datetime.fromisoformat(day).replace(tzinfo=UTC) + timedelta(minutes=passed)
+    hours = replace(hours, zone=ZoneInfo(zone), quiet=quiet)
     minutes = (instant + timedelta(minutes=passed) for passed in range(3 * 24 * 60))
     first = next((minute for minute in minutes if hours.allow(minute)), None)
     found = hours.next_allowed(instant)
-    assert found == first or (first is None and (found is None or found > instant))
+    if first is not None:
+        assert hours.allow(found)
+        assert first <= found <= first + (zone not in STEADY) * A_CHANGE
+    else:
+        assert found is None or found > instant
+
+
+@given(hours=HOURS, quiet=QUIET, change=CHANGES, passed=PASSED)
+def test_the_last_time_allowed_before_is_the_last_give_or_take_a_change_of_clocks(
+    hours, quiet, change, passed
+):
+    zone, day = change
+    instant = datetime.fromisoformat(day).replace(tzinfo=UTC) + timedelta(minutes=passed)
+    hours = replace(hours, zone=ZoneInfo(zone), quiet=quiet)
+    if hours.allow(instant):
+        return  # it is asked for only where it is not
+    minutes = (instant - timedelta(minutes=passed) for passed in range(1, 3 * 24 * 60))
+    last = next((minute for minute in minutes if hours.allow(minute)), None)
+    found = hours.last_allowed(instant)
+    if last is not None:
+        assert hours.allow(found)
+        assert last >= found >= last - (zone not in STEADY) * A_CHANGE
+    else:
+        assert found is None or found < instant

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import holidays
 
 from twoleg.directory.quiet_hours import QuietHours
-from twoleg.directory.wall_clock import instant_of, wall_of
+from twoleg.directory.wall_clock import wall_of
 
 EVERY_DAY: Final = frozenset(range(1, 8))
 """ISO weekdays: 1 is Monday."""
@@ -42,29 +42,41 @@ class CallingHours:
         return day.isoweekday() in self.weekdays and day not in self.days_off
 
     def next_allowed(self, instant: datetime) -> datetime | None:
-        """Return the first instant from `instant` on at which the contact may be called."""
+        """Return the first instant from `instant` on at which the contact may be called.
+
+        Where clocks change as quiet hours end it may be later, by no more than they change.
+        """
         if self.allow(instant):
             return instant
         began = wall_of(instant, self.zone).date()
         for day in _days(began, _DAY):
             opens = time() if self.quiet is None else self.quiet.end
-            for wall in (datetime.combine(day, time()), datetime.combine(day, opens)):
-                there = instant_of(wall, self.zone)
-                if there >= instant and self.allow(there):
-                    return there
+            walls = (datetime.combine(day, time()), datetime.combine(day, opens))
+            later = [there for there in self._instants(walls) if there >= instant]
+            if (found := min(filter(self.allow, later), default=None)) is not None:
+                return found
         return None
 
     def last_allowed(self, instant: datetime) -> datetime | None:
-        """Return the last minute before `instant` at which the contact may be called."""
+        """Return the last minute before `instant` at which the contact may be called.
+
+        Where clocks change as quiet hours begin it may be earlier, by no more than they change.
+        """
         began = wall_of(instant, self.zone).date()
         for day in _days(began, -_DAY):
             closes = datetime.combine(day, time() if self.quiet is None else self.quiet.start)
             midnight = datetime.combine(day, time()) + _DAY
-            for end in (midnight, closes):
-                there = instant_of(end - _MINUTE, self.zone)
-                if there < instant and self.allow(there):
-                    return there
+            walls = (midnight - _MINUTE, closes - _MINUTE)
+            earlier = [there for there in self._instants(walls) if there < instant]
+            if (found := max(filter(self.allow, earlier), default=None)) is not None:
+                return found
         return None
+
+    def _instants(self, walls: Iterable[datetime]) -> Iterator[datetime]:
+        """Give the instants of wall times: both of one that is left out, or comes twice."""
+        for wall in walls:
+            for fold in (0, 1):
+                yield wall.replace(tzinfo=self.zone, fold=fold).astimezone(UTC)
 
     def _allow_wall(self, wall: datetime) -> bool:
         return self.allow_day(wall.date()) and (self.quiet is None or wall.time() not in self.quiet)
