@@ -93,6 +93,28 @@ async def test_a_moved_and_a_cancelled_row_change_their_appointments(send, work,
     }
 
 
+async def test_of_rows_for_one_appointment_the_last_holds(send, work, booked):
+    late = EVA.replace("10:00", "15:30")
+    await send(HEADER + EVA + ADAM + late)
+    done = await work()
+    assert (done["rows_read"], counts(done)) == (3, (2, 0, 1, 0))
+    assert (await booked())["visit-1"] == ("06-10T15:30", "scheduled")
+
+
+async def test_what_a_contact_has_answered_stays_unless_the_row_says_another_time(
+    send, work, booked, execute
+):
+    await send(HEADER + EVA + ADAM)
+    await work()
+    await execute("UPDATE appointments SET status = 'confirmed'")
+    await send(HEADER + EVA.replace("10:00", "10:30") + ADAM.replace("Adam", "Adam Smith"))
+    await work()
+    assert await booked() == {
+        "visit-1": ("06-10T10:30", "scheduled"),
+        "visit-2": ("06-10T11:00", "confirmed"),
+    }
+
+
 async def test_a_known_contact_is_found_by_any_of_its_numbers(send, work, client, execute):
     await client.patch("/api/v1/contacts/1234", json={"phone_number": "+18181270001"})
     await send(HEADER + EVA)
@@ -172,8 +194,9 @@ async def test_columns_zone_and_country_can_be_said(send, work, client):
     assert made["starts_at_utc"] == "2090-06-10T08:00:00.000Z"
 
 
-async def test_a_file_of_a_spreadsheet_of_old_is_read_too(send, work, client):
-    await send((HEADER + EVA.replace("Eva", "Zoë Müßig")).encode("cp1252"))
+@pytest.mark.parametrize("charset", ["cp1252", "utf-16"])
+async def test_a_file_of_a_spreadsheet_of_old_is_read_too(send, work, client, charset):
+    await send((HEADER + EVA.replace("Eva", "Zoë Müßig")).encode(charset))
     await work()
     found = await client.get("/api/v1/contacts", params={"phone_number": "+18181270001"})
     assert [each["name"] for each in found.json()["data"]] == ["Zoë Müßig"]

@@ -1,11 +1,14 @@
 """Appointments in CSV files, as spreadsheets and practice systems write them."""
 
+import codecs
+import io
 from datetime import datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from twoleg.directory.importing.csv_tables import lines_of
 from twoleg.directory.importing.rows import CannotRead, RefusedRow
 from twoleg.reminders.importing.csv_rows import Column, CsvOptions, read_csv
 from twoleg.reminders.importing.rows import ImportedAppointment
@@ -56,6 +59,36 @@ def test_an_instant_stays_it_where_the_clocks_show_it_twice():
     row = only("phone,start\n+491711234567,2026-10-25T02:30:00+01:00\n")
     assert row.wall_starts_at == datetime(2026, 10, 25, 2, 30)
     assert row.starts_at.isoformat() == "2026-10-25T01:30:00+00:00"
+
+
+@pytest.mark.parametrize("ends", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("charset", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "cp1252"])
+def test_files_are_read_in_the_charsets_and_with_the_line_ends_that_spreadsheets_write(
+    charset, ends
+):
+    text = ends.join(
+        ["Name;Telefon;Termin", '"Müßig;\n""Zoë""";+491711234567;10.06.2026 10:30', ""]
+    ).replace("\n", ends)
+    mark = codecs.BOM_UTF16_LE if charset == "utf-16-le" else b""
+    file = io.BytesIO(mark + text.encode(charset))
+    [row] = read_csv(lines_of(file), GERMAN)
+    assert row.name == f'Müßig;{ends}"Zoë"'
+    assert row.wall_starts_at == datetime(2026, 6, 10, 10, 30)
+    assert not file.closed
+    assert file.tell() == len(file.getvalue()), "its reader is told how far it is"
+
+
+def test_a_row_that_is_too_short_or_too_long_is_read_as_far_as_it_goes():
+    rows = read(
+        "phone,start,notes\n+491711234567,2026-06-10 10:30\n"
+        "+491711234567,2026-06-10 11:30,bring,the,card\n"
+    )
+    assert [row.notes for row in rows] == [None, "bring"]
+
+
+def test_what_a_spreadsheet_would_take_for_a_formula_is_text():
+    row = only("name,phone,start,notes\n=1+1,+491711234567,2026-06-10 10:30,@SUM(A1)\n")
+    assert (row.name, row.notes) == ("=1+1", "@SUM(A1)")
 
 
 def test_columns_can_be_named():

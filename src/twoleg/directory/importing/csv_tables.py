@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from io import TextIOWrapper
 from itertools import chain
 from typing import IO, Final, Generic, TypeVar
 
@@ -31,6 +32,9 @@ TIME_ZONE_HEADERS: Final = "timezone tz zone zeitzone"
 
 _CHARSETS: Final = ("utf-8-sig", "cp1252")
 """What spreadsheets write: of a file that is no UTF-8 every byte is a sign of the second."""
+
+_UNICODE_TEXT: Final = "utf-16"
+"""What Excel calls so: it begins with a mark that no other file begins with."""
 
 _PART_BYTES: Final = 256 * 1024
 _NO_LETTER: Final = re.compile(r"[^a-z]")
@@ -154,16 +158,28 @@ def _taken(
 
 
 def lines_of(file: IO[bytes]) -> Iterator[str]:
-    """Give the lines of a file, which is at its start, in whichever charset it is."""
-    charset = _charset(file)
-    return (line.decode(charset, "replace") for line in file)
+    """Give the lines of a file, which is at its start, in whichever charset it is.
+
+    Lines end as they do in the file: with CR, LF or both.
+    """
+    text = TextIOWrapper(file, _charset(file), errors="replace", newline="")
+    try:
+        yield from text
+    finally:
+        # It is the caller's, who may have closed it before the last line was wanted.
+        if not file.closed:
+            text.detach()
 
 
 def _charset(file: IO[bytes]) -> str:
     decoder = codecs.getincrementaldecoder("utf-8")()
     try:
-        while part := file.read(_PART_BYTES):
+        part = file.read(_PART_BYTES)
+        if part.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            return _UNICODE_TEXT
+        while part:
             decoder.decode(part)
+            part = file.read(_PART_BYTES)
         decoder.decode(b"", final=True)
     except UnicodeDecodeError:
         return _CHARSETS[1]
