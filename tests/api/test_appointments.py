@@ -245,6 +245,12 @@ class TestPlans:
         await ask("PATCH", "/account", quiet_hours={"start": "20:00", "end": "09:00"})
         assert (await ask("POST", "/reminder-plans", **PLAN))["quiet_hours"] is None
 
+    @pytest.mark.parametrize("language", ["de", "pt-BR", "fr_CA", None])
+    async def test_speak_the_languages_of_the_product(self, ask, language):
+        assert (await ask("POST", "/reminder-plans", **PLAN, language=language))[
+            "language"
+        ] == language
+
     async def test_hours_that_end_when_they_begin_are_none(self, ask, make):
         never = {"start": "00:00", "end": "00:00"}
         plan = PLAN | {"moments": [{"minutes_before": 120}], "quiet_hours": never}
@@ -265,6 +271,9 @@ class TestPlans:
             ({"weekdays": [8]}, "weekdays.0"),
             ({"max_attempts": 0}, "max_attempts"),
             ({"ring_seconds": 4}, "ring_seconds"),
+            ({"language": "pl"}, "language"),
+            ({"text": "Hello {who}."}, "text"),
+            ({"voicemail_text": "Hello {name"}, "voicemail_text"),
         ],
     )
     async def test_what_is_wrong_is_said_by_field(self, refused, fields, field):

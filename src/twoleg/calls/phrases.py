@@ -104,10 +104,19 @@ def language_for(language: str | None, country: str | None = None) -> str:
 
     The country is an ISO 3166 code. Where neither helps it is `DEFAULT_LANGUAGE`.
     """
-    wanted = (language or "").replace("_", "-").partition("-")[0].lower()
+    wanted = _primary(language or "")
     if wanted in LANGUAGES:
         return wanted
     return _LANGUAGE_OF.get((country or "").upper(), DEFAULT_LANGUAGE)
+
+
+def speaks(language: str) -> bool:
+    """Tell whether a tag ("de-CH") is of one of `LANGUAGES`."""
+    return _primary(language) in LANGUAGES
+
+
+def _primary(tag: str) -> str:
+    return tag.replace("_", "-").partition("-")[0].lower()
 
 
 def text_of(phrase: Phrase, language: str | None) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import time
 from typing import Annotated, Any, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from twoleg.api.account.schemas import QuietHours, TimeOfDay
 from twoleg.api.values import Id, Input, Name, Output, Text, Time, Whole, Word, absent
+from twoleg.calls.phrases import LANGUAGES, speaks
 from twoleg.reminders.plans import MAX_MOMENTS, ChangeMeans, Voicemail, moment_to_json
 from twoleg.reminders.timing import MAX_DAYS_BEFORE, MAX_MINUTES_BEFORE, Moment
 
@@ -18,6 +19,15 @@ MAX_RETRY_MINUTES = 24 * 60
 MAX_CALLS = 100
 
 Weekday = Annotated[Whole, Field(ge=1, le=7)]
+
+
+def _is_spoken(tag: str) -> str:
+    if not speaks(tag):
+        raise ValueError(f"field must be one of {', '.join(LANGUAGES)}: calls speak these")
+    return tag
+
+
+Language = Annotated[Word, AfterValidator(_is_spoken)]
 
 
 class MomentInput(Input):
@@ -56,7 +66,7 @@ class ReminderPlanChange(Input):
     moments: Annotated[list[MomentInput], Field(min_length=1, max_length=MAX_MOMENTS)] = absent()
     text: Text | None = absent()
     prompt_id: Id | None = absent()
-    language: Word | None = absent()
+    language: Language | None = absent()
     change_means: ChangeMeans = absent()
     voicemail: Voicemail = absent()
     voicemail_text: Text | None = absent()
