@@ -9,6 +9,7 @@ import pytest
 from processes.watching import LOOPBACK, STOP_SECONDS, wait_until
 
 from twoleg.cli.demo.reminders.cast import CAST, expected_tries
+from twoleg.cli.exit_codes import ExitCode
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(300)]
 
@@ -58,6 +59,40 @@ def test_it_ends_with_all_that_it_started_whenever_it_is_told_to(marked, tmp_pat
         demo.wait(STOP_SECONDS)
         assert demo.returncode != 0
     wait_until(marked.none_left, "the end of all processes")
+
+
+def test_one_that_is_stopped_while_its_database_is_being_made_leaves_no_trace(
+    marked, tmp_path
+) -> None:
+    with marked.start("demo", "reminders", TMPDIR=str(tmp_path)) as demo:
+        wait_until(lambda: list(tmp_path.glob("*/data/postgres.new/base/4")), "initdb")
+
+        demo.send_signal(signal.SIGINT)
+
+        shown, errors = demo.communicate(timeout=STOP_SECONDS)
+        assert demo.returncode == ExitCode.FAILED
+        assert "Traceback" not in shown + errors
+    assert list(tmp_path.iterdir()) == []
+    assert marked.none_left()
+
+
+def test_a_morning_of_reminders_that_is_stopped_in_its_middle_leaves_nothing(
+    marked, tmp_path
+) -> None:
+    with marked.start("demo", "reminders", TMPDIR=str(tmp_path)) as demo:
+        assert demo.stdout is not None
+        for line in demo.stdout:
+            if "is on the line" in line:
+                break
+
+        demo.send_signal(signal.SIGINT)
+        demo.send_signal(signal.SIGINT)  # somebody is impatient
+
+        shown, errors = demo.communicate(timeout=STOP_SECONDS)
+        assert demo.returncode == ExitCode.FAILED
+        assert "Traceback" not in shown + errors
+    assert list(tmp_path.iterdir()) == []
+    assert marked.none_left()
 
 
 def test_a_morning_of_reminders_ends_as_it_must_and_nothing_is_left(marked) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import shutil
+import signal
 import stat
 import subprocess
 import tempfile
+import time
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,6 +21,10 @@ SYSTEM_USER: Final = "pgserver"
 # Clusters are made by this version of PostgreSQL, and only it can open them.
 MAJOR_VERSION: Final = 18
 TIMEOUT_SECONDS: Final = 120
+END_SECONDS: Final = 5.0
+"""How long the end of killed processes is waited for: one that was reaped by nobody never goes."""
+
+POLL_SECONDS: Final = 0.01
 MAX_OUTPUT_CHARACTERS: Final = 4_000
 
 
@@ -31,7 +38,7 @@ def run(program: str, arguments: Sequence[str], owner: Path) -> str | None:
     # A file, not a pipe: the server inherits it, and a pipe would stay open with it.
     with tempfile.TemporaryFile() as output:
         try:
-            done = subprocess.run(  # noqa: S603
+            with subprocess.Popen(  # noqa: S603
                 [str(directory / program), *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -39,19 +46,38 @@ def run(program: str, arguments: Sequence[str], owner: Path) -> str | None:
                 cwd="/",
                 env=environment | {"LC_ALL": "C"},
                 start_new_session=True,
-                timeout=TIMEOUT_SECONDS,
-                check=False,
                 user=status.st_uid if as_root else None,
                 group=status.st_gid if as_root else None,
                 extra_groups=[] if as_root else None,
-            )
+            ) as process:
+                try:
+                    code = process.wait(TIMEOUT_SECONDS)
+                except BaseException:
+                    _kill_with_children(process)
+                    raise
         except (OSError, subprocess.TimeoutExpired) as error:
             return f"{program}: {error}"
-        if done.returncode == 0:
+        if code == 0:
             return None
         output.seek(0)
         text = output.read().decode(errors="replace").strip()
-    return f"{program} ended with {done.returncode}: {text[-MAX_OUTPUT_CHARACTERS:]}"
+    return f"{program} ended with {code}: {text[-MAX_OUTPUT_CHARACTERS:]}"
+
+
+def _kill_with_children(process: subprocess.Popen[bytes]) -> None:
+    """Kill a program and what it has started: nobody writes to the cluster's directory after that.
+
+    initdb has the server write; a server that pg_ctl has started has a session of its own.
+    """
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    give_up = time.monotonic() + END_SECONDS
+    with contextlib.suppress(ProcessLookupError):
+        # They are not our children: whether they are there is all that can be asked.
+        while time.monotonic() < give_up:
+            os.killpg(process.pid, 0)
+            time.sleep(POLL_SECONDS)
 
 
 def give(directory: Path) -> None:
