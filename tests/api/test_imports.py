@@ -106,13 +106,22 @@ async def test_what_a_contact_has_answered_stays_unless_the_row_says_another_tim
 ):
     await send(HEADER + EVA + ADAM)
     await work()
-    await execute("UPDATE appointments SET status = 'confirmed'")
-    await send(HEADER + EVA.replace("10:00", "10:30") + ADAM.replace("Adam", "Adam Smith"))
-    await work()
+    await execute("UPDATE appointments SET status = 'confirmed', status_at = '2026-01-01'")
+    rows = [
+        EVA.replace("10:00", "10:30").replace("\n", ",Room 1\n"),
+        ADAM.replace("\n", ",Room 2\n"),
+    ]
+    await send(HEADER.replace("\n", ",place\n") + "".join(rows))
+    assert counts(await work()) == (0, 2, 0, 0)
     assert await booked() == {
         "visit-1": ("06-10T10:30", "scheduled"),
         "visit-2": ("06-10T11:00", "confirmed"),
     }
+    changed = await execute(
+        """SELECT external_id, place, status_at > '2026-01-02' FROM appointments
+           WHERE external_id IS NOT NULL ORDER BY external_id"""
+    )
+    assert changed == [("visit-1", "Room 1", True), ("visit-2", "Room 2", False)]
 
 
 async def test_a_known_contact_is_found_by_any_of_its_numbers(send, work, client, execute):

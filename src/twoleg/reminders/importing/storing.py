@@ -61,7 +61,10 @@ WITH asked AS (
   DO UPDATE SET contact_id = excluded.contact_id, wall_starts_at = excluded.wall_starts_at,
     time_zone = excluded.time_zone, starts_at = excluded.starts_at,
     duration_minutes = excluded.duration_minutes, place = excluded.place, staff = excluded.staff,
-    notes = excluded.notes, to_be_planned = true, status_at = now(), missing_since = NULL,
+    notes = excluded.notes, to_be_planned = true, missing_since = NULL,
+    status_at = CASE WHEN excluded.status = 'cancelled' OR a.starts_at <> excluded.starts_at
+        OR (a.missing_since IS NOT NULL AND a.status = 'cancelled')
+      THEN now() ELSE a.status_at END,
     status = CASE WHEN excluded.status = 'cancelled' OR a.starts_at <> excluded.starts_at
         OR (a.missing_since IS NOT NULL AND a.status = 'cancelled')
       THEN excluded.status ELSE a.status END,
