@@ -7,8 +7,12 @@ import pytest
 
 from twoleg.calls.dial_check import DialChecks
 from twoleg.calls.outcomes import Outcome
+from twoleg.directory.contacts import change_contact
+from twoleg.directory.errors import Invalid
+from twoleg.directory.lines import delete_line
 from twoleg.reminders.answers import Answer
 from twoleg.reminders.appointments import delete_appointment
+from twoleg.reminders.plans import change_plan
 from twoleg.reminders.serving import do_everything
 
 
@@ -121,6 +125,54 @@ class TestDue:
         assert await practice.calls() == []
         assert await practice.reminder(second) == ("dropped", 0, "too_many_calls")
 
+    async def test_limits_count_the_calls_of_every_plan_and_line(self, practice):
+        other = await practice.line("+18552562002")
+        plans = [
+            await practice.plan(max_calls_per_day=2, max_calls_per_30_days=3),
+            await practice.plan(
+                max_calls_per_day=2, max_calls_per_30_days=3, line_id=other, is_default=False
+            ),
+        ]
+        contact_id = await practice.contact()
+
+        async def call(plan):
+            visit = await practice.appointment(contact_id, hours=30, reminder_plan_id=plan.id)
+            await practice.make_due(visit)
+            await practice.tick()
+            for call_id, _ in await practice.calls():
+                await practice.answer(call_id, Answer.HEARD)
+                await practice.end(call_id, Outcome.CONNECTED)
+            await practice.tick()
+            return await practice.reminder(visit)
+
+        assert [await call(plans[0]), await call(plans[1])] == [("done", 1, None)] * 2
+        assert await call(plans[1]) == ("planned", 0, None), "the day is full"
+        await practice.execute("UPDATE appointments SET deleted_at = now(), to_be_planned = true")
+        await practice.tick()
+        await practice.pass_time(hours=25)
+        assert await call(plans[0]) == ("done", 1, None)
+        assert await call(plans[1]) == ("dropped", 0, "too_many_calls")
+        await practice.pass_time(days=29)
+        assert await call(plans[1]) == ("done", 1, None), "two of three are over 30 days old"
+
+    async def test_two_appointments_of_a_morning_are_two_calls_with_a_pause(self, practice):
+        await practice.plan()
+        contact_id = await practice.contact()
+        first = await practice.appointment(contact_id, hours=3)
+        second = await practice.appointment(contact_id, hours=3.5)
+        await practice.make_due()
+        await practice.tick()
+        [(call_id, _)] = await practice.calls()
+        await practice.answer(call_id, Answer.CONFIRMED)
+        await practice.end(call_id, Outcome.CONNECTED)
+        await practice.tick()
+        assert (await practice.read(first)).status == "confirmed"
+        assert (await practice.read(second)).status == "scheduled"
+        assert await practice.due_in(second) == timedelta(minutes=2)
+        await practice.make_due(second)
+        await practice.tick()
+        assert await practice.reminder(second) == ("calling", 1, None)
+
     async def test_a_day_that_is_full_is_over_a_day_after_its_first_call(self, practice):
         await practice.plan(max_calls_per_day=2)
         contact_id = await practice.contact()
@@ -163,6 +215,74 @@ class TestDue:
         await practice.make_due()
         await practice.tick()
         assert await practice.calls() == []
+        assert await practice.reminder(visit) == ("planned", 0, None)
+
+    async def test_one_that_is_moved_into_the_past_is_not_called(self, practice):
+        await practice.plan()
+        visit = await practice.appointment()
+        await practice.change(visit, wall_starts_at=visit.starts_at - timedelta(hours=4))
+        assert await practice.reminder(visit) == ("dropped", 0, "made_too_late")
+        await practice.make_due()
+        await practice.tick()
+        assert await practice.calls() == []
+
+    async def test_one_that_is_deleted_when_it_is_due_is_not_called(self, practice):
+        await practice.plan()
+        visit = await practice.appointment()
+        await practice.make_due()
+        async with practice.database.connection() as connection:
+            await delete_appointment(connection, practice.account_id, visit.id)
+        await practice.tick()
+        assert await practice.calls() == []
+
+    async def test_a_contact_who_was_deleted_is_not_called(self, practice):
+        await practice.plan()
+        await practice.appointment()
+        await practice.make_due()
+        await practice.execute("UPDATE contacts SET deleted_at = now()")
+        await practice.tick()
+        assert await practice.calls() == []
+
+    async def test_a_contact_is_called_at_the_number_that_it_has_by_then(self, practice):
+        await practice.plan()
+        await practice.appointment()
+        await practice.execute("UPDATE contacts SET phone_number = '+18181279999'")
+        await practice.make_due()
+        await practice.tick()
+        [(number,)] = await practice.execute("SELECT contact_phone_number FROM calls")
+        assert number == "+18181279999"
+
+    async def test_another_number_of_the_contacts_has_another_clock(self, practice):
+        await practice.plan()
+        visit = await practice.appointment(hours=30)
+        await practice.execute("UPDATE contacts SET time_zone = NULL")
+        zones = []
+        for number in ("+4930123456", "+81312345678"):
+            async with practice.database.connection() as connection:
+                fields = {"phone_number": number}
+                await change_contact(connection, practice.account_id, visit.contact_id, fields)
+            await practice.tick()
+            [(zone,)] = await practice.execute("SELECT time_zone FROM reminders")
+            zones.append(zone)
+        assert zones == ["Europe/Berlin", "Asia/Tokyo"]
+
+    async def test_nobody_is_called_from_a_line_that_was_deleted(self, practice):
+        line_id = await practice.line("+18552562002")
+        plan = await practice.plan(line_id=line_id)
+        visit = await practice.appointment()
+        async with practice.database.connection() as connection:
+            await delete_line(connection, practice.account_id, line_id)
+        await practice.make_due()
+        await practice.tick()
+        assert await practice.calls() == []
+        assert await practice.reminder(visit) == ("dropped", 0, "plan_changed")
+        with pytest.raises(Invalid, match="line_id"):
+            async with practice.database.connection() as connection:
+                await change_plan(connection, practice.account_id, plan.id, {"active": True})
+        async with practice.database.connection() as connection:
+            again = {"active": True, "line_id": practice.line_id}
+            await change_plan(connection, practice.account_id, plan.id, again)
+        await practice.tick()
         assert await practice.reminder(visit) == ("planned", 0, None)
 
     async def test_a_contact_who_opted_out_is_not_called(self, practice):

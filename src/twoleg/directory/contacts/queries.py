@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import Select, delete, func, select
+from sqlalchemy import Select, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from twoleg.directory import owned_rows
@@ -89,12 +89,21 @@ async def change_contact(
     main = columns.get("phone_number") or before["phone_number"]
     await owned_rows.update_row(connection, _CONTACTS, account_id, contact_id, columns)
     await _add_numbers(connection, account_id, contact_id, [main, *(numbers or [])])
+    if main != before["phone_number"]:
+        await _plan_anew(connection, contact_id)
     return await find_contact(connection, account_id, contact_id)
 
 
 async def delete_contact(connection: Connection, account_id: int, contact_id: int) -> None:
     """Delete the contact; call records go on naming it. Raises NotFound."""
     await owned_rows.mark_deleted(connection, _CONTACTS, account_id, contact_id)
+
+
+async def _plan_anew(connection: Connection, contact_id: int) -> None:
+    """Have the contact's reminders planned anew: another number may be on another clock."""
+    appointments = tables.appointments
+    to_come = (appointments.c.contact_id == contact_id) & (appointments.c.starts_at > func.now())
+    await run(connection, update(appointments).where(to_come).values(to_be_planned=True))
 
 
 def _merged_attributes(before: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import Select, delete, func, insert, select
+from sqlalchemy import Select, delete, func, insert, select, update
 
 from twoleg.directory import owned_rows
 from twoleg.directory.errors import Invalid, NotFound
@@ -89,8 +89,14 @@ async def change_line(
 
 
 async def delete_line(connection: Connection, account_id: int, line_id: int) -> None:
-    """Delete the line; call records go on naming it. Raises NotFound."""
+    """Delete the line; call records go on naming it. Raises NotFound.
+
+    Reminder plans that call from it are switched off: nobody is rung from a number that is gone.
+    """
     await owned_rows.mark_deleted(connection, _LINES, account_id, line_id)
+    plans = tables.reminder_plans
+    from_it = (plans.c.line_id == line_id) & plans.c.active
+    await run(connection, update(plans).where(from_it).values(active=False))
 
 
 def _read_number(text: str, country: str | None) -> dict[str, str]:

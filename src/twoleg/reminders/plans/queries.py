@@ -69,6 +69,9 @@ async def change_plan(
     """
     before = await owned_rows.lock_row(connection, _PLANS, account_id, plan_id)
     await _check(connection, account_id, fields)
+    if fields.get("active"):
+        # Its line may be gone by now.
+        await _check(connection, account_id, {"line_id": fields.get("line_id", before["line_id"])})
     _check_speech(before | dict(fields))
     await _be_the_only_default(connection, account_id, fields)
     return _plan(await owned_rows.update_row(connection, _PLANS, account_id, plan_id, fields))
