@@ -8,6 +8,7 @@ import pytest
 from audio_files import tone_file
 from calls.engine.test_real_call import LOOPBACK, RTP_PORTS, config, far_end
 
+from twoleg.calls.admission_queries import CALLS_CHANNEL
 from twoleg.calls.engine import Engine
 from twoleg.calls.leg_media import LegMedia
 from twoleg.cli.simulator.numbers import Sounds
@@ -252,6 +253,34 @@ async def test_who_wants_to_talk_and_finds_nobody_free_is_told_so_and_called_bac
             await person.is_comforted.wait()
         assert await settled(practice, visit) == "callback_requested"
     assert await practice.reminder(visit) == ("done", 1, None)
+
+
+async def test_an_agents_call_is_put_through_while_a_morning_of_reminders_is_called(
+    practice, database_url, desk
+):
+    await practice.plan()
+    for _ in range(8):
+        await practice.appointment()
+    async with clinic(practice, database_url) as (far, _):
+        far.behave = far.answer
+        await practice.execute("UPDATE trunks SET max_calls = 6")
+        await practice.make_due()
+        await practice.tick()
+        for _ in range(3):
+            await far.next_call()
+        await practice.execute(
+            """INSERT INTO calls (account_id, source, ring_group_id, contact_id, line_id,
+                 contact_phone_number, line_phone_number, sequence)
+               SELECT l.account_id, 'api', %s, max(c.id), l.id, '+18181279999', l.phone_number, 1
+               FROM lines l JOIN contacts c USING (account_id) GROUP BY l.id""",
+            desk,
+        )
+        await practice.tick()
+        await practice.execute("SELECT pg_notify(%s, '')", CALLS_CHANNEL)
+        agent, contact = await far.next_call(), await far.next_call()
+        assert DESK.removeprefix("+1") in str(agent.request.uri)
+        assert "8181279999" in str(contact.request.uri)
+        assert len(await practice.calls()) == 3, "reminders have half of the trunk, and no more"
 
 
 async def test_a_reminder_that_waited_until_its_contact_opted_out_rings_nobody(
