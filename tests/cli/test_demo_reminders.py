@@ -12,11 +12,13 @@ from rich.console import Console
 
 from twoleg.calls.background import background
 from twoleg.cli.demo.children import ChildEnded
+from twoleg.cli.demo.reminders import command
 from twoleg.cli.demo.reminders.cast import CAST, MORNING, expected_tries
 from twoleg.cli.demo.reminders.clinic import Visit, all_are_over, zone_of_morning
 from twoleg.cli.demo.reminders.verdict import Morning, judge
 from twoleg.cli.demo.running import DemoFailed, within
 from twoleg.cli.demo.screen import Screen
+from twoleg.cli.exit_codes import ExitCode
 from twoleg.reminders.answers import Answer
 
 
@@ -72,6 +74,23 @@ def test_it_is_not_where_one_visit_ended_otherwise_and_that_is_named(otherwise, 
     assert not good
     [line] = [line for line in shown.splitlines() if "; expected" in line]
     assert line.startswith(CAST[number].name)
+
+
+@pytest.mark.parametrize("otherwise", [None, {"status": "scheduled"}])
+async def test_it_ends_with_0_only_where_everybody_ended_as_they_should(
+    monkeypatch, capsys, otherwise
+) -> None:
+    async def remind(board, directory) -> Morning:
+        (directory / "service.log").write_text("what went wrong")
+        ended = morning()
+        if otherwise is not None:
+            ended.visits[3][1].update(otherwise)  # type: ignore[attr-defined]
+        return ended
+
+    monkeypatch.setattr(command, "_remind", remind)
+    code = await command.remind_and_judge()
+    assert code is (ExitCode.OK if otherwise is None else ExitCode.FAILED)
+    assert ("what went wrong" in capsys.readouterr().out) is (otherwise is not None)
 
 
 @pytest.mark.parametrize("name", ["planned", "called"])
