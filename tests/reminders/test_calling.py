@@ -629,6 +629,28 @@ class TestAfterTheCall:
         await practice.tick()
         assert await practice.reminder(visit) == ("planned", 0, None)
 
+    async def test_what_could_not_be_stored_during_the_call_is_settled_from_its_events(
+        self, practice, called
+    ):
+        visit, call_id = called
+        await practice.answer(call_id, Answer.HEARD)
+        for sequence, answer in enumerate(("heard", "callback_requested"), start=2):
+            await practice.execute(
+                """INSERT INTO call_events (account_id, call_id, sequence, type, at, data)
+                   SELECT account_id, id, %s, 'call.reminder_answered', now(),
+                     jsonb_build_object('answer', %s::text) FROM calls WHERE id = %s""",
+                sequence,
+                answer,
+                call_id,
+            )
+        await practice.end(call_id, Outcome.CONNECTED)
+        await practice.tick()
+        told = await practice.read(visit)
+        assert (told.status, told.status_call_id) == ("callback_requested", call_id)
+        assert [each["answer"] for each in told.attempts] == ["callback_requested"]
+        assert await practice.reminder(visit) == ("done", 1, None)
+        assert await practice.reminder(visit, moment=1) == ("dropped", 0, "answered")
+
     async def test_an_answer_is_not_undone_by_a_weaker_one(self, practice, called):
         visit, call_id = called
         await practice.answer(call_id, Answer.CONFIRMED)

@@ -27,7 +27,7 @@ from media.machines.sounds import silence, tone, voice
 from twoleg.calls.agents import NobodyElse
 from twoleg.reminders.answers import Answer
 from twoleg.reminders.reminder import Reminder
-from twoleg.reminders.script import TRIES, ReminderCall
+from twoleg.reminders.script import REPEATS, TRIES, ReminderCall
 from twoleg.reminders.wording import Sentence, said
 
 # The contact answers at 2 s; nobody says hello, so that the message begins at 5 s and lasts 3 s,
@@ -130,6 +130,11 @@ def heard(told):
     return [each for each in everything if each not in ("silence", CHOICES)]
 
 
+def noted(told):
+    """The answers among the call's events."""
+    return [data["answer"] for kind, data in told.writer.notes if kind == "call.reminder_answered"]
+
+
 def sentence(name):
     return said(name, "en")
 
@@ -197,6 +202,26 @@ def test_a_nine_by_mistake_is_no_opt_out(remind):
     assert desk.answers == [Answer.CONFIRMED]
 
 
+def test_who_is_asked_whether_they_mean_it_has_not_heard_what_they_broke_off(remind):
+    _, desk = remind(*ANSWERED, Presses(6.0, "9"), HangsUp(12.0))
+    assert desk.answers == []
+
+
+@pytest.mark.parametrize("digit", ["0", "4", "8", "#", "A"])
+def test_who_presses_only_what_means_nothing_is_asked_three_times_and_wished_well(remind, digit):
+    presses = [Presses(at, digit) for at in (6.0, 11.0, 16.0)]
+    told, desk = remind(*ANSWERED, *presses)
+    again = [sentence(Sentence.NOT_UNDERSTOOD), MESSAGE]
+    assert heard(told) == [MESSAGE, *again, *again, sentence(Sentence.GOODBYE)]
+    assert (told.outcome, told.ended_by) == ("connected", "system")
+    assert desk.answers == []
+
+
+def test_who_has_it_said_again_without_end_is_wished_well_in_the_end(remind):
+    told, _ = remind(*ANSWERED, *(Presses(6.0 + each / 2, "*") for each in range(30)))
+    assert heard(told) == [MESSAGE] * (REPEATS + TRIES) + [sentence(Sentence.GOODBYE)]
+
+
 def test_who_hangs_up_before_the_end_has_not_heard_it(remind):
     told, desk = remind(*ANSWERED, HangsUp(6.0))
     assert (told.outcome, told.ended_by) == ("connected", "contact")
@@ -252,6 +277,30 @@ class TestStaff:
         assert desk.answers == [Answer.CALLBACK_REQUESTED]
         assert told.outcome == "connected"
 
+    def test_who_hangs_up_while_the_staff_is_rung_is_called_back(self, remind):
+        """The answer is settled from the call's events: no phone rings on until it is stored."""
+        told, desk = remind(
+            *ANSWERED,
+            Presses(6.0, "3"),
+            HangsUp(9.0),
+            staff=one_after_another(user("agent")),
+            agents={"agent": RINGS_FOR_EVER},
+        )
+        assert (told.outcome, told.ended_by) == ("connected", "contact")
+        assert (noted(told), desk.answers) == (["callback_requested"], [])
+        assert told.sent("agent") == ["INVITE", "CANCEL"]
+
+    def test_who_has_talked_is_not(self, remind):
+        told, desk = remind(
+            *ANSWERED,
+            Presses(6.0, "3"),
+            HangsUp(15.0),
+            staff=one_after_another(user("agent")),
+            agents={"agent": ANSWERS},
+        )
+        assert (told.outcome, told.ended_by) == ("connected", "contact")
+        assert desk.answers == [Answer.TALKED]
+
     def test_is_not_offered_where_the_plan_has_none(self, remind):
         told, desk = remind(*ANSWERED, Presses(6.0, "3"), ring_group_id=None)
         assert sentence(Sentence.NOT_UNDERSTOOD) in heard(told)
@@ -260,8 +309,7 @@ class TestStaff:
 
 def test_the_answer_is_among_the_calls_events(remind):
     told, _ = remind(*ANSWERED, Presses(9.0, "1"))
-    answers = [data for kind, data in told.writer.notes if kind == "call.reminder_answered"]
-    assert answers == [{"answer": "heard"}, {"answer": "confirmed"}]
+    assert noted(told) == ["heard", "confirmed"]
 
 
 class TestPrompts:

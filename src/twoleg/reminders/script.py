@@ -109,6 +109,7 @@ class ReminderCall(Story):
         self._desk = desk
         self._answer: Answer | None = None
         self._at_machine = False
+        self._waits_for_staff = False
 
     async def tell(self) -> None:
         """Ring the contact, say what there is to say, take the answer."""
@@ -151,6 +152,10 @@ class ReminderCall(Story):
 
     async def _contact_may_hang_up(self, contact: CallLeg) -> None:
         await contact.ended()
+        if self._waits_for_staff:
+            # Whoever wanted to talk, and lost patience, is as much in want of a call. The staff's
+            # phones are not to ring on until the database has it.
+            self._note(Answer.CALLBACK_REQUESTED)
         reached = Outcome.CONTACT_VOICEMAIL if self._at_machine else Outcome.CONNECTED
         self._decision.interrupt(reached, EndedBy.CONTACT)
 
@@ -237,7 +242,8 @@ class ReminderCall(Story):
         elif digit == "3" and reminder.ring_group_id is not None:
             await self._talk_to_staff(contact, reminder)
         elif digit == "9":
-            if await self._ask(contact, await self._spoken(Sentence.OPT_OUT_SURE, reminder)) != "9":
+            sure = await self._spoken(Sentence.OPT_OUT_SURE, reminder)
+            if await self._ask(contact, sure, reminds=False) != "9":
                 return False
             await self._take(Answer.OPTED_OUT)
             await self._say(contact, Sentence.OPTED_OUT, reminder)
@@ -248,12 +254,14 @@ class ReminderCall(Story):
     async def _talk_to_staff(self, contact: CallLeg, reminder: Reminder) -> None:
         """Ring the plan's group while the contact is comforted, and join who answers."""
         journal, plan = self._journal, self._plan
+        self._waits_for_staff = True
         try:
             async with (
                 alongside(self._comfort(contact)),
                 agent_on_the_line(self._equipment, journal, plan, self._agents, contact) as agent,
                 alongside(self._talk.agent_may_hang_up(agent)),
             ):
+                self._waits_for_staff = False
                 with contextlib.ExitStack() as joined:
                     joined.callback(self._joint.part)
                     self._joint.join(agent, contact)
@@ -261,27 +269,34 @@ class ReminderCall(Story):
                     await self._take(Answer.TALKED)
                     await self._talk.go_on(agent, contact)
         except NoAgent:
+            self._waits_for_staff = False
             await self._take(Answer.CALLBACK_REQUESTED)
             await self._say(contact, Sentence.STAFF_NOT_FREE, reminder)
 
     async def _ask(
-        self, contact: CallLeg, prompt: Playable, greeting: Greeting | None = None
+        self,
+        contact: CallLeg,
+        prompt: Playable,
+        greeting: Greeting | None = None,
+        *,
+        reminds: bool = True,
     ) -> str | None:
         """Play a prompt, and wait for a digit meanwhile and a little longer; None: none came.
 
-        With a `greeting` a machine may still show itself: raises MachineAnswered.
+        Who hears it to its end has heard the reminder, if it `reminds`. With a `greeting` a machine
+        may still show itself: raises MachineAnswered.
         """
         port = contact.media.port
         playing = port.play(prompt)
         beeps = () if greeting is None else (greeting.beeps(),)
         try:
-            return await first_of(port.digit(), self._silence_after(playing), *beeps)
+            return await first_of(port.digit(), self._silence_after(playing, reminds), *beeps)
         finally:
             playing.stop()
 
-    async def _silence_after(self, playing: Playing) -> None:
+    async def _silence_after(self, playing: Playing, reminds: bool) -> None:
         await playing.finished()
-        if self._answer is None:
+        if reminds and self._answer is None:
             await self._take(Answer.HEARD)
         await asyncio.sleep(DIGIT_SECONDS)
 
@@ -294,6 +309,9 @@ class ReminderCall(Story):
 
     async def _take(self, answer: Answer) -> None:
         """Store an answer, for good, by both ways that lead to the database."""
+        self._note(answer)
+        await self._desk.answered(self._plan.call_id, answer)
+
+    def _note(self, answer: Answer) -> None:
         self._answer = answer
         self._journal.note(ANSWER_EVENT, {"answer": answer})
-        await self._desk.answered(self._plan.call_id, answer)
