@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -214,3 +215,49 @@ async def test_what_was_never_to_be_called_is_not_planned(practice, report) -> N
         None,
         None,
     )
+
+
+async def test_every_way_of_grouping_comes_to_the_sums_of_the_rows(practice, place, report) -> None:
+    chance = random.Random(4)
+    results = [*MORNING, Outcome.CONTACT_BUSY, Outcome.CONTACT_NO_ANSWER, Outcome.FAILED]
+    plans = [
+        await practice.plan(name="Two hours before", max_attempts=2),
+        await practice.plan(
+            name="Three, and one", moments=[{"minutes_before": 180}, {"minutes_before": 60}]
+        ),
+    ]
+    for plan in plans:
+        await place(12, reminder_plan_id=plan.id, hours=30)
+    for _ in range(2):
+        for call_id, _ in await practice.calls():
+            await end(practice, call_id, chance.choice(results))
+        await practice.tick()
+        await practice.make_due()
+        await practice.tick()
+        await practice.execute(
+            "UPDATE reminder_attempts SET placed_at = placed_at - interval '7 hours'"
+        )
+    rows = await practice.execute("SELECT answer, count(*) FROM reminder_attempts GROUP BY answer")
+    by_answer = dict(rows)
+    [(calls, called, given_up)] = await practice.execute(
+        """SELECT count(*), count(DISTINCT (reminder_id, starts_at)),
+             count(*) FILTER (WHERE given_up)
+           FROM reminder_attempts"""
+    )
+    assert calls > called > 24
+
+    for group in ReminderGroup:
+        found = await report(group)
+        total = found.total
+        assert (total.calls, total.called, total.unreachable) == (calls, called, given_up), group
+        assert {each: getattr(total, each) for each in Answer} == {
+            each: by_answer.get(each, 0) for each in Answer
+        }
+        assert total.reached == sum(by_answer.get(each, 0) for each in Answer) - total.message_left
+        for name in ("calls", "reached", "unreachable", *Answer):
+            assert sum(getattr(line, name) for line in found.lines) == getattr(total, name), group
+    for plan in plans:
+        [(calls,)] = await practice.execute(
+            "SELECT count(*) FROM reminder_attempts WHERE reminder_plan_id = %s", plan.id
+        )
+        assert (await report(plan_id=plan.id)).total.calls == calls
