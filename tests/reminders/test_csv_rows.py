@@ -43,7 +43,10 @@ def test_a_file_with_everything_is_read():
     ("header", "cells"),
     [
         ("phone;start", "+491711234567;10.06.2026 10:30"),
-        ("phone\tdate\ttime", "+491711234567\t06/10/2026\t10:30 am"),
+        ("phone\tdate\ttime", "+491711234567\t10/06/2026\t10:30 am"),
+        ("phone;fecha;hora", "+491711234567;10/06/2026;10h30"),
+        ("phone;date;heure", "+491711234567;2026/06/10;10H30"),
+        ("phone;start", "+491711234567;10.06.2026 10:30 Uhr"),
         ("Telefon;Datum;Uhrzeit", "+491711234567;10.06.2026;10.30"),
         ("phone,starts_at", "+491711234567,2026-06-10T10:30"),
         ("phone,starts_at", "+491711234567,2026-06-10T08:30:00Z"),
@@ -53,6 +56,19 @@ def test_a_file_with_everything_is_read():
 )
 def test_the_ways_in_which_people_write_dates_and_columns_are_known(header, cells):
     assert only(f"{header}\n{cells}\n").starts_at.isoformat() == "2026-06-10T08:30:00+00:00"
+
+
+@pytest.mark.parametrize(
+    ("country", "month"), [("US", 6), ("CA", 6), (None, 6), ("GB", 10), ("FR", 10), ("AU", 10)]
+)
+def test_which_of_two_numbers_is_the_month_is_what_people_mean_there(country, month):
+    options = CsvOptions(time_zone="UTC", country=country)
+    row = only("phone,start\n+491711234567,06/10/2026 10:30\n", options)
+    assert row.wall_starts_at == datetime(2026, month, 16 - month, 10, 30)
+    [refused] = read("phone,start\n+491711234567,13/13/2026 10:30\n", options)
+    assert f"({'10.06.2026 and 06/10/2026' if month == 6 else '10.06.2026 and 10/06/2026'}" in (
+        refused.message
+    )
 
 
 def test_an_instant_stays_it_where_the_clocks_show_it_twice():

@@ -73,8 +73,17 @@ _HEADERS: Final = Headers(
     needed=((Column.PHONE_NUMBER,), (Column.STARTS_AT, Column.DATE)),
 )
 _CANCELLED: Final = frozenset({"cancelled", "canceled", "abgesagt", "storniert", "deleted"})
-_DATE_FORMS: Final = ("%Y-%m-%d", "%d.%m.%Y", "%m/%d/%Y", "%Y/%m/%d", "%Y%m%d")
-_TIME_FORMS: Final = ("%H:%M", "%H:%M:%S", "%I:%M %p", "%I:%M%p", "%I %p", "%H.%M", "%H%M")
+_DATE_FORMS: Final = ("%Y-%m-%d", "%d.%m.%Y", "%Y/%m/%d", "%Y%m%d")
+_MONTH_FIRST, _DAY_FIRST = "%m/%d/%Y", "%d/%m/%Y"
+_MONTH_FIRST_IN: Final = frozenset(
+    {"US", "CA", "PH", "PR", "GU", "VI", "AS", "MP", "FM", "MH", "PW"}
+)
+"""Where 06/10/2026 is a day of June: nearly everywhere else it is one of October."""
+
+_TIME_FORMS: Final = (
+    *("%H:%M", "%H:%M:%S", "%I:%M %p", "%I:%M%p", "%I %p", "%H.%M", "%H%M", "%HH%M", "%HH"),
+    *("%H:%M UHR", "%H UHR"),
+)
 _BLANK: Final = re.compile(r"\s+")
 
 
@@ -83,7 +92,8 @@ class CsvOptions:
     """How a file is to be read.
 
     `columns` maps headers of the file to columns; headers that it leaves out are known by their
-    names. `country` (ISO 3166) is that of numbers without a country code.
+    names. `country` (ISO 3166) is that of numbers without a country code; and it tells whether
+    06/10/2026 is in June, as it is where there is no country, or in October.
     """
 
     time_zone: str
@@ -100,7 +110,7 @@ def read_csv(
 
 def _appointment(options: CsvOptions, number: int, cells: Cells[Column]) -> ImportedAppointment:
     time_zone = cells.time_zone(Column.TIME_ZONE) or options.time_zone
-    wall, starts_at = wall_and_instant(_starts(cells), zone_of(time_zone))
+    wall, starts_at = wall_and_instant(_starts(cells, options), zone_of(time_zone))
     status = (cells.text(Column.STATUS) or "").lower()
     return ImportedAppointment(
         row=number,
@@ -121,25 +131,26 @@ def _appointment(options: CsvOptions, number: int, cells: Cells[Column]) -> Impo
     )
 
 
-def _starts(cells: Cells[Column]) -> datetime:
+def _starts(cells: Cells[Column], options: CsvOptions) -> datetime:
     """Read the start, from one cell or two; naive, unless it has an offset."""
     apart = Column.DATE in cells.cells and cells.text(Column.STARTS_AT) is None
     column = Column.DATE if apart else Column.STARTS_AT
     text = _BLANK.sub(" ", cells.needed(column))
     clock = cells.text(Column.TIME)
-    starts = _combined(text, clock)
+    slashes = _MONTH_FIRST if (options.country or "US") in _MONTH_FIRST_IN else _DAY_FIRST
+    starts = _combined(text, clock, (*_DATE_FORMS, slashes))
     if starts is None:
         raise Refused(
             column,
             f"The {column} must be a date and a time, such as 2026-06-10 10:00 (10.06.2026 and"
-            " 06/10/2026 are read too).",
+            f" {date(2026, 6, 10).strftime(slashes)} are read too).",
         )
     if not FIRST_YEAR <= starts.year <= LAST_YEAR:
         raise Refused(column, f"The {column} must be in the years {FIRST_YEAR} to {LAST_YEAR}.")
     return starts
 
 
-def _combined(text: str, clock: str | None) -> datetime | None:
+def _combined(text: str, clock: str | None, forms: Iterable[str]) -> datetime | None:
     if clock is None:
         try:
             iso = datetime.fromisoformat(text)
@@ -147,12 +158,12 @@ def _combined(text: str, clock: str | None) -> datetime | None:
             text, _, clock = text.partition(" ")
         else:
             return iso if len(text) > len("2026-06-10") else None
-    day, at = _date(text), _time(clock.strip().upper())
+    day, at = _date(text, forms), _time(clock.strip().upper())
     return None if day is None or at is None else datetime.combine(day, at)
 
 
-def _date(text: str) -> date | None:
-    for form in _DATE_FORMS:
+def _date(text: str, forms: Iterable[str]) -> date | None:
+    for form in forms:
         try:
             return datetime.strptime(text, form).date()  # noqa: DTZ007  # it has no zone yet
         except ValueError:
