@@ -265,11 +265,11 @@ async def test_a_file_over_the_limit_is_refused_and_leaves_nothing(
 
 
 async def test_an_import_that_was_cut_short_is_gone_on_with(
-    send, work, database, execute, monkeypatch
+    send, work, database, execute, monkeypatch, client
 ):
-    monkeypatch.setattr(taking_in, "BATCH", 10)
-    rows = [f"N{n},+1818127{n:04},2090-06-10 10:00,v-{n}\n" for n in range(1000, 1100)]
-    await send(HEADER + "".join(rows))
+    monkeypatch.setattr(taking_in, "BATCH", 25)
+    rows = [f"N{n},+1818127{n:04},2090-06-10 10:00,v-{n}\n" for n in range(1000, 1500)]
+    begun = await send(HEADER + "".join(rows))
     async with await database.connect() as connection:
         work_of_the_first = asyncio.create_task(take_in_next(connection, IMPORTERS))
         while True:
@@ -279,9 +279,12 @@ async def test_an_import_that_was_cut_short_is_gone_on_with(
         work_of_the_first.cancel()
         with pytest.raises(asyncio.CancelledError):
             await work_of_the_first
+    cut = (await client.get(f"/api/v1/imports/{begun['id']}")).json()
+    assert (cut["state"], 0 < cut["progress"] < 1) == ("running", True)
+    assert cut["rows_created"] == cut["rows_read"]
     await execute("UPDATE imports SET leased_until = now()")
     done = await work()
-    assert counts(done) == (100, 0, 0, 0)
+    assert (done["progress"], counts(done)) == (1, (500, 0, 0, 0))
     assert await execute("SELECT count(*) FROM appointments WHERE external_id IS NOT NULL") == [
-        (100,)
+        (500,)
     ]
