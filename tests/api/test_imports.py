@@ -1,10 +1,13 @@
 """Files of appointments over HTTP: taken in by a worker, reported row by row."""
 
 import asyncio
+import threading
+from dataclasses import replace
 
 import pytest
 
 from twoleg.directory.importing import imports, taking_in
+from twoleg.directory.importing.imports import ImportKind
 from twoleg.directory.importing.taking_in import take_in_next
 from twoleg.reminders.importing.importers import IMPORTERS
 from twoleg.store.database import MAX_CONNECTIONS
@@ -288,3 +291,27 @@ async def test_an_import_that_was_cut_short_is_gone_on_with(
     assert await execute("SELECT count(*) FROM appointments WHERE external_id IS NOT NULL") == [
         (500,)
     ]
+
+
+async def test_a_file_that_takes_long_to_read_is_not_taken_for_abandoned(
+    send, work, database, execute, monkeypatch
+):
+    monkeypatch.setattr(taking_in, "LEASE_SECONDS", 3)
+    may_go_on = threading.Event()
+    patient = IMPORTERS[ImportKind.APPOINTMENTS_CSV]
+
+    def read(taken, file):
+        may_go_on.wait()
+        yield from patient.read(taken, file)
+
+    await send(HEADER + EVA)
+    importers = {ImportKind.APPOINTMENTS_CSV: replace(patient, read=read)}
+    async with await database.connect() as one, await database.connect() as other:
+        taking = asyncio.create_task(take_in_next(one, importers))
+        leases = set()
+        while len(leases - {(None,)}) < 3:
+            leases.update(await execute("SELECT leased_until FROM imports"))
+        assert not await take_in_next(other, IMPORTERS)
+        may_go_on.set()
+        assert await taking
+    assert counts(await work()) == (1, 0, 0, 0)

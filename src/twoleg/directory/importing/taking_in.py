@@ -11,8 +11,9 @@ import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
-from typing import IO, Any, Final
+from typing import IO, Any, Final, TypeVar
 
 import structlog
 from psycopg.types.json import Jsonb
@@ -33,6 +34,8 @@ _IN_MEMORY: Final = 1024 * 1024
 
 # Two imports at once would each make the contacts that both have.
 _LOCK: Final = "SELECT pg_advisory_xact_lock(hashtext('twoleg.imports'), %s::int)"
+
+Read = TypeVar("Read")
 
 log = structlog.get_logger(__name__)
 
@@ -86,12 +89,13 @@ async def take_in_next(connection: Connection, importers: Mapping[ImportKind, Im
 async def _take_in(
     connection: Connection, taken: Import, importer: Importer, file: IO[bytes]
 ) -> None:
-    rows = await asyncio.to_thread(importer.read, taken, file)
+    held = partial(_in_thread, connection, taken.id)
+    rows = await held(lambda: importer.read(taken, file))
     # A batch is read in a thread: webhooks and reminders go on meanwhile.
     dry_run = DryRun(importer.names) if taken.dry_run else None
-    skipped = await asyncio.to_thread(_skip, rows, taken.rows_read, dry_run)
+    skipped = await held(lambda: _skip(rows, taken.rows_read, dry_run))
     log.info("import goes on", import_id=taken.id, rows=skipped)
-    while batch := await asyncio.to_thread(lambda: list(islice(rows, BATCH))):
+    while batch := await held(lambda: list(islice(rows, BATCH))):
         good = [row for row in batch if not isinstance(row, RefusedRow)]
         refused = [row for row in batch if isinstance(row, RefusedRow)]
         async with connection.transaction():
@@ -132,6 +136,25 @@ async def _try(
     return stored._replace(
         changed=stored.changed + again.changed, unchanged=stored.unchanged + again.unchanged
     )
+
+
+async def _in_thread(connection: Connection, import_id: int, read: Callable[[], Read]) -> Read:
+    """Return what `read` does, and have no other worker take the import for abandoned meanwhile.
+
+    A calendar is read whole before its first row comes, which may take a minute.
+    """
+    reading = asyncio.create_task(asyncio.to_thread(read))
+    try:
+        while True:
+            await asyncio.wait({reading}, timeout=LEASE_SECONDS / 3)
+            if reading.done():
+                return reading.result()
+            await connection.execute(
+                "UPDATE imports SET leased_until = now() + make_interval(secs => %s) WHERE id = %s",
+                (LEASE_SECONDS, import_id),
+            )
+    finally:
+        reading.cancel()
 
 
 async def _keep_progress(
