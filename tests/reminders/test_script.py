@@ -27,13 +27,15 @@ from media.machines.sounds import silence, tone, voice
 from twoleg.calls.agents import NobodyElse
 from twoleg.reminders.answers import Answer
 from twoleg.reminders.reminder import Reminder
-from twoleg.reminders.script import REPEATS, TRIES, ReminderCall
+from twoleg.reminders.script import REPEATS, TRIES, ReminderCall, ReminderGone
 from twoleg.reminders.wording import Sentence, said
+from twoleg.speech import SpeechFailed
 
 # The contact answers at 2 s; nobody says hello, so that the message begins at 5 s and lasts 3 s,
 # what the digits do included.
 ANSWERED = (Rings(), Answers(2.0))
 MESSAGE = "Hello Eva."
+LEFT = "Please call us back."
 CHOICES = "The digits."
 
 
@@ -336,6 +338,29 @@ class TestPrompts:
         assert desk.answers == []
 
 
+@pytest.mark.parametrize(
+    "missing",
+    [MESSAGE, CHOICES, LEFT, *(said(each, "en") for each in Sentence), None],
+)
+def test_nobody_is_rung_before_everything_that_may_be_said_is_there(remind, monkeypatch, missing):
+    """None: what there was to be reminded of is not there any more."""
+
+    async def audio(self, text, language):
+        if text == missing:
+            raise SpeechFailed("no voice here")
+        return Spoken(text)
+
+    async def reminder_of(self, reminder_id):
+        if missing is None:
+            raise ReminderGone
+        return self.of
+
+    monkeypatch.setattr(Desk, "audio", audio)
+    monkeypatch.setattr(Desk, "reminder", reminder_of)
+    told, desk = remind(*ANSWERED, voicemail="message", voicemail_text=LEFT)
+    assert (told.outcome, told.phone.legs, desk.answers) == ("failed", {}, [])
+
+
 @pytest.mark.parametrize("seed", range(30))
 def test_a_digit_and_a_hang_up_at_once_leave_nothing_behind(remind, seed):
     told, desk = remind(*ANSWERED, Presses(6.0, "1"), HangsUp(6.0), seed=seed)
@@ -346,7 +371,6 @@ def test_a_digit_and_a_hang_up_at_once_leave_nothing_behind(remind, seed):
 # A machine answers at 2 s, talks from 2.5 to 10.5 s, and beeps from 11.1 to 11.5 s.
 GREETING = silence(0.5) + voice(8.0)
 BEEP = tone(0.4, 1000)
-LEFT = "Please call us back."
 
 
 def machine(*sounds):
