@@ -41,6 +41,9 @@ async def test_nothing_stands_against_one_that_is_as_it_was(waiting):
             "reminder_outdated",
         ),
         ("UPDATE reminder_plans SET active = false", "reminder_outdated"),
+        ("UPDATE reminder_plans SET deleted_at = now()", "reminder_outdated"),
+        ("UPDATE reminder_plans SET moments = '[]'", "reminder_outdated"),
+        ("UPDATE contacts SET deleted_at = now()", "reminder_outdated"),
         (
             """UPDATE reminder_plans SET quiet_hours = jsonb_build_object(
                  'start', to_char(now() AT TIME ZONE 'UTC' - interval '1 hour', 'HH24:MI'),

@@ -14,7 +14,8 @@ from twoleg.reminders.contact_hours import hours_of
 _STANDING: Final = """
 SELECT x.place - 1, a.deleted_at IS NULL AND a.starts_at = r.starts_at
     AND a.status IN ('scheduled', 'reminded', 'unreachable')
-    AND p.active AND p.deleted_at IS NULL,
+    AND p.active AND p.deleted_at IS NULL AND p.moments -> r.moment::int IS NOT NULL
+    AND c.deleted_at IS NULL,
   c.time_zone, c.phone_number, a.time_zone, coalesce(p.quiet_hours, o.quiet_hours), p.weekdays,
   p.skip_holidays, now()
 FROM unnest(%(ids)s::bigint[]) WITH ORDINALITY AS x(reminder_id, place)
