@@ -237,6 +237,12 @@ def test_a_calendar_with_too_many_events_is_left_before_they_fill_the_memory(mon
         read(*daily)
 
 
+def test_a_calendar_whose_series_take_too_long_is_left(monkeypatch):
+    monkeypatch.setattr(calendar_rows, "UNROLL_SECONDS", -1.0)
+    with pytest.raises(CannotRead, match="series take more than"):
+        read(f"UID:1\nDTSTART:20260610T083000Z\nRRULE:FREQ=DAILY\n{PHONE}")
+
+
 @pytest.mark.parametrize("data", [b"", b"phone,start\n", b"BEGIN:VCALENDAR\r\n", b"\xff\xfe\0\0"])
 def test_what_is_no_calendar_is_refused_whole(data):
     with pytest.raises(CannotRead):

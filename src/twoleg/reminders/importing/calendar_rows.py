@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -24,6 +25,9 @@ HORIZON: Final = timedelta(days=120)
 """How far ahead recurrences are unrolled: farther than any reminder is wanted."""
 
 MAX_EVENTS: Final = 100_000
+
+UNROLL_SECONDS: Final = 60.0
+"""A rule that never comes true is followed to the year 9999: few such lines take hours."""
 
 TOO_OFTEN: Final = frozenset({"SECONDLY", "MINUTELY", "HOURLY"})
 """No appointment is; a line of a calendar could stand for millions of events."""
@@ -151,8 +155,9 @@ def _take_out_unreadable(calendar: Any) -> dict[str, Refused]:
 def _occurrences(calendar: Any, now: datetime, unreadable: dict[str, Refused]) -> list[Any]:
     """Return what happens within reach; of series that cannot be unrolled `unreadable` is told.
 
-    Raises CannotRead for a calendar with more than `MAX_EVENTS`.
+    Raises CannotRead for a calendar with more than `MAX_EVENTS`, or with series that take too long.
     """
+    give_up = time.monotonic() + UNROLL_SECONDS
     uids = {_uid(event) for event in calendar.walk("VEVENT")}
     try:
         every = recurring_ical_events.of(calendar, skip_bad_series=True).series
@@ -170,6 +175,8 @@ def _occurrences(calendar: Any, now: datetime, unreadable: dict[str, Refused]) -
             unreadable[str(series.uid).strip()] = Refused("RRULE", f"{_in_words(error)}.")
         if len(found) > MAX_EVENTS:
             raise CannotRead(f"The calendar has more than {MAX_EVENTS} events.")
+        if time.monotonic() > give_up:
+            raise CannotRead(f"The calendar's series take more than {UNROLL_SECONDS:g} s.")
     return found
 
 
