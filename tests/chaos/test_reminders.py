@@ -8,7 +8,7 @@ from chaos.answerers import CONTACTS, Fate
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(300)]
 
-VISITS = 24
+VISITS = 40
 RING_SECONDS, TALK_SECONDS = 0.5, 2.0
 KILLED = ((2, "worker"), (6, "engine 1"), (12, "worker 2"), (16, "engine 2"))
 """Who is killed once so many contacts were rung."""
