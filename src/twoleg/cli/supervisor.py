@@ -66,7 +66,11 @@ class Supervisor:
             async with asyncio.TaskGroup() as group:
                 for part in self._parts:
                     group.create_task(self._keep(part, stop), name=f"keep {part}")
-        except* PartFailed as failures:
+        except ExceptionGroup as several:
+            # What `except*` raises some versions of Python put into a group again.
+            failures, others = several.split(PartFailed)
+            if failures is None or others is not None:
+                raise
             raise failures.exceptions[0] from None
 
     async def _keep(self, part: str, stop: asyncio.Event) -> None:
