@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final, Self
 
-import orjson
 import psycopg
 import structlog
 
@@ -211,10 +210,9 @@ def _leg(leg: LegRecord) -> dict[str, Any]:
 
 def _json(rows: list[dict[str, Any]]) -> str:
     """Write rows as JSON that PostgreSQL takes, whatever bytes a far end sent us as text."""
-    try:
-        text = orjson.dumps(rows).decode()
-    except orjson.JSONEncodeError:  # somewhere is text that was no UTF-8
-        text = json.dumps(rows, ensure_ascii=False).encode("utf-8", "replace").decode()
+    text = json.dumps(rows, ensure_ascii=False)
+    if not text.isascii():
+        text = text.encode("utf-8", "replace").decode()
     return text.replace(r"\u0000", r"\ufffd")
 
 
