@@ -9,6 +9,7 @@ from calls.in_memory import (
     DEAD,
     RINGS_FOR_EVER,
     Answers,
+    FallsSilent,
     HangsUp,
     MemoryPrompts,
     Presses,
@@ -25,6 +26,7 @@ from calls.virtual_time import run
 from media.machines.sounds import silence, tone, voice
 
 from twoleg.calls.agents import NobodyElse
+from twoleg.calls.story import SILENT_SECONDS
 from twoleg.reminders.answers import Answer
 from twoleg.reminders.reminder import Reminder
 from twoleg.reminders.script import REPEATS, TRIES, ReminderCall, ReminderGone
@@ -291,6 +293,19 @@ class TestStaff:
         assert (told.outcome, told.ended_by) == ("connected", "contact")
         assert (noted(told), desk.answers) == (["callback_requested"], [])
         assert told.sent("agent") == ["INVITE", "CANCEL"]
+
+    def test_who_vanishes_while_the_staff_is_rung_holds_nobody_up_and_is_called_back(self, remind):
+        told, desk = remind(
+            *ANSWERED,
+            Presses(6.0, "3"),
+            FallsSilent(7.0),
+            staff=one_after_another(user("agent"), user("another"), user("third")),
+            agents=dict.fromkeys(("agent", "another", "third"), RINGS_FOR_EVER),
+        )
+        assert (told.outcome, told.ended_by) == ("connected", "system")
+        assert told.ended_at == pytest.approx(7.0 + SILENT_SECONDS, abs=0.01)
+        assert told.record("contact").reason == "no audio for 60 s"
+        assert (noted(told), desk.answers) == (["callback_requested"], [])
 
     def test_who_has_talked_is_not(self, remind):
         told, desk = remind(

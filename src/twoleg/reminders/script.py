@@ -153,11 +153,23 @@ class ReminderCall(Story):
     async def _contact_may_hang_up(self, contact: CallLeg) -> None:
         await contact.ended()
         if self._waits_for_staff:
-            # Whoever wanted to talk, and lost patience, is as much in want of a call. The staff's
-            # phones are not to ring on until the database has it.
-            self._note(Answer.CALLBACK_REQUESTED)
+            self._lost_waiting(EndedBy.CONTACT)
         reached = Outcome.CONTACT_VOICEMAIL if self._at_machine else Outcome.CONNECTED
         self._decision.interrupt(reached, EndedBy.CONTACT)
+
+    async def _contact_may_vanish(self, contact: CallLeg) -> None:
+        seconds = self._settings.silent_seconds
+        if seconds is None:
+            return
+        await contact.silent(seconds)
+        if self._waits_for_staff:
+            self._lost_waiting(EndedBy.SYSTEM)
+
+    def _lost_waiting(self, by: EndedBy) -> None:
+        # Whoever wanted to talk, and lost patience or the line, is as much in want of a call. The
+        # staff's phones are not to ring on until the database has it.
+        self._note(Answer.CALLBACK_REQUESTED)
+        self._decision.interrupt(Outcome.CONNECTED, by)
 
     async def _left_on_machines(self, reminder: Reminder) -> Playable | None:
         """Return what a machine gets: the plan's recording, else its text; None: nothing."""
@@ -258,6 +270,7 @@ class ReminderCall(Story):
         try:
             async with (
                 alongside(self._comfort(contact)),
+                alongside(self._contact_may_vanish(contact)),
                 agent_on_the_line(self._equipment, journal, plan, self._agents, contact) as agent,
                 alongside(self._talk.agent_may_hang_up(agent)),
             ):
