@@ -10,6 +10,7 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import count
+from typing import Protocol
 
 from twoleg.sip import (
     Address,
@@ -312,3 +313,23 @@ class Network:
             if sender == source.address
         ]
         return [first[1] if first[0] == "SIP/2.0" else first[0] for first in firsts]
+
+
+class Provable(Protocol):
+    """What goes by a seed on a network of its own, and says whether it went as it must."""
+
+    network: Network
+
+    def run(self) -> None: ...
+
+    def check(self) -> None: ...
+
+
+def prove(story: Provable, seed: int) -> None:
+    """Run a story and check it; what goes wrong comes with its seed and all that was sent."""
+    try:
+        story.run()
+        story.check()
+    except Exception as error:
+        sent = "\n".join(story.network.lines())
+        raise AssertionError(f"seed {seed}: {error!r}\n{sent}") from error

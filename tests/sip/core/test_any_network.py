@@ -7,7 +7,7 @@ import random
 from collections import Counter
 
 import pytest
-from sip_network import Network, Peer
+from sip_network import Network, Peer, prove
 
 from twoleg.sip import (
     Address,
@@ -146,11 +146,4 @@ def number_of(data: bytes) -> bytes:
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 def test_every_final_response_is_acknowledged_and_every_answered_leg_gets_its_bye(chunk):
     for seed in range(chunk * RUNS // CHUNKS, (chunk + 1) * RUNS // CHUNKS):
-        story = Story(seed)
-        try:
-            story.run()
-            story.check()
-        except Exception as error:
-            raise AssertionError(
-                f"seed {seed}: {error!r}\n" + "\n".join(story.network.lines())
-            ) from error
+        prove(Story(seed), seed)

@@ -7,7 +7,7 @@ import os
 
 import pytest
 from sip.core.test_any_network import Story
-from sip_network import FarEnd, Network, Peer
+from sip_network import FarEnd, Network, Peer, prove
 
 from twoleg.sip import (
     Address,
@@ -330,14 +330,7 @@ class NamedStory(Story):
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 def test_over_any_network_calls_end_well_though_one_address_of_each_end_is_dead(chunk):
     for seed in range(chunk * RUNS // CHUNKS, (chunk + 1) * RUNS // CHUNKS):
-        story = NamedStory(seed)
-        try:
-            story.run()
-            story.check()
-        except Exception as error:
-            raise AssertionError(
-                f"seed {seed}: {error!r}\n" + "\n".join(story.network.lines())
-            ) from error
+        prove(NamedStory(seed), seed)
 
 
 def test_what_was_looked_up_when_it_is_over_changes_nothing(network: Network, caller, far):

@@ -6,6 +6,7 @@ import os
 
 import pytest
 from sip.core.test_any_network import Story
+from sip_network import prove
 
 from twoleg.sip import (
     Answered,
@@ -338,11 +339,4 @@ class ReliableStory(Story):
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 def test_over_any_network_no_2xx_overtakes_a_description_and_every_call_ends_well(chunk):
     for seed in range(chunk * RUNS // CHUNKS, (chunk + 1) * RUNS // CHUNKS):
-        story = ReliableStory(seed)
-        try:
-            story.run()
-            story.check()
-        except Exception as error:
-            raise AssertionError(
-                f"seed {seed}: {error!r}\n" + "\n".join(story.network.lines())
-            ) from error
+        prove(ReliableStory(seed), seed)
