@@ -44,7 +44,11 @@ class Scene:
         )
 
     async def record(self, call: int) -> dict[str, object]:
-        return (await self.http.get(f"/calls/{call}")).json()
+        """Read a call's record, again for as long as the API says that the database is away."""
+        while (reply := await self.http.get(f"/calls/{call}")).status_code == 503:
+            await asyncio.sleep(float(reply.headers["Retry-After"]))
+        assert reply.status_code == 200, reply.text
+        return reply.json()
 
     async def when(self, reached: Callable[[], object], what: str) -> None:
         try:
