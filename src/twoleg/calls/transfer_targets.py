@@ -28,11 +28,14 @@ MAX_WANTED: Final = 128
 _NUMBER: Final = re.compile(r"\+?[0-9() ./-]{2,40}", re.ASCII)
 
 # A user's name of SIP is unique; of groups with the same name the oldest is meant. The account's
-# own lines are nobody's number.
+# own lines are nobody's number, and who has opted out is called by nobody.
 _FIND: Final = """
 SELECT a.allowed_countries,
   EXISTS (SELECT FROM lines l WHERE l.account_id = a.id AND l.deleted_at IS NULL
-   AND l.phone_number = %(number)s),
+   AND l.phone_number = %(number)s) OR EXISTS (
+   SELECT FROM contact_phone_numbers p JOIN contacts k ON k.id = p.contact_id
+   WHERE p.account_id = a.id AND p.phone_number = %(number)s
+   AND k.deleted_at IS NULL AND k.opted_out),
   (SELECT u.id FROM users u WHERE u.account_id = a.id AND u.deleted_at IS NULL
    AND lower(u.sip_username) = lower(%(wanted)s)),
   (SELECT g.id FROM ring_groups g WHERE g.account_id = a.id AND g.deleted_at IS NULL
@@ -73,12 +76,12 @@ class TransferTargets:
             return None
         if row is None:
             return None
-        allowed, is_own_line, user_id, group_id = row
+        allowed, is_never_dialled, user_id, group_id = row
         if user_id is not None and user_id != agent_user_id:
             return self._agents(Target(user_id=user_id), agent_user_id)
         if group_id is not None:
             return self._agents(Target(ring_group_id=group_id), agent_user_id)
-        if is_own_line or number.refusal(allowed) is not None:
+        if is_never_dialled or number.refusal(allowed) is not None:
             return None
         return None if number.number is None else self._dialled(number.number)
 

@@ -159,6 +159,19 @@ async def test_a_country_that_the_account_does_not_call_is_not_dialled_either(of
     assert await desk.find("+41445550190") is None
 
 
+async def test_a_contact_that_has_opted_out_is_not_dialled_for_a_transfer_either(office, desk):
+    number = "+41445550190"
+    await office.insert("contacts", account_id=office.account_id, phone_number=number)
+    await office.rows(
+        "INSERT INTO contact_phone_numbers (account_id, contact_id, phone_number)"
+        " SELECT account_id, id, phone_number FROM contacts"
+    )
+    assert dialled(await (await desk.find("044 555 01 90")).following()) == number
+
+    await office.rows("UPDATE contacts SET opted_out = true")
+    assert await desk.find("044 555 01 90") is None
+
+
 async def test_users_of_other_accounts_are_nobody(office, desk):
     other = await office.insert("accounts", name="Other")
     await office.insert(
