@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
 NICENESS: Final = -10
 """Above what everybody has, and below what the system keeps for itself."""
 
+AUTOGROUP: Final = Path("/proc/self/autogroup")
+"""Where Linux shares the processor out among sessions, this is ours; sched(7)."""
+
 
 def take_precedence() -> None:
-    """Have this thread go before the machine's other work, where the system lets us.
+    """Have this process go before the machine's other work, where the system lets us.
 
     A packet of audio is due every 20 ms, and is heard to be late; the API, the worker and the
     database lose nothing by a millisecond. Without root, CAP_SYS_NICE or a limit that allows it
@@ -20,3 +24,13 @@ def take_precedence() -> None:
     if os.getpriority(os.PRIO_PROCESS, 0) > NICENESS:
         with suppress(PermissionError):
             os.setpriority(os.PRIO_PROCESS, 0, NICENESS)
+    if os.getsid(0) == os.getpid():
+        # A session of our own is what niceness counts within: beside the other sessions, the
+        # database's among them, it would be worth nothing.
+        with suppress(OSError):
+            if _session_niceness() > NICENESS:
+                AUTOGROUP.write_text(f"{NICENESS}")
+
+
+def _session_niceness() -> int:
+    return int(AUTOGROUP.read_text().split()[-1])
