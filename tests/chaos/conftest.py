@@ -45,7 +45,7 @@ class Scene:
 
     async def record(self, call: int) -> dict[str, object]:
         """Read a call's record, again for as long as the API says that the database is away."""
-        while (reply := await self.http.get(f"/calls/{call}")).status_code == 503:
+        while (reply := await self.http.get(f"/calls/{call}")).status_code == 503:  # noqa: ASYNC110
             await asyncio.sleep(float(reply.headers["Retry-After"]))
         assert reply.status_code == 200, reply.text
         return reply.json()
