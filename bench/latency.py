@@ -202,9 +202,8 @@ class Bench:
         try:
             times.answered = time.monotonic()
             call.accept(voice.answer())
-            while (
-                time.monotonic() - times.answered < BURST_SECONDS
-                and math.isnan(voice.heard_at + agent.heard_at)
+            while time.monotonic() - times.answered < BURST_SECONDS and math.isnan(
+                voice.heard_at + agent.heard_at
             ):
                 voice.say(CONTACT_SAYS, port)
                 agent.say(AGENT_SAYS, agent_port)
