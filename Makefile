@@ -1,6 +1,9 @@
 # Each target is complete by itself on a fresh clone: it makes the environment that it needs.
 .PHONY: demo serve test lint bench environment clean
 
+# One service is four processes: without the bytecode that is kept each compiles twoleg anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 PEERS := sip-tester baresip-core kamailio kamailio-tls-modules rtpengine-daemon sox curl chromium
 
 demo:

@@ -1,7 +1,9 @@
-"""A fresh, migrated database for every test that asks for one, on a server of the test run."""
+"""How the tests are shared out, and a fresh, migrated database for every test that asks for one."""
 
 from __future__ import annotations
 
+import gc
+import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -23,6 +25,22 @@ COPIED = "STRATEGY FILE_COPY"
 # How long an example takes is the machine's affair, and no test's.
 settings.register_profile("twoleg", deadline=None)
 settings.load_profile("twoleg")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Run three pytest processes on two cores: half of the time the tests wait for a far end."""
+    return len(os.sched_getaffinity(0)) * 3 // 2
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what starts processes: it takes longest, and nobody should end alone with it."""
+    items.sort(key=lambda item: item.get_closest_marker("process") is None)
+
+
+def pytest_collection_finish() -> None:
+    """Spare each collection of garbage the thousands of tests, which stay to the end."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
