@@ -37,9 +37,20 @@ def pytest_xdist_auto_num_workers() -> int:
     return len(os.sched_getaffinity(0)) * 3 // 2
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what starts processes: it takes longest, and nobody should end alone with it."""
-    items.sort(key=lambda item: item.get_closest_marker("process") is None)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Have each pytest process begin with what starts processes: it takes longest.
+
+    xdist gives each of them a run of tests, as long as that of the others.
+    """
+    workers = getattr(config, "workerinput", {}).get("workercount", 1)
+    slow = [item for item in items if item.get_closest_marker("process") is not None]
+    quick = [item for item in items if item.get_closest_marker("process") is None]
+    items[:] = [
+        item
+        for worker in range(workers)
+        for tests in (slow, quick)
+        for item in tests[len(tests) * worker // workers : len(tests) * (worker + 1) // workers]
+    ]
 
 
 def pytest_collection_finish() -> None:
