@@ -26,6 +26,8 @@ class KeyExchange:
     (7.1.4), and no two lines of an offer share one (7.1.1).
     """
 
+    __slots__ = ("_make_key", "_offered", "_ours")
+
     def __init__(self, make_key: Callable[[int], bytes]) -> None:
         self._make_key = make_key
         self._ours: dict[CryptoSuite, bytes] = {}

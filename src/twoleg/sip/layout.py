@@ -35,6 +35,8 @@ class Layout:
     @property
     def others(self) -> tuple[str, str]:
         """The sections before our audio, and those after it, as they are written."""
+        if len(self.refused) == 1:
+            return "", ""
         before, after = self.refused[: self.audio], self.refused[self.audio + 1 :]
         return _written(before), _written(after)
 

@@ -25,11 +25,11 @@ from twoleg.sip.sdp import (
     Direction,
     MalformedDescription,
     Media,
-    Origin,
     SessionDescription,
     attribute_lines,
     format_address,
     parse_number,
+    usual_words,
 )
 from twoleg.sip.values import immutable
 from twoleg.sip.webrtc import (
@@ -52,7 +52,10 @@ _PLAIN = ("RTP/AVP", "RTP/AVPF")
 _ENCRYPTED = ("RTP/SAVP", "RTP/SAVPF")
 _NOWHERE = "0.0.0.0"  # noqa: S104  # where nothing is sent, not bound to
 _REMEMBERED = 256
-"""Offers and answers that are remembered by what they say of codecs."""
+"""Offers and answers that are remembered by what they say."""
+
+_MAX_REMEMBERED_ANSWER = 1024
+"""Bytes; longer ones are not worth their memory."""
 
 
 class _Reach(Enum):
@@ -139,6 +142,21 @@ class AudioSession:
     before the first answer.
     """
 
+    __slots__ = (
+        "_described",
+        "_direction",
+        "_direction_before",
+        "_keys",
+        "_layout",
+        "_offered",
+        "_payload_types",
+        "_session_id",
+        "_version",
+        "_webrtc",
+        "agreed",
+        "local",
+    )
+
     def __init__(
         self,
         local: LocalAudio,
@@ -204,13 +222,9 @@ class AudioSession:
                 raise LocalProtocolError("we made no offer")
             return self.agreed
         try:
-            description = _parse(body)
-            media = self._answering_media(description)
-            match = _match_answer(self._offered, media)
-            keys = self._accepted_keys(media)
-            direction = self._direction.within(self._direction_of(description, media).mirrored)
-            webrtc = self._accepted_webrtc(description, media)
-            agreed = self._agree(description, media, match, direction, keys, webrtc, mux=False)
+            agreed = self._agreed_as_others(self._offered, body)
+            if agreed is None:
+                agreed = self.agreed_by(self._offered, _parse(body))
         except SessionRejected:
             self.abandon_offer()
             raise
@@ -273,14 +287,15 @@ class AudioSession:
         if crypto:
             attributes = _block(tuple([line.attribute for line in crypto])) + attributes
         before, after = layout.others
+        address = format_address(local.address)
         described = (
-            f"s=-\r\nc={format_address(local.address)}\r\nt=0 0\r\n{session}{before}"
+            f"s=-\r\nc={address}\r\nt=0 0\r\n{session}{before}"
             f"m=audio {local.port} {layout.protocol} {numbers}\r\n{attributes}{after}"
         )
         if described != self._described:
             self._described = described
             self._version += 1
-        origin = Origin(str(self._session_id), str(self._version), local.address)
+        origin = f"- {self._session_id} {self._version} {address}"
         return f"v=0\r\no={origin}\r\n{described}".encode("utf-8", "surrogateescape")
 
     def _choose_media(
@@ -321,6 +336,48 @@ class AudioSession:
         if self._webrtc is not None:
             return "the audio stream is not WebRTC's (UDP/TLS/RTP/SAVPF)"
         return f"the audio stream is not {'encrypted' if self.local.suites else 'plain RTP'}"
+
+    def _agreed_as_others(
+        self, offered: tuple[AudioFormat, ...], body: bytes
+    ) -> AgreedAudio | None:
+        """Give what a first answer comes to in whose words others answered the same offer.
+
+        None where it may differ in more than its port: it is to be looked at then.
+        """
+        local = self.local
+        is_first = self.agreed is None and self._direction is Direction.SENDRECV
+        if not is_first or local.suites or local.fingerprint or len(body) > _MAX_REMEMBERED_ANSWER:
+            return None
+        usual = usual_words(body.decode("utf-8", "surrogateescape"))
+        if usual is None or not 0 < usual[1] < _MAX_PORT:
+            return None
+        words, port, _ = usual
+        known = _agreed_first(words, offered, local.ptime, ":" in local.address)
+        if known is None:
+            return None
+        return AgreedAudio(
+            address=known.address,
+            port=port,
+            rtcp=None if known.rtcp is None else (known.address, port + 1),
+            format=known.format,
+            send_payload_type=known.send_payload_type,
+            receive_payload_types=known.receive_payload_types,
+            dtmf_send_payload_type=known.dtmf_send_payload_type,
+            direction=known.direction,
+            ptime=known.ptime,
+            rtcp_mux=known.rtcp_mux,
+        )
+
+    def agreed_by(
+        self, offered: tuple[AudioFormat, ...], answer: SessionDescription
+    ) -> AgreedAudio:
+        """Give what an answer comes to, and change nothing. Raises SessionRejected."""
+        media = self._answering_media(answer)
+        match = _match_answer(offered, media)
+        keys = self._accepted_keys(media)
+        direction = self._direction.within(self._direction_of(answer, media).mirrored)
+        webrtc = self._accepted_webrtc(answer, media)
+        return self._agree(answer, media, match, direction, keys, webrtc, mux=False)
 
     def _accepted_keys(self, answering: Media) -> StreamKeys | None:
         if not self.local.suites:
@@ -438,7 +495,7 @@ class AudioSession:
                 self._payload_types[entry.kind] = number
 
 
-def _parse(body: bytes) -> SessionDescription:
+def _parse(body: bytes | str) -> SessionDescription:
     try:
         return SessionDescription.parse(body)
     except MalformedDescription as error:
@@ -451,6 +508,22 @@ def _direction(description: SessionDescription, media: Media) -> Direction:
     if description.address_of(media) in ("0.0.0.0", "::"):  # noqa: S104  # held, not bound to
         return direction.within(Direction.SENDONLY)
     return direction
+
+
+@lru_cache(_REMEMBERED)
+def _agreed_first(
+    words: str, offered: tuple[AudioFormat, ...], ptime: int, over_ipv6: bool
+) -> AgreedAudio | None:
+    """Give what the first answer in these words comes to, with any port.
+
+    None where the words say themselves where RTCP goes. Raises SessionRejected.
+    """
+    ours = LocalAudio("::1" if over_ipv6 else "127.0.0.1", DISCARD_PORT, offered, ptime)
+    before, found, after = words.partition("\nm=audio ")
+    answer = _parse(f"{before}{found}{DISCARD_PORT}{after[1:]}")
+    if any(media.attribute("rtcp") is not None for media in answer.media):
+        return None
+    return AudioSession(ours, 0).agreed_by(offered, answer)
 
 
 def _match_answer(offered: tuple[AudioFormat, ...], media: Media) -> _Match:

@@ -307,12 +307,13 @@ def _read(text: str) -> SessionDescription:
 _read_again = remembered(_read, most=512, max_length=1024)
 
 
-def _parse_as_before(text: str) -> SessionDescription | None:
-    """Read a description that says what another did, but of its origin and its audio port.
+def usual_words(text: str) -> tuple[str, int, str] | None:
+    """Take a description apart: what it says, its audio port, its origin.
 
-    A far end describes itself in the same words in call after call: only those two differ. None
-    for a text in which they are not found where they usually are, and for one that may hold keys:
-    those are nothing to remember. Raises MalformedDescription.
+    A far end describes itself in the same words in call after call: only the other two differ, so
+    that the words, in which they are nought and nothing, are something to remember a result by.
+    None for a text in which they are not found where they usually are, and for one that may hold
+    keys: those are nothing to remember.
     """
     before, found, after = text.partition("\nm=audio ")
     digits, _, rest = after.partition(" ")
@@ -322,9 +323,18 @@ def _parse_as_before(text: str) -> SessionDescription | None:
     origin, line_end, session = before[len(_USUAL_START) :].partition("\r\n")
     if not line_end or "\n" in origin or before.count("\no=") > 1:
         return None
-    known = _read_again(f"{_USUAL_START}{line_end}{session}{found}0 {rest}")
+    return f"{_USUAL_START}{line_end}{session}{found}0 {rest}", port, origin
+
+
+def _parse_as_before(text: str) -> SessionDescription | None:
+    """Read a description that says what another did. Raises MalformedDescription."""
+    usual = usual_words(text)
+    if usual is None:
+        return None
+    words, port, origin = usual
+    known = _read_again(words)
     media = list(known.media)
-    place = before.count("\nm=")
+    place = words.partition("\nm=audio ")[0].count("\nm=")
     audio = media[place]
     media[place] = Media(
         audio.kind,

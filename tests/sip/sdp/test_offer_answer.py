@@ -260,6 +260,40 @@ class TestAnswersToUs:
         session.answer_offer(sdp("m=video 5002 RTP/AVP 31", "m=audio 5000 RTP/AVP 0"))
         assert offer_and_answer(session, "m=audio 5000 RTP/AVP 0").port == 5000
 
+    @pytest.mark.parametrize(
+        "lines",
+        [
+            ("a=rtpmap:0 PCMU/8000", "a=ptime:30"),
+            ("a=sendonly",),
+            ("c=IN IP4 0.0.0.0",),
+            ("b=RS:0", "b=RR:0"),
+            ("a=rtcp:53020",),
+            ("a=rtcp:5001 IN IP4 198.51.100.9",),
+            ("a=RTCP : 10",),
+        ],
+    )
+    @pytest.mark.parametrize("port", [1, 9, 5000, 65_534, 65_535])
+    def test_an_answer_in_the_words_of_another_comes_to_what_it_says_itself(self, lines, port):
+        def answer(port: int) -> bytes:
+            return sdp(f"m=audio {port} RTP/AVP 0 101", "a=rtpmap:101 telephone-event/8000", *lines)
+
+        before, session = new_session(), new_session()
+        before.create_offer()
+        before.accept_answer(answer(7000))
+        session.create_offer()
+        agreed = session.accept_answer(answer(port))
+        looked_at = new_session().agreed_by(LOCAL.formats, SessionDescription.parse(answer(port)))
+        assert agreed == looked_at
+        assert agreed.port == port
+
+    def test_words_that_were_refused_once_are_refused_again(self):
+        for port in (7000, 7002):
+            session = new_session()
+            session.create_offer()
+            with pytest.raises(SessionRejected, match="no codec"):
+                session.accept_answer(sdp(f"m=audio {port} RTP/AVP 18"))
+            assert not session.offer_pending
+
 
 class TestOurAnswers:
     def test_an_answer_has_one_codec_and_the_offers_numbers(self):
