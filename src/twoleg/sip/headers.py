@@ -83,24 +83,22 @@ class Headers:
 
     __slots__ = ("_typed", "by_name")
 
-    def __init__(self, items: Iterable[tuple[str, str]] = ()) -> None:
-        """Take `(name, value)` pairs.
+    def __init__(
+        self,
+        items: Iterable[tuple[str, str]] = (),
+        *,
+        by_name: dict[str, tuple[str, ...]] | None = None,
+    ) -> None:
+        """Take `(name, value)` pairs, or over sound lines by canonical name.
 
-        Raises LocalProtocolError if one cannot be written.
+        Raises LocalProtocolError if a pair cannot be written.
         """
-        self.by_name: dict[str, list[str]] = {}
+        self.by_name: dict[str, tuple[str, ...]] = {} if by_name is None else by_name
         """The lines by canonical name, to be read only: no name without a line."""
 
-        self._typed: dict[str, Any] = {}
+        self._typed: dict[str, Any] | None = None
         for name, value in items:
             self.add(name, value)
-
-    @classmethod
-    def of_lines(cls, by_name: dict[str, list[str]]) -> Headers:
-        """Headers of sound lines by canonical name."""
-        headers = cls()
-        headers.by_name = by_name
-        return headers
 
     def get(self, name: str) -> str | None:
         """The first line of the header, as it came."""
@@ -123,7 +121,7 @@ class Headers:
 
     def lines(self, name: str) -> tuple[str, ...]:
         """The lines of the header, as they came."""
-        return tuple(self.by_name.get(name) or self.by_name.get(canonical_name(name)) or ())
+        return self.by_name.get(name) or self.by_name.get(canonical_name(name)) or ()
 
     def get_all(self, name: str) -> list[str]:
         """All values of the header: lines split at commas if the header is one with lists.
@@ -134,7 +132,7 @@ class Headers:
         if lines is None:
             if KNOWN_NAMES.get(name) != name:
                 name = canonical_name(name)
-            lines = self.by_name.get(name, [])
+            lines = self.by_name.get(name, ())
         if name not in _LISTS:
             return list(lines)
         if len(lines) == 1:
@@ -152,8 +150,8 @@ class Headers:
         Raises LocalProtocolError if name or value cannot be written.
         """
         name = _checked(name, value)
-        self.by_name.setdefault(name, []).append(value)
-        self._typed.pop(name, None)
+        self.by_name[name] = (*self.by_name.get(name, ()), value)
+        self._forget(name)
 
     def set(self, name: str, value: str) -> None:
         """Put one line in the place of all that the header has.
@@ -161,29 +159,30 @@ class Headers:
         Raises LocalProtocolError if name or value cannot be written.
         """
         name = _checked(name, value)
-        self.by_name[name] = [value]
-        self._typed.pop(name, None)
+        self.by_name[name] = (value,)
+        self._forget(name)
 
     def remove(self, name: str) -> None:
         """Take the header out, if it is there."""
         name = canonical_name(name)
         self.by_name.pop(name, None)
-        self._typed.pop(name, None)
+        self._forget(name)
 
     def copy_from(self, other: Headers, name: str) -> None:
         """Take over all lines of one header from another message, as they are."""
         lines = other.by_name.get(name)
         if lines:
-            self.by_name[name] = lines[:]
-            self._typed.pop(name, None)
-            if name in other._typed:
-                self._typed[name] = other._typed[name]
+            self.by_name[name] = lines
+            self._forget(name)
 
     def typed(self, name: str, parse: Callable[[Headers], T]) -> T:
         """What `parse` makes of the header `name` (canonical), kept until the header changes."""
-        value: T | None = self._typed.get(name)
+        typed = self._typed
+        if typed is None:
+            typed = self._typed = {}
+        value: T | None = typed.get(name)
         if value is None:
-            value = self._typed[name] = parse(self)
+            value = typed[name] = parse(self)
         return value
 
     def to_text(self, *, without: str = "") -> str:
@@ -198,7 +197,11 @@ class Headers:
         )
 
     def copy(self) -> Headers:
-        return Headers.of_lines({name: lines[:] for name, lines in self.by_name.items()})
+        return Headers(by_name=self.by_name.copy())
+
+    def _forget(self, name: str) -> None:
+        if self._typed is not None:
+            self._typed.pop(name, None)
 
     def __contains__(self, name: str) -> bool:
         by_name = self.by_name

@@ -44,7 +44,7 @@ def parse_message(data: bytes) -> Request | Response:
     message = parse_head(head)
     if not blank:
         raise refused(message, 400, "Missing Empty Line")
-    if message.headers.by_name.get(_CONTENT_LENGTH) != [str(len(body))]:
+    if message.headers.by_name.get(_CONTENT_LENGTH) != (str(len(body)),):
         body = _cut_to_length(message, body)
     message.body = body
     check(message)
@@ -59,8 +59,8 @@ def parse_head(head: bytes) -> Request | Response:
         del lines[MAX_LINES + 1 :]
         fault = "Too Many Headers"
     start_line = lines[0]
-    by_name: dict[str, list[str]] = {}
-    last: list[str] = []
+    by_name: dict[str, tuple[str, ...]] = {}
+    last = ""
     known_name = KNOWN_NAMES.get
     for line in lines[1:]:
         name, colon, value = line.partition(":")
@@ -69,22 +69,23 @@ def parse_head(head: bytes) -> Request | Response:
             if name[:1] in _FOLDING:
                 # RFC 3261 7.3.1: the line before goes on.
                 if last:
-                    last[-1] = f"{last[-1]} {line.strip()}".strip()
+                    *before, folded = by_name[last]
+                    by_name[last] = (*before, f"{folded} {line.strip()}".strip())
                 else:
                     fault = fault or "Malformed Header"
                 continue
             name = name.rstrip(_BLANKS)
             if not colon or not TOKEN(name):
                 fault = fault or "Malformed Header"
-                last = []
+                last = ""
                 continue
             known = canonical_name(name)
+        last = known
         if known in by_name:
-            last = by_name[known]
-            last.append(value.strip())
+            by_name[known] += (value.strip(),)
         else:
-            last = by_name[known] = [value.strip()]
-    headers = Headers.of_lines(by_name)
+            by_name[known] = (value.strip(),)
+    headers = Headers(by_name=by_name)
     if start_line.startswith("SIP/"):
         if fault:
             raise RemoteProtocolError(400, fault)
