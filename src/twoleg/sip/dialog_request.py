@@ -9,9 +9,8 @@ from typing import TypeAlias
 from twoleg.sip.client_transaction import ClientTransaction
 from twoleg.sip.dialogs import Dialog
 from twoleg.sip.digest import DigestClient
-from twoleg.sip.drafts import Draft
 from twoleg.sip.events import RefusalCause
-from twoleg.sip.failover import Failover, send_ack
+from twoleg.sip.failover import Failover, Way, send_ack
 from twoleg.sip.header_lines import header_lines
 from twoleg.sip.message import Response
 
@@ -59,7 +58,7 @@ class DialogRequest:
         self._authorization = ""
         self._transaction: ClientTransaction | None = None
         self._ack = b""
-        self._ack_way: Draft | None = None
+        self._ack_way: Way | None = None
         self._acks = 0
         self._failover: Failover | None = None
 
@@ -138,7 +137,7 @@ class DialogRequest:
     def _acknowledge(self, cseq: int) -> None:
         dialog = self._dialog
         if self._ack_way is None:
-            self._ack_way = dialog.draft("ACK", cseq, self._authorization)
-            self._ack = self._ack_way.to_bytes()
+            ack = dialog.draft("ACK", cseq, self._authorization)
+            self._ack, self._ack_way = ack.to_bytes(), (ack.destination, ack.flow)
         send_ack(dialog, self._ack, self._ack_way, self._acks)
         self._acks += 1

@@ -33,13 +33,14 @@ class EarlyDialogs:
         self._dialogs: dict[str, Dialog] = {}
         self._numbers: dict[str, int] = {}
 
-    def take(self, response: Response, tag: str, draft: Draft, target: Uri) -> bool:
-        """Take a provisional response above 100; `tag` is the far end's.
+    def take(
+        self, response: Response, number: int | None, tag: str, draft: Draft, target: Uri
+    ) -> bool:
+        """Take a provisional response above 100: its `reliable_number`, and the far end's tag.
 
         False for a reliable one that came before, or whose predecessor has not come: it is to be
         left alone (RFC 3262 4).
         """
-        number = reliable_number(response)
         if number is not None:
             before = self._numbers.get(tag)
             if before is not None and number != before + 1:
@@ -52,10 +53,11 @@ class EarlyDialogs:
             self._numbers[tag] = number
         return True
 
-    def acknowledge(self, response: Response, tag: str, digest: DigestClient | None) -> None:
+    def acknowledge(
+        self, response: Response, number: int, tag: str, digest: DigestClient | None
+    ) -> None:
         """Send the PRACK of a reliable response (RFC 3262 4)."""
-        number = reliable_number(response)
-        dialog = None if number is None else self.find(tag)
+        dialog = self.find(tag)
         if dialog is not None:
             lines = f"RAck: {number} {response.cseq}\r\n"
             DialogRequest(dialog, digest, "PRACK", lines).send()

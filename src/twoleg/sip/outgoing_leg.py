@@ -13,7 +13,7 @@ from twoleg.sip.early_dialogs import MAX_FORKS, EarlyDialogs, reliable_number
 from twoleg.sip.endpoint import CALL_ID_BYTES, MAX_UDP_REQUEST
 from twoleg.sip.errors import LocalProtocolError
 from twoleg.sip.events import Answered, DestinationFailed, Progress, RefusalCause, Refused
-from twoleg.sip.failover import send_ack
+from twoleg.sip.failover import Way, send_ack
 from twoleg.sip.header_lines import header_lines, reason_line, retry_after, told_causes
 from twoleg.sip.interface import Invitation
 from twoleg.sip.invite_identity import InviteIdentity
@@ -89,7 +89,7 @@ class OutgoingLeg(Leg):
         self._answered = False
         self._rang = False
         self._ack = b""
-        self._ack_way: Draft | None = None
+        self._ack_way: Way | None = None
         self._acks = 0
         self._from = str(invitation.from_)
         self._early: EarlyDialogs | None = None
@@ -151,6 +151,8 @@ class OutgoingLeg(Leg):
             self._on_success(response, transaction.draft)
         else:
             self._on_refusal(response, transaction.draft)
+        # What was to be told of it is told: a parsed message is 3 kB, and a call may last an hour.
+        self._response = None
 
     def on_failure(self, transaction: ClientTransaction, cause: RefusalCause) -> None:
         if transaction is not self._transaction:
@@ -179,14 +181,17 @@ class OutgoingLeg(Leg):
     def _on_provisional(self, response: Response, draft: Draft) -> None:
         if response.status > 100:
             self._rang = True
-            if self.state in _RINGING and response.to_tag:
+            tag = response.to_tag
+            if tag and self.state in _RINGING:
                 early = self._early
                 if early is None:
                     early = EarlyDialogs(self.endpoint, self._from, self.local_tag)
                     self._early = early
-                if not early.take(response, response.to_tag, draft, self._target):
+                number = reliable_number(response)
+                if not early.take(response, number, tag, draft, self._target):
                     return
-                early.acknowledge(response, response.to_tag, self.digest)
+                if number is not None:
+                    early.acknowledge(response, number, tag, self.digest)
         self.step(LegInput.PROVISIONAL)
 
     def _on_success(self, response: Response, draft: Draft) -> None:
@@ -377,18 +382,15 @@ class OutgoingLeg(Leg):
         lines = self._authorization
         if body:
             lines += f"Content-Type: {self._invitation.content_type}\r\n"
-        self._ack_way = self.require_dialog().draft("ACK", self._cseq, lines, body)
-        self._ack = self._ack_way.to_bytes()
+        ack = self.require_dialog().draft("ACK", self._cseq, lines, body)
+        self._ack, self._ack_way = ack.to_bytes(), (ack.destination, ack.flow)
 
     def _send_ack(self) -> None:
         if self._ack_way is None:
             self._make_ack()
         way = self._ack_way
         assert way is not None
-        if not self._acks:
-            self.endpoint.send(self._ack, way.destination, way.flow)
-        else:
-            send_ack(self.require_dialog(), self._ack, way, self._acks)
+        send_ack(self.require_dialog(), self._ack, way, self._acks)
         self._acks += 1
 
     def _end_fork(self, draft: Draft, response: Response) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -113,8 +112,8 @@ class Leg:
 
     def __init__(self, legs: Legs, number: int, call_id: str, session: Session) -> None:
         self._legs = legs
-        self._progress: deque[Progress] = deque(maxlen=MAX_UNREAD)
-        self._waiters: list[asyncio.Future[None]] = []
+        self._progress: tuple[Progress, ...] = ()
+        self._waiters: tuple[asyncio.Future[None], ...] = ()
         self._answer: Answer | None = None
         self._refusal: Refused | None = None
         self._end: LegEnd | None = None
@@ -139,7 +138,9 @@ class Leg:
             if self._answer or self._refusal or self._end:
                 return None
             await self._change()
-        return self._progress.popleft()
+        first, *further = self._progress
+        self._progress = tuple(further)
+        return first
 
     async def answered(self) -> Answer:
         """Wait for the answer; `acknowledge` must follow. Raises LegRefused."""
@@ -183,7 +184,7 @@ class Leg:
         self._legs.send_request(self, method, headers, body, content_type)
 
     def on_progress(self, event: Progress) -> None:
-        self._progress.append(event)
+        self._progress = (*self._progress, event)[-MAX_UNREAD:]
         self._wake()
 
     def on_answered(self, event: Answered) -> None:
@@ -236,17 +237,17 @@ class Leg:
 
     async def _change(self) -> None:
         waiter = asyncio.get_running_loop().create_future()
-        self._waiters.append(waiter)
+        self._waiters += (waiter,)
         try:
             await waiter
         finally:
-            if waiter in self._waiters:
-                self._waiters.remove(waiter)
+            if self._waiters:
+                self._waiters = tuple([each for each in self._waiters if each is not waiter])
 
     def _wake(self) -> None:
         if not self._waiters:
             return
-        waiters, self._waiters = self._waiters, []
+        waiters, self._waiters = self._waiters, ()
         for waiter in waiters:
             if not waiter.done():
                 waiter.set_result(None)
