@@ -31,11 +31,11 @@ class ServerTransaction(Transaction):
     __slots__ = ("_data", "_destination", "_flow", "keys", "number", "request", "to_tag", "user")
 
     def __init__(
-        self, endpoint: Endpoint, request: Request, flow: Flow, key: tuple[object, ...]
+        self, endpoint: Endpoint, request: Request, via: Via, flow: Flow, key: tuple[object, ...]
     ) -> None:
-        """Take a request; `key` is its `transaction_key`."""
+        """Take a request, its topmost Via as `mark_received` left it, and its `transaction_key`."""
         machine = INVITE_SERVER if request.method == "INVITE" else NON_INVITE_SERVER
-        self._destination, self._flow = response_path(request.via, flow)
+        self._destination, self._flow = response_path(via, flow)
         super().__init__(endpoint, machine, self._destination.transport)
         self._data = b""
         self.request = request
@@ -103,9 +103,8 @@ class ServerTransaction(Transaction):
         self.endpoint.send(self._data, self._destination, self._flow)
 
 
-def transaction_key(request: Request) -> tuple[object, ...]:
+def transaction_key(request: Request, via: Via) -> tuple[object, ...]:
     """Give what a request is matched by (RFC 3261 17.2.3); an ACK has the key of its INVITE."""
-    via = request.via
     method = "INVITE" if request.method == "ACK" else request.method
     branch = request.branch
     if branch is not None and branch.startswith(MAGIC_COOKIE) and len(branch) > len(MAGIC_COOKIE):
@@ -120,13 +119,13 @@ def merge_key(request: Request) -> tuple[object, ...]:
     return ("merged", request.from_tag, request.call_id, request.cseq.number, request.method)
 
 
-def mark_received(request: Request, flow: Flow) -> None:
-    """Note the source in the topmost Via (RFC 3261 18.2.1, RFC 3581 4)."""
+def mark_received(request: Request, flow: Flow) -> Via:
+    """Note the source in the topmost Via, and give it (RFC 3261 18.2.1, RFC 3581 4)."""
     via = request.via
     source = flow.remote
     wants_port = via.parameter("rport") is not None
     if via.host == source.host and not wants_port:
-        return
+        return via
     parameters = dict(via.parameters)
     parameters["received"] = source.host
     if wants_port:
@@ -136,6 +135,7 @@ def mark_received(request: Request, flow: Flow) -> None:
     request.headers.set("Via", str(marked))
     for line in lines[1:]:
         request.headers.add("Via", line)
+    return marked
 
 
 def response_path(via: Via, flow: Flow) -> tuple[Destination, Flow]:

@@ -300,8 +300,8 @@ class UserAgent:
 
     def _receive_request(self, request: Request, flow: Flow) -> None:
         endpoint = self._endpoint
-        mark_received(request, flow)
-        key = transaction_key(request)
+        via = mark_received(request, flow)
+        key = transaction_key(request, via)
         found = endpoint.servers.get(key)
         if found is not None and (request.method != "ACK" or not self._is_for_dialog(request)):
             found.receive(request)
@@ -316,9 +316,9 @@ class UserAgent:
                 request, flow, 503, (("Retry-After", str(RETRY_AFTER_SECONDS)),)
             )
         elif request.method == "CANCEL":
-            self._receive_cancel(request, flow, key)
+            self._receive_cancel(ServerTransaction(endpoint, request, via, flow, key))
         else:
-            self._receive_new(request, flow, key)
+            self._receive_new(ServerTransaction(endpoint, request, via, flow, key), flow)
 
     def _is_for_dialog(self, ack: Request) -> bool:
         """Tell whether an ACK is that of a 2xx, from a peer that repeats the INVITE's branch."""
@@ -332,9 +332,8 @@ class UserAgent:
             return
         leg.receive_ack(request)
 
-    def _receive_cancel(self, request: Request, flow: Flow, key: tuple[object, ...]) -> None:
-        invite = self._endpoint.servers.get((*key[:-1], "INVITE"))
-        cancel = ServerTransaction(self._endpoint, request, flow, key)
+    def _receive_cancel(self, cancel: ServerTransaction) -> None:
+        invite = self._endpoint.servers.get((*cancel.keys[0][:-1], "INVITE"))
         if invite is None:
             self._legs.reply(cancel, 481)
             return
@@ -342,14 +341,14 @@ class UserAgent:
         self._legs.reply(cancel, 200)
         user = invite.user
         if isinstance(user, IncomingLeg) and not invite.request.to_tag:
-            user.cancel(request)
+            user.cancel(cancel.request)
         elif isinstance(user, Leg):
             user.offers.cancel(invite)
 
-    def _receive_new(self, request: Request, flow: Flow, key: tuple[object, ...]) -> None:
+    def _receive_new(self, transaction: ServerTransaction, flow: Flow) -> None:
+        request = transaction.request
         tag = request.to_tag
         leg = None if tag is None else self._legs.of_dialog(request.call_id, tag)
-        transaction = ServerTransaction(self._endpoint, request, flow, key)
         if tag is None:
             merged = merge_key(request)
             if self._endpoint.servers.setdefault(merged, transaction) is not transaction:
