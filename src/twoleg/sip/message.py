@@ -251,6 +251,12 @@ class Request(Message):
         """Write the message, with the right Content-Length."""
         return self._to_bytes(f"{self.method} {self.uri} {SIP_VERSION}")
 
+    def without_content(self) -> Request:
+        """Give what is left of a request when it has been answered: nothing to answer it by."""
+        rest = Request(self.method, self.uri)
+        rest.to_tag = self.to_tag
+        return rest
+
     def make_response(
         self, status: int, reason: str = "", *, to_tag: str | None = None, body: bytes = b""
     ) -> Response:

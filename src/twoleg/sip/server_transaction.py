@@ -98,6 +98,9 @@ class ServerTransaction(Transaction):
             for key in self.keys:
                 endpoint.servers.pop(key, None)
             self.user = None
+        elif state is State.COMPLETED and self.machine is NON_INVITE_SERVER:
+            # What comes again gets the same bytes: 2 kB of headers need not wait for that too.
+            self.request = self.request.without_content()
 
     def _send(self) -> None:
         self.endpoint.send(self._data, self._destination, self._flow)

@@ -333,6 +333,7 @@ class UserAgent:
         leg.receive_ack(request)
 
     def _receive_cancel(self, cancel: ServerTransaction) -> None:
+        request = cancel.request
         invite = self._endpoint.servers.get((*cancel.keys[0][:-1], "INVITE"))
         if invite is None:
             self._legs.reply(cancel, 481)
@@ -341,7 +342,7 @@ class UserAgent:
         self._legs.reply(cancel, 200)
         user = invite.user
         if isinstance(user, IncomingLeg) and not invite.request.to_tag:
-            user.cancel(cancel.request)
+            user.cancel(request)
         elif isinstance(user, Leg):
             user.offers.cancel(invite)
 
