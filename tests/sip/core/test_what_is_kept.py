@@ -9,7 +9,8 @@ from contextlib import contextmanager
 import pytest
 from sip_network import DELAY, LONGEST, Network, Peer
 
-from twoleg.sip import Invited, Offered, Transport
+from twoleg.sip import Invited, Offered, Response, Transport
+from twoleg.sip.message import Message
 
 SESSION_SECONDS = 1800
 
@@ -117,6 +118,34 @@ def test_a_call_that_is_over_leaves_no_ring_of_references(
         near.told.clear()
         far.told.clear()
     assert left == []
+
+
+def test_what_came_is_not_kept_beyond_its_use() -> None:
+    network = Network()
+    near, far = network.peer("192.0.2.1"), network.peer("192.0.2.2")
+    others = kept_messages()
+    before = set(map(id, others))
+    _, there = near.call(far)
+    forget_what_was_told(near, far)
+    while_it_lasts = [each for each in kept_messages() if id(each) not in before]
+    assert [each for each in while_it_lasts if isinstance(each, Response)] == []
+
+    far.do("hang_up", there)
+    network.run_for(1.0)
+    forget_what_was_told(near, far)
+    # An INVITE is known by what it said until no ACK can come any more.
+    lingering = [each for each in kept_messages() if id(each) not in before and len(each.headers)]
+    assert {repr(each).partition(",")[0] for each in lingering} == {"Request(INVITE"}
+
+
+def kept_messages() -> list[Message]:
+    gc.collect()
+    return [each for each in gc.get_objects() if isinstance(each, Message)]
+
+
+def forget_what_was_told(*peers: Peer) -> None:
+    for peer in peers:
+        peer.told.clear()
 
 
 @contextmanager
