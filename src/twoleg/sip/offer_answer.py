@@ -175,8 +175,9 @@ class AudioSession:
             None if local.fingerprint is None else WebRtcExchange(local.fingerprint, make_key)
         )
         self._direction = Direction.SENDRECV
-        # RFC 3264 8.3.2: an encoding keeps its payload type for the whole session.
         self._payload_types: dict[tuple[str, int, int], int] = {}
+        """Those that `agreed` had before what it is now; most sessions agree only once."""
+
         self._offered: tuple[AudioFormat, ...] | None = None
         self._direction_before: Direction | None = None
 
@@ -197,6 +198,7 @@ class AudioSession:
         self._direction_before = self._direction
         self._direction = direction
         self._offered = self.local.formats
+        self._note_payload_types()
         if self._payload_types:
             self._offered = tuple([self._with_session_payload_type(f) for f in self._offered])
         # Another suite in mid-call is nothing to ask for.
@@ -489,8 +491,14 @@ class AudioSession:
         return _renumbered(wanted, number)
 
     def _conclude(self, agreed: AgreedAudio) -> None:
+        self._note_payload_types()
         self.agreed = agreed
-        for number, entry in agreed.receive_payload_types.items():
+
+    def _note_payload_types(self) -> None:
+        """Have each encoding keep its payload type for the whole session (RFC 3264 8.3.2)."""
+        if self.agreed is None:
+            return
+        for number, entry in self.agreed.receive_payload_types.items():
             if entry.payload_type == number:
                 self._payload_types[entry.kind] = number
 
