@@ -57,6 +57,9 @@ _REMEMBERED = 256
 _MAX_REMEMBERED_ANSWER = 1024
 """Bytes; longer ones are not worth their memory."""
 
+_SAYS_RTCP = b"\na=rtcp:"
+"""With it, a further port differs from call to call: its words come but once."""
+
 
 class _Reach(Enum):
     """Whom an IP address reaches."""
@@ -348,7 +351,9 @@ class AudioSession:
         """
         local = self.local
         is_first = self.agreed is None and self._direction is Direction.SENDRECV
-        if not is_first or local.suites or local.fingerprint or len(body) > _MAX_REMEMBERED_ANSWER:
+        if not is_first or local.suites or local.fingerprint:
+            return None
+        if len(body) > _MAX_REMEMBERED_ANSWER or _SAYS_RTCP in body:
             return None
         usual = usual_words(body.decode("utf-8", "surrogateescape"))
         if usual is None or not 0 < usual[1] < _MAX_PORT:
