@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import field, replace
-from enum import Enum
+from collections.abc import Callable, Mapping
+from dataclasses import field
 from functools import lru_cache
-from ipaddress import ip_address
 
+from twoleg.sip.audio_ends import MAX_PORT, Reach, ptime_of, reach_of, rtcp_of
 from twoleg.sip.audio_formats import (
     DYNAMIC_PAYLOAD_TYPES,
     AudioFormat,
@@ -16,9 +15,9 @@ from twoleg.sip.audio_formats import (
     read_formats,
 )
 from twoleg.sip.errors import LocalProtocolError, SipError
+from twoleg.sip.format_match import Match, match_of, number_of, renumbered, telephone_event_for
 from twoleg.sip.key_exchange import KeyExchange, StreamKeys
 from twoleg.sip.layout import Layout, first_layout
-from twoleg.sip.remembered import remembered
 from twoleg.sip.sdes import Crypto, CryptoSuite
 from twoleg.sip.sdp import (
     Attributes,
@@ -28,7 +27,6 @@ from twoleg.sip.sdp import (
     SessionDescription,
     attribute_lines,
     format_address,
-    parse_number,
     usual_words,
 )
 from twoleg.sip.values import immutable
@@ -44,9 +42,6 @@ from twoleg.sip.webrtc import PROTOCOLS as _WEBRTC
 DEFAULT_PTIME = 20
 """Milliseconds of audio in a packet (RFC 3551 4.2)."""
 
-_SHORTEST_PTIME = 10
-_LONGEST_PTIME = 60
-_MAX_PORT = 65_535
 # AVPF (RFC 4585) is AVP with leave, not duty, to send more RTCP; SAVPF (RFC 5124) likewise.
 _PLAIN = ("RTP/AVP", "RTP/AVPF")
 _ENCRYPTED = ("RTP/SAVP", "RTP/SAVPF")
@@ -59,14 +54,6 @@ _MAX_REMEMBERED_ANSWER = 1024
 
 _SAYS_RTCP = b"\na=rtcp:"
 """With it, a further port differs from call to call: its words come but once."""
-
-
-class _Reach(Enum):
-    """Whom an IP address reaches."""
-
-    ONE = "one host"
-    MANY = "multicast"
-    NOWHERE = "unspecified"
 
 
 class SessionRejected(SipError):
@@ -126,16 +113,6 @@ class AgreedAudio:
     rtcp_mux: bool
     keys: StreamKeys | None = None
     webrtc: WebRtc | None = None
-
-
-@immutable()
-class _Match:
-    """The formats that both sides have, ours by the payload types that we receive them under."""
-
-    codec: AudioFormat
-    send_payload_type: int
-    dtmf_send_payload_type: int | None
-    received: Mapping[int, AudioFormat]
 
 
 class AudioSession:
@@ -305,7 +282,7 @@ class AudioSession:
 
     def _choose_media(
         self, description: SessionDescription
-    ) -> tuple[int, _Match, tuple[Crypto, ...], StreamKeys | None]:
+    ) -> tuple[int, Match, tuple[Crypto, ...], StreamKeys | None]:
         """Find the audio section to be answered: its place, and what it has in common with us.
 
         A later offer's section stays where it was, if that can be. Beside it are the a=crypto
@@ -356,7 +333,7 @@ class AudioSession:
         if len(body) > _MAX_REMEMBERED_ANSWER or _SAYS_RTCP in body:
             return None
         usual = usual_words(body.decode("utf-8", "surrogateescape"))
-        if usual is None or not 0 < usual[1] < _MAX_PORT:
+        if usual is None or not 0 < usual[1] < MAX_PORT:
             return None
         words, port, _ = usual
         known = _agreed_first(words, offered, local.ptime, ":" in local.address)
@@ -408,10 +385,10 @@ class AudioSession:
             return description.direction_of(media)
         return _direction(description, media)
 
-    def _match_offer(self, offered: list[AudioFormat]) -> _Match | None:
+    def _match_offer(self, offered: list[AudioFormat]) -> Match | None:
         ours = {f.kind: f for f in self.local.formats}
         common = [
-            _renumbered(ours[theirs.kind], theirs.payload_type)
+            renumbered(ours[theirs.kind], theirs.payload_type)
             for theirs in offered
             if theirs.kind in ours
         ]
@@ -422,9 +399,9 @@ class AudioSession:
         # to ask for by leaving out the one in use.
         current = self.agreed.format.kind if self.agreed else None
         codec = next((f for f in codecs if f.kind == current), codecs[0])
-        events = _telephone_event_for(codec, common)
+        events = telephone_event_for(codec, common)
         received = {f.payload_type: f for f in (codec, events) if f is not None}
-        return _Match(codec, codec.payload_type, _number_of(events), received)
+        return Match(codec, codec.payload_type, number_of(events), received)
 
     def _answering_media(self, description: SessionDescription) -> Media:
         """Find the section of an answer that answers our audio.
@@ -448,7 +425,7 @@ class AudioSession:
         self,
         description: SessionDescription,
         media: Media,
-        match: _Match,
+        match: Match,
         direction: Direction,
         keys: StreamKeys | None,
         webrtc: WebRtc | None,
@@ -462,13 +439,13 @@ class AudioSession:
         return AgreedAudio(
             address=address,
             port=port,
-            rtcp=(address, port) if mux else _rtcp(media, address),
+            rtcp=(address, port) if mux else rtcp_of(media, address),
             format=match.codec,
             send_payload_type=match.send_payload_type,
             receive_payload_types=match.received,
             dtmf_send_payload_type=match.dtmf_send_payload_type,
             direction=direction,
-            ptime=_ptime(description, media, self.local.ptime),
+            ptime=ptime_of(description, media, self.local.ptime),
             rtcp_mux=mux,
             keys=keys,
             webrtc=webrtc,
@@ -478,13 +455,13 @@ class AudioSession:
         text = description.address_of(media)
         if text is None:
             raise SessionRejected("the audio stream has no address")
-        reach = _reach(text)
+        reach = reach_of(text)
         if reach is None:
             raise SessionRejected("the address of the audio stream is no IP address")
-        if reach is _Reach.NOWHERE:
+        if reach is Reach.NOWHERE:
             # Held the old way (RFC 3264 8.4): where the far end is has not changed.
             return self.agreed.address if self.agreed else text
-        if reach is _Reach.MANY or (":" in text) != (":" in self.local.address):
+        if reach is Reach.MANY or (":" in text) != (":" in self.local.address):
             raise SessionRejected("the address of the audio stream cannot be reached from ours")
         return text
 
@@ -493,7 +470,7 @@ class AudioSession:
         number = self._payload_types.get(wanted.kind, wanted.payload_type)
         if number in taken:
             number = next(free for free in DYNAMIC_PAYLOAD_TYPES if free not in taken)
-        return _renumbered(wanted, number)
+        return renumbered(wanted, number)
 
     def _conclude(self, agreed: AgreedAudio) -> None:
         self._note_payload_types()
@@ -539,32 +516,12 @@ def _agreed_first(
     return AudioSession(ours, 0).agreed_by(offered, answer)
 
 
-def _match_answer(offered: tuple[AudioFormat, ...], media: Media) -> _Match:
+def _match_answer(offered: tuple[AudioFormat, ...], media: Media) -> Match:
     rtpmaps = tuple([each for each in media.attributes if each[0] == "rtpmap"])
-    match = _match(offered, media.formats, rtpmaps)
+    match = match_of(offered, media.formats, rtpmaps)
     if match is None:
         raise SessionRejected("the answer has no codec of the offer")
     return match
-
-
-@lru_cache(_REMEMBERED)
-def _match(
-    offered: tuple[AudioFormat, ...], formats: tuple[str, ...], rtpmaps: Attributes
-) -> _Match | None:
-    """Find what an answer has of an offer; a phone gives the same answer call after call."""
-    answer = Media("audio", 0, "", formats, attributes=rtpmaps)
-    answered = read_formats(answer, {f.payload_type: f for f in offered})
-    ours = {f.kind: f for f in offered}
-    common = [f for f in answered if f.kind in ours]
-    codec = next((f for f in common if not f.is_telephone_event), None)
-    if codec is None:
-        return None
-    events = _telephone_event_for(codec, common)
-    received = {ours[f.kind].payload_type: ours[f.kind] for f in common}
-    # We are sent our own payload types (RFC 3264 5.1), but some send those of their answer.
-    for theirs in common:
-        received.setdefault(theirs.payload_type, ours[theirs.kind])
-    return _Match(ours[codec.kind], codec.payload_type, _number_of(events), received)
 
 
 def _block(attributes: Attributes) -> str:
@@ -583,60 +540,3 @@ def _audio_lines(
     attributes.append((direction.value, None))
     numbers = " ".join([str(entry.payload_type) for entry in formats])
     return numbers, _block(tuple(attributes))
-
-
-def _telephone_event_for(codec: AudioFormat, formats: Iterable[AudioFormat]) -> AudioFormat | None:
-    """Events run on the clock of the codec that they stand between (RFC 4733 2.2)."""
-    for entry in formats:
-        if entry.is_telephone_event and entry.clock_rate == codec.clock_rate:
-            return entry
-    return None
-
-
-def _renumbered(entry: AudioFormat, number: int) -> AudioFormat:
-    return entry if entry.payload_type == number else replace(entry, payload_type=number)
-
-
-def _number_of(entry: AudioFormat | None) -> int | None:
-    return None if entry is None else entry.payload_type
-
-
-@remembered
-def _reach(text: str) -> _Reach | None:
-    """Tell whom an IP address reaches; None for what is none."""
-    try:
-        address = ip_address(text)
-    except ValueError:
-        return None
-    if address.is_unspecified:
-        return _Reach.NOWHERE
-    return _Reach.MANY if address.is_multicast else _Reach.ONE
-
-
-def _rtcp(media: Media, address: str) -> tuple[str, int] | None:
-    """Where RTCP goes: the port above, or what a=rtcp says (RFC 3605)."""
-    if {"RS:0", "RR:0"} <= set(media.bandwidths):
-        return None
-    words = (media.attribute("rtcp") or "").split()
-    port = parse_number(words[0], _MAX_PORT) if words else None
-    if not port:
-        return (address, media.port + 1) if media.port < _MAX_PORT else None
-    if len(words) < 4:
-        return address, port
-    if _reach(words[3]) is not _Reach.ONE:
-        return address, port
-    if (":" in words[3]) != (":" in address):
-        return address, port
-    return words[3], port
-
-
-def _ptime(description: SessionDescription, media: Media, ours: int) -> int:
-    """Return the packet time to send with: what the far end would like, if it is a usual one."""
-    for name in ("ptime", "maxptime"):
-        text = media.attribute(name) or description.attribute(name) or ""
-        wanted = parse_number(text, _LONGEST_PTIME)
-        if wanted is None or wanted < _SHORTEST_PTIME or wanted % 10:
-            continue
-        if name == "ptime" or wanted < ours:
-            return wanted
-    return ours
