@@ -11,6 +11,8 @@ class Bridge:
     with codecs between which no table translates.
     """
 
+    __slots__ = ("_open", "left", "right")
+
     def __init__(self, left: MediaPort, right: MediaPort) -> None:
         if left.remote is not None and right.remote is not None:
             translation(left.remote.codec, right.remote.codec)

@@ -76,9 +76,30 @@ def _types(received: int, event: int | None, sent: int) -> bytes:
     return bytes(types)
 
 
-def _ignore(*told: object) -> None:
-    """Take no notice."""
-    del told
+class StreamListener(Protocol):
+    """Hears what a stream brings beside audio; `MediaPort` is one."""
+
+    def receive_digit(self, digit: str) -> None: ...
+
+    def receive_control(self, data: memoryview, source: SocketAddress) -> None: ...
+
+    def stream_latched(self) -> None: ...
+
+
+class _Nobody:
+    """Takes no notice."""
+
+    def receive_digit(self, digit: str) -> None:
+        pass
+
+    def receive_control(self, data: memoryview, source: SocketAddress) -> None:
+        pass
+
+    def stream_latched(self) -> None:
+        pass
+
+
+_NOBODY: Final = _Nobody()
 
 
 class Incoming:
@@ -95,13 +116,10 @@ class Incoming:
         "_digits",
         "_event_type",
         "_latch",
+        "_listener",
         "_noise_type",
-        "_on_control",
-        "_on_digit",
-        "_on_latched",
         "_remote",
         "_target",
-        "arrived",
         "heard_at",
         "reception",
         "recording",
@@ -116,24 +134,16 @@ class Incoming:
         "types",
     )
 
-    def __init__(
-        self,
-        on_digit: Callable[[str], None],
-        on_latched: Callable[[], None],
-        on_control: Callable[[memoryview, SocketAddress], None],
-    ) -> None:
-        self._on_digit = on_digit
-        self._on_latched = on_latched
-        self._on_control = on_control
+    def __init__(self, listener: StreamListener) -> None:
+        self._listener = listener
         self._latch = Latch()
-        self._digits = DigitReceiver()
+        self._digits: DigitReceiver | None = None
         self._remote: RemoteStream | None = None
         self._target: Outgoing | None = None
         self._event_type: int | None = None
         self._noise_type: int | None = None
         self._aligned_at: int | None = None
         self.reception = Reception()
-        self.arrived = self.reception.arrived
         self.rejected = 0
         self.heard_at: float | None = None
         self.source: SocketAddress | None = None
@@ -148,7 +158,7 @@ class Incoming:
 
     def close(self) -> None:
         """Tell nobody of anything any more: what is told keeps us, and would be kept by us."""
-        self._on_digit = self._on_latched = self._on_control = _ignore
+        self._listener = _NOBODY
 
     @property
     def destination(self) -> SocketAddress | None:
@@ -193,7 +203,7 @@ class Incoming:
     def receive_unusual(self, data: memoryview, source: SocketAddress, now: float) -> None:
         """Handle a packet that the relay does not by itself. Never raises."""
         if is_rtcp(data):
-            self._on_control(data, source)
+            self._listener.receive_control(data, source)
             return
         try:
             packet = RtpPacket.parse(data)
@@ -210,9 +220,11 @@ class Incoming:
         else:
             step = self.reception.count(packet.sequence)
         if kind == _EVENT and step:
+            if self._digits is None:
+                self._digits = DigitReceiver()
             digit = self._digits.receive(packet.payload, packet.timestamp)
             if digit is not None:
-                self._on_digit(digit)
+                self._listener.receive_digit(digit)
         second = packet.marker << 7 | packet.payload_type
         self.pass_on(second, packet.sequence, packet.timestamp, packet.payload, step, now)
 
@@ -281,12 +293,12 @@ class Incoming:
         if latch.ssrc != before[1]:
             if before[1] is not None:
                 self.reception.new_source()
-            self._digits = DigitReceiver()
+            self._digits = None
             self._aligned_at = None
         self.source = source
         self.heard_at = now
         self._settle()
-        self._on_latched()
+        self._listener.stream_latched()
         return True
 
     def _sent_type(self, kind: int) -> int | None:

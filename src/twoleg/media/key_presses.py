@@ -1,4 +1,4 @@
-"""One key press is one digit, in however many ways a far end tells of it.
+"""The digits that a far end presses: one for each press, in however many ways it tells of it.
 
 Phones may send telephone-events and SIP INFO for the same press ("RFC 2833 and INFO"), and gateways
 may leave the tones in the audio beside an INFO.
@@ -10,6 +10,9 @@ from typing import Final, NamedTuple
 
 SAME_PRESS_SECONDS: Final = 5.0
 """A telephone-event is heard as a key goes down, an INFO is sent when it comes up."""
+
+MAX_DIGITS: Final = 64
+"""Digits kept for a reader that does not come; further ones are dropped."""
 
 MAX_REMEMBERED: Final = 16
 """Presses of which another way may still tell; nobody presses faster."""
@@ -52,3 +55,28 @@ class KeyPresses:
                 return False
         self._presses.append(_Press(digit, now, {way}))
         return True
+
+
+class PressedDigits:
+    """The digits of one far end, until somebody reads them."""
+
+    __slots__ = ("_presses", "_unread")
+
+    def __init__(self) -> None:
+        self._presses = KeyPresses()
+        self._unread: deque[str] = deque()
+
+    def __len__(self) -> int:
+        return len(self._unread)
+
+    def press(self, digit: str, way: Way, now: float) -> bool:
+        """Keep a digit for whoever reads it; False: another way has told of that press."""
+        if not self._presses.is_new(digit, way, now):
+            return False
+        if len(self._unread) < MAX_DIGITS:
+            self._unread.append(digit)
+        return True
+
+    def read(self) -> str:
+        """Give the oldest that nobody has read. Raises IndexError."""
+        return self._unread.popleft()

@@ -84,11 +84,13 @@ class Latch:
         self._forget()
 
     def _forget(self) -> None:
-        # Next sequence number and packets in order so far, by source and SSRC.
-        self._candidates: dict[tuple[SocketAddress, int], tuple[int, int]] = {}
+        # Next sequence number and packets in order so far, by source and SSRC; None: nobody tries.
+        self._candidates: dict[tuple[SocketAddress, int], tuple[int, int]] | None = None
 
     def _proves(self, source: SocketAddress, ssrc: int, sequence: int) -> bool:
         candidates = self._candidates
+        if candidates is None:
+            candidates = self._candidates = {}
         expected, count = candidates.pop((source, ssrc), (sequence, 0))
         count = count + 1 if sequence == expected else 1
         if len(candidates) >= MAX_CANDIDATES:

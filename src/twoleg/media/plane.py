@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Final
 
@@ -63,7 +63,7 @@ class EmbeddedPlane:
         Entering raises NoPortsLeft, OSError.
         """
         del beside  # all ports are in one place, and any two of them can be joined
-        return _PortSpan(self._open_port, self._close_port)
+        return _PortSpan(self)
 
     def bridge(self, left: MediaPort, right: MediaPort) -> Bridge:
         """Let two far ends hear each other from now on. Raises CodecMismatch."""
@@ -88,14 +88,16 @@ class EmbeddedPlane:
     def ports_open(self) -> int:
         return len(self._open)
 
-    def _open_port(self) -> MediaPort:
+    def take_port(self) -> MediaPort:
+        """Open a port that the caller closes; `open_port` sees to that by itself. Raises as it."""
         sockets = self._sockets.take()
         port = MediaPort(sockets, self._advertised, self._shared)
         self._open.add(port)
         self._sweep_later()
         return port
 
-    def _close_port(self, port: MediaPort) -> None:
+    def close_port(self, port: MediaPort) -> None:
+        """Close a port, and let others have its sockets. Idempotent."""
         if port in self._open:
             self._open.discard(port)
             port.close()
@@ -105,7 +107,7 @@ class EmbeddedPlane:
         if self._sweep_timer is not None:
             self._sweep_timer.cancel()
         for port in tuple(self._open):
-            self._close_port(port)
+            self.close_port(port)
         self._sockets.close()
         self._relay.close()
         self._control.close()
@@ -128,17 +130,14 @@ class EmbeddedPlane:
 class _PortSpan:
     """A port from its opening to its closing: a call opens two, and generators cost more."""
 
-    __slots__ = ("_close", "_open", "_port")
+    __slots__ = ("_plane", "_port")
 
-    def __init__(
-        self, open_port: Callable[[], MediaPort], close_port: Callable[[MediaPort], None]
-    ) -> None:
-        self._open = open_port
-        self._close = close_port
+    def __init__(self, plane: EmbeddedPlane) -> None:
+        self._plane = plane
 
     async def __aenter__(self) -> MediaPort:
-        self._port = self._open()
+        self._port = self._plane.take_port()
         return self._port
 
     async def __aexit__(self, *error: object) -> None:
-        self._close(self._port)
+        self._plane.close_port(self._port)

@@ -4,10 +4,9 @@ import asyncio
 import random
 import socket
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from twoleg.media.codec import Codec
 from twoleg.media.control import REPORT_SECONDS, Control
@@ -15,7 +14,7 @@ from twoleg.media.digit_sender import DigitSender
 from twoleg.media.dtmf import DIGITS
 from twoleg.media.inband import InbandDigits
 from twoleg.media.incoming import AudioSink, AudioTrack, Incoming, translation
-from twoleg.media.key_presses import KeyPresses, Way
+from twoleg.media.key_presses import PressedDigits, Way
 from twoleg.media.latch import SocketAddress, socket_address
 from twoleg.media.outgoing import Outgoing
 from twoleg.media.playback import FrameSource, Playback
@@ -34,10 +33,9 @@ if TYPE_CHECKING:
     from twoleg.media.webrtc.browsers import Browsers
     from twoleg.media.webrtc.transport import WebRtcTransport
 
-MAX_DIGITS: Final = 64
-"""Digits kept for a reader that does not come; further ones are dropped."""
+T = TypeVar("T")
 
-_NEVER = float("inf")
+_NEVER: Final = float("inf")
 
 
 class PortClosed(Exception):
@@ -59,15 +57,48 @@ class Shared(NamedTuple):
 class MediaPort:
     """The RTP and RTCP of one leg: what comes, what goes, and who is at the far end.
 
-    Made by `EmbeddedPlane.open_port`, and closed by it.
+    Made by `EmbeddedPlane.open_port`, and closed by it. A call has two of them all the time: what
+    few calls need is made when it is needed.
     """
+
+    __slots__ = (
+        "_bridge",
+        "_closed",
+        "_destination",
+        "_direct",
+        "_direct_to",
+        "_inband",
+        "_listeners",
+        "_peer",
+        "_playback",
+        "_pressed",
+        "_protection",
+        "_receiving_since",
+        "_report_due",
+        "_rtcp_destination",
+        "_shared",
+        "_tap",
+        "_waiting",
+        "_waiting_silence",
+        "_webrtc",
+        "address",
+        "carry_digit",
+        "control",
+        "due",
+        "incoming",
+        "on_failed",
+        "outgoing",
+        "port",
+        "remote",
+        "sockets",
+    )
 
     def __init__(self, sockets: SocketPair, address: str, shared: Shared) -> None:
         self.address = address
         self.port = sockets.port
         self.remote: RemoteStream | None = None
         self.outgoing = Outgoing()
-        self.incoming = Incoming(self._receive_digit, self._on_latched, self.receive_control)
+        self.incoming = Incoming(self)
         self.control = Control(self.incoming, self.outgoing)
         self.due = _NEVER
         self.sockets = sockets
@@ -82,25 +113,30 @@ class MediaPort:
         self._webrtc: WebRtcTransport | None = None
         """The same, where the far end is a browser."""
 
+        self._destination: SocketAddress = ()
+        """Where to send as long as there is no direct socket."""
+
         self._direct: socket.socket | None = None
         self._direct_to: SocketAddress | None = None
         self._rtcp_destination: SocketAddress | None = None
         self._bridge: Bridge | None = None
         self._peer: MediaPort | None = None
         self._playback: Playback | DigitSender | None = None
-        self._digits: deque[str] = deque(maxlen=MAX_DIGITS)
-        self._presses = KeyPresses()
+        self._pressed: PressedDigits | None = None
+        """None: no digit has come yet."""
+
         self._listeners = 0
         self._tap: AudioSink | None = None
         self._inband: InbandDigits | None = None
-        self._waiting_digit: list[asyncio.Future[None]] = []
-        self._waiting_packet: list[asyncio.Future[None]] = []
-        self._waiting_silence: list[tuple[float, asyncio.Future[None]]] = []
+        self._waiting: tuple[asyncio.Future[None], ...] = ()
+        """Who waits for a digit, or for the far end's stream."""
+
+        self._waiting_silence: tuple[tuple[float, asyncio.Future[None]], ...] = ()
         self._report_due = _NEVER
         self._receiving_since: float | None = None
         self._closed = False
         sockets.stream = self.incoming
-        sockets.on_control = self.receive_rtcp
+        sockets.control = self
 
     def connect(self, remote: RemoteStream) -> None:
         """Begin, or go on, as offer and answer agreed; also learns the far end's address again.
@@ -126,7 +162,7 @@ class MediaPort:
         self._listen()
         if self._playback is not None:
             self._playback.use(remote.codec)
-        self._on_latched()
+        self.stream_latched()
         if self._peer is not None:
             self._peer.feed()
         self._plan()
@@ -161,17 +197,17 @@ class MediaPort:
 
     async def digit(self) -> str:
         """Wait for the next digit that the far end presses. Raises PortClosed."""
-        while not self._digits:
-            await self._wait(self._waiting_digit)
-        return self._digits.popleft()
+        while not self._pressed:
+            await self._change()
+        return self._pressed.read()
 
     def inject_digit(self, digit: str) -> None:
         """Take a digit that came by SIP INFO, and pass it on; what is no digit is left alone."""
         digit = digit.strip().upper()
-        if len(digit) == 1 and digit in DIGITS and self._is_pressed(digit, Way.INFO):
-            self._put_digit(digit)
-            if self._peer is not None:
-                self._peer.send_digit(digit)
+        if len(digit) != 1 or digit not in DIGITS or not self._press(digit, Way.INFO):
+            return
+        if self._peer is not None:
+            self._peer.send_digit(digit)
 
     def send_digit(self, digit: str) -> None:
         """Have the far end told of a digit, in the way that it takes.
@@ -196,7 +232,7 @@ class MediaPort:
     async def first_packet(self) -> None:
         """Wait until the far end's stream is there. Raises PortClosed."""
         while self.incoming.source is None:
-            await self._wait(self._waiting_packet)
+            await self._change()
 
     async def silent(self, seconds: float) -> None:
         """Wait until no RTP came for `seconds` in a row while some should. Raises PortClosed.
@@ -206,12 +242,12 @@ class MediaPort:
         while not self._is_silent(seconds, time.monotonic()):
             future = asyncio.get_running_loop().create_future()
             entry = (seconds, future)
-            self._waiting_silence.append(entry)
+            self._waiting_silence = (*self._waiting_silence, entry)
             self._plan()
             try:
                 await self._outcome(future)
             finally:
-                self._waiting_silence.remove(entry)
+                self._waiting_silence = _without(entry, self._waiting_silence)
 
     def tap(self, sink: AudioSink | None) -> None:
         """Give every received audio payload to `sink` too, in order of arrival; None ends it."""
@@ -320,7 +356,7 @@ class MediaPort:
         if self.outgoing.packets or self.control.reports_sent:
             self._send_report(time.monotonic(), goodbye=True)
         silences = (future for _, future in self._waiting_silence)
-        for future in (*self._waiting_digit, *self._waiting_packet, *silences):
+        for future in (*self._waiting, *silences):
             if not future.done():
                 future.set_exception(PortClosed())
         self._close_direct()
@@ -364,7 +400,7 @@ class MediaPort:
         if remote is None or self._closed:
             return
         self.incoming.expect(remote, self._signalled(remote))
-        self._on_latched()
+        self.stream_latched()
         if self._peer is not None:
             self._peer.feed()
         self._plan()
@@ -383,11 +419,12 @@ class MediaPort:
     def _rejected(self) -> int:
         return 0 if self._protection is None else self._protection.rejected
 
-    def _on_latched(self) -> None:
+    def stream_latched(self) -> None:
+        """Send to where the stream comes from; `Incoming` says so."""
         self._aim()
         self.feed()
         if self.incoming.source is not None:
-            _wake(self._waiting_packet)
+            self._wake()
 
     def _aim(self) -> None:
         """Send to where the far end is; once that is proved, by a socket of its own.
@@ -400,10 +437,11 @@ class MediaPort:
             return
         self._close_direct()
         destination = self.incoming.destination
-        sendto = self.sockets.rtp.sendto
-        self.outgoing.send = None
-        if destination is not None:
-            self.outgoing.send = self._protected(lambda data: sendto(data, destination))
+        if destination is None:
+            self.outgoing.send = None
+        else:
+            self._destination = destination
+            self.outgoing.send = self._protected(self._send_to_destination)
         if source is None:
             return
         try:
@@ -414,6 +452,9 @@ class MediaPort:
         self._direct, self._direct_to = direct, source
         self.outgoing.send = self._protected(direct.send)
 
+    def _send_to_destination(self, data: Any) -> int:
+        return self.sockets.rtp.sendto(data, self._destination)
+
     def _protected(self, send: Callable[[Any], int]) -> Callable[[Any], int]:
         return send if self._protection is None else self._protection.sending(send)
 
@@ -423,11 +464,10 @@ class MediaPort:
             self._direct.close()
             self._direct = self._direct_to = None
 
-    def _receive_digit(self, digit: str) -> None:
+    def receive_digit(self, digit: str) -> None:
         """Take a digit from the stream, which the bridge passes on where the peer takes events."""
-        if not self._is_pressed(digit, Way.EVENT):
+        if not self._press(digit, Way.EVENT):
             return
-        self._put_digit(digit)
         peer = self._peer
         if peer is not None and peer.remote is not None and peer.remote.dtmf_payload_type is None:
             peer.send_digit(digit)
@@ -454,25 +494,31 @@ class MediaPort:
         self.incoming.sink = both
 
     def _receive_tones(self, digit: str) -> None:
-        if self._is_pressed(digit, Way.TONES):
-            self._put_digit(digit)
+        self._press(digit, Way.TONES)
 
-    def _is_pressed(self, digit: str, way: Way) -> bool:
-        return self._presses.is_new(digit, way, time.monotonic())
+    def _press(self, digit: str, way: Way) -> bool:
+        """Keep a digit for whoever reads it; False: that press was told of before."""
+        if self._pressed is None:
+            self._pressed = PressedDigits()
+        if not self._pressed.press(digit, way, time.monotonic()):
+            return False
+        self._wake()
+        return True
 
-    def _put_digit(self, digit: str) -> None:
-        if len(self._digits) < MAX_DIGITS:
-            self._digits.append(digit)
-        # All readers look: the one woken first may have been cancelled.
-        _wake(self._waiting_digit)
-
-    async def _wait(self, waiting: "list[asyncio.Future[None]]") -> None:
+    async def _change(self) -> None:
+        """Wait until a digit was pressed, or the far end's stream has come. Raises PortClosed."""
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        waiting.append(future)
+        self._waiting = (*self._waiting, future)
         try:
             await self._outcome(future)
         finally:
-            waiting.remove(future)
+            self._waiting = _without(future, self._waiting)
+
+    def _wake(self) -> None:
+        # All look whether it is theirs: the one woken first may have been cancelled.
+        for future in self._waiting:
+            if not future.done():
+                future.set_result(None)
 
     async def _outcome(self, future: "asyncio.Future[None]") -> None:
         if self._closed:
@@ -527,7 +573,5 @@ def _rtcp_address(remote: RemoteStream) -> SocketAddress | None:
     return socket_address(host, port)
 
 
-def _wake(waiting: "list[asyncio.Future[None]]") -> None:
-    for future in waiting:
-        if not future.done():
-            future.set_result(None)
+def _without(one: T, several: tuple[T, ...]) -> tuple[T, ...]:
+    return tuple(each for each in several if each is not one)

@@ -100,7 +100,7 @@ class Relay:
                     stream.receive_unusual(view[:size], source, now)
                 continue
             stream.heard_at = now
-            step = stream.arrived(sequence, timestamp, now)
+            step = stream.reception.arrived(sequence, timestamp, now)
             if not 0 < step < RESTARTED or stream.sink is not None:
                 payload = view[HEADER_BYTES:size]
                 stream.pass_on(second, sequence, timestamp, payload, step, now)

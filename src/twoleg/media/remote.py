@@ -1,14 +1,13 @@
 """The far end of a leg, as offer and answer agreed on it."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from twoleg.media.codec import Codec
 from twoleg.media.srtp import SrtpKeys
 from twoleg.media.webrtc.terms import WebRtcTerms
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemoteStream:
+class RemoteStream(NamedTuple):
     """Where to send, in what codec, and in which directions audio flows."""
 
     host: str

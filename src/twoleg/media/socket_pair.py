@@ -1,9 +1,8 @@
 """The sockets of one pair of ports."""
 
 import socket
-from collections.abc import Callable
 from time import monotonic
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from twoleg.media.latch import SocketAddress
 
@@ -11,12 +10,16 @@ if TYPE_CHECKING:
     from twoleg.media.incoming import Incoming
     from twoleg.media.protection import Protection
 
-ControlReceiver = Callable[[memoryview, SocketAddress], None]
-
 RTP_BUFFER_BYTES: Final = 1 << 16
 """Some 80 packets of 20 ms as the kernel counts them: 1.6 seconds."""
 
 RTCP_BUFFER_BYTES: Final = 1 << 13
+
+
+class ControlReceiver(Protocol):
+    """Takes what comes to the RTCP socket; `MediaPort` does."""
+
+    def receive_rtcp(self, data: memoryview, source: SocketAddress) -> None: ...
 
 
 class SocketPair:
@@ -25,7 +28,7 @@ class SocketPair:
     What comes while nobody has the pair is dropped: it is for a leg that is over.
     """
 
-    __slots__ = ("_host", "on_control", "port", "protection", "rtcp", "rtp", "stream")
+    __slots__ = ("_host", "control", "port", "protection", "rtcp", "rtp", "stream")
 
     def __init__(self, host: str, port: int) -> None:
         self._host = host
@@ -34,7 +37,7 @@ class SocketPair:
         self.protection: Protection | None = None
         """What makes plain what comes; None: it is."""
 
-        self.on_control: ControlReceiver | None = None
+        self.control: ControlReceiver | None = None
         self.rtp = _bind(host, port, RTP_BUFFER_BYTES)
         try:
             self.rtcp = _bind(host, port + 1, RTCP_BUFFER_BYTES)
@@ -59,8 +62,8 @@ class SocketPair:
     def receive_control(self, buffer: bytearray) -> None:
         """Receive a packet of RTCP, and have it handled. Raises OSError."""
         size, source = self.rtcp.recvfrom_into(buffer)
-        if self.on_control is not None:
-            self.on_control(memoryview(buffer)[:size], source)
+        if self.control is not None:
+            self.control.receive_rtcp(memoryview(buffer)[:size], source)
 
     def discard_waiting(self) -> None:
         """Drop what has come and was not received yet."""

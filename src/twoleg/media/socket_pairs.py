@@ -76,7 +76,7 @@ class SocketPairs:
 
     def give_back(self, pair: SocketPair) -> None:
         """Let a pair rest, and others have it then."""
-        pair.stream = pair.on_control = pair.protection = None
+        pair.stream = pair.control = pair.protection = None
         keep = len(self._kept) < self._most
         if keep:
             self._kept[pair.port] = pair

@@ -9,7 +9,7 @@ from twoleg.media import Codec, EmbeddedPlane, NotConnected, PortClosed, RemoteS
 from twoleg.media import plane as plane_module
 from twoleg.media import port as port_module
 from twoleg.media.dtmf import event_payload
-from twoleg.media.port import MAX_DIGITS
+from twoleg.media.key_presses import MAX_DIGITS
 from twoleg.media.rtcp import (
     Goodbye,
     Report,
@@ -117,7 +117,7 @@ async def test_digits_that_nobody_reads_are_bounded(leg):
     port, _ = leg
     for _ in range(10 * MAX_DIGITS):
         port.inject_digit("1")
-    assert len(port._digits) == MAX_DIGITS
+    assert len(port._pressed) == MAX_DIGITS
 
 
 async def test_two_readers_get_a_digit_each(leg):
@@ -197,8 +197,7 @@ async def test_a_cancelled_wait_leaves_nothing(leg):
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-    assert not port._waiting_digit
-    assert not port._waiting_packet
+    assert not port._waiting
     assert not port._waiting_silence
 
 

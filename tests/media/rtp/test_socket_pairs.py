@@ -60,7 +60,7 @@ async def test_a_pair_that_has_rested_goes_to_a_later_leg_with_its_sockets(socke
 async def test_what_comes_for_a_leg_that_is_over_reaches_no_other(sockets, clock, until):
     told = []
     kept, other = sockets.take(), sockets.take()
-    kept.on_control = lambda data, source: told.append((bytes(data), source))
+    kept.control = _Told(told)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as far_end:
         far_end.sendto(b"to the first", (LOOPBACK, kept.port + 1))
         await until(lambda: told)
@@ -84,6 +84,14 @@ async def test_a_pair_that_rests_is_drained(sockets, until):
         far_end.sendto(b"late", (LOOPBACK, kept.port))
         assert kept.rtp.recv(100, socket.MSG_PEEK) == b"late"
     await until(lambda: _is_empty(kept.rtp))
+
+
+class _Told:
+    def __init__(self, told):
+        self._told = told
+
+    def receive_rtcp(self, data, source):
+        self._told.append((bytes(data), source))
 
 
 def _is_empty(bound):

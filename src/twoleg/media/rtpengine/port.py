@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 from twoleg.media.dtmf import DIGITS
 from twoleg.media.incoming import AudioSink, AudioTrack
-from twoleg.media.key_presses import KeyPresses, Way
+from twoleg.media.key_presses import MAX_DIGITS, KeyPresses, Way
 from twoleg.media.playback import FrameSource
-from twoleg.media.port import MAX_DIGITS, NotConnected, PortClosed
+from twoleg.media.port import NotConnected, PortClosed
 from twoleg.media.quality import Quality
 from twoleg.media.remote import RemoteStream
 from twoleg.media.rtpengine.ear import Ear
