@@ -164,6 +164,7 @@ class MemoryLeg:
         self._refusal = None
         self._answer = None
         self._end = None
+        self._tell_end = None
         self._waiters = []
         self._timers = [phone.loop.call_later(act.after, self._act, act) for act in behaviour]
 
@@ -203,6 +204,15 @@ class MemoryLeg:
         while self._end is None:
             await self._change()
         return self._end
+
+    def when_ended(self, tell):
+        self._tell_end = tell
+        self._tell_if_ended()
+
+    def _tell_if_ended(self):
+        if self._end is not None and self._tell_end is not None:
+            tell, self._tell_end = self._tell_end, None
+            tell(self._end)
 
     def acknowledge(self):
         assert self.state in ("answered", "ended"), "nothing to acknowledge"
@@ -334,6 +344,7 @@ class MemoryLeg:
                 self._waiters.remove(waiter)
 
     def _wake(self):
+        self._tell_if_ended()
         waiters, self._waiters = self._waiters, []
         for waiter in waiters:
             if not waiter.done():

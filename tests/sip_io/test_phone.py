@@ -68,6 +68,23 @@ async def test_the_callee_hangs_up(transport, tls):
         assert (await leg.ended()).by_remote
 
 
+async def test_who_wants_to_be_told_of_a_legs_end_is_told_once():
+    async with (
+        phone() as alice,
+        phone() as bob,
+        established(alice, bob, call_to(bob)) as (leg, call),
+    ):
+        told, not_told = [], []
+        leg.when_ended(not_told.append)
+        leg.when_ended(told.append)
+        call.hang_up()
+        end = await leg.ended()
+        leg.hang_up()
+        assert (told, not_told) == ([end], [])
+        leg.when_ended(not_told.append)
+        assert not_told == [end], "it is over already"
+
+
 async def test_leaving_a_leg_that_rings_cancels_it():
     async with phone() as alice, phone() as bob:
         async with alice.ring(call_to(bob)) as leg:

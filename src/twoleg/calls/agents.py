@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Callable, Collection
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from twoleg.calls.call_leg import CallLeg, OpenLeg
+from twoleg.calls.concurrency import Within
 from twoleg.calls.journal import Journal, Role
 from twoleg.calls.leg_media import agent_codecs
 from twoleg.calls.outcomes import (
@@ -86,28 +87,42 @@ class _Search:
     source: AgentSource
     contact: CallLeg | None
     rings: Callable[[], None] | None
-    line: AsyncExitStack = field(default_factory=AsyncExitStack, init=False)
+    line: OpenLeg | None = field(default=None, init=False)
 
     async def __aenter__(self) -> CallLeg:
-        try:
-            return await self._winner()
-        except BaseException:
-            await self.line.aclose()
-            raise
-
-    async def __aexit__(self, *error: object) -> None:
-        await self.line.aclose()
-
-    async def _winner(self) -> CallLeg:
         refusals: set[Refusal] = set()
         planned = iter(self.plan.rounds)
-        while together := next(planned, None) or await self.source.following():
-            ringing = _Round(self, together)
-            agent = await ringing.winner()
-            if agent is not None:
-                return agent
-            refusals |= ringing.refusals
+        try:
+            while together := next(planned, None) or await self.source.following():
+                ringing = _Round(self, together, refusals)
+                agent = await ringing.winner()
+                if agent is not None:
+                    return agent
+        except BaseException:
+            await self.__aexit__()
+            raise
         raise NoAgent(most_telling(refusals) if refusals else None)
+
+    async def __aexit__(self, *error: object) -> None:
+        if self.line is not None:
+            await self.line.leave()
+
+
+@dataclass(slots=True, eq=False)
+class _Attempt:
+    """One phone that is rung, over one trunk after another; `line` holds the last `leg`."""
+
+    leg: CallLeg | None = None
+    line: OpenLeg | None = None
+
+    @property
+    def rang(self) -> bool:
+        return self.leg is not None and self.leg.rang
+
+    async def leave(self) -> None:
+        """Hang up what is left of it. Idempotent."""
+        if self.line is not None:
+            await self.line.leave()
 
 
 @dataclass(slots=True, eq=False)
@@ -116,7 +131,7 @@ class _Round:
 
     search: _Search
     agents: AgentRound
-    refusals: set[Refusal] = field(default_factory=set, init=False)
+    refusals: set[Refusal]
     _asked: set[asyncio.Task[None]] = field(default_factory=set, init=False)
     """Whose leg was answered, and asked to confirm."""
 
@@ -125,21 +140,18 @@ class _Round:
 
     async def winner(self) -> CallLeg | None:
         """Ring until one takes the call, all have refused, or the time is up."""
+        phones = [(agent, phone) for agent in self.agents.agents for phone in agent.endpoints]
+        if len(phones) == 1:
+            await self._ring(*phones[0])
+            return self._winner
         try:
-            await self._ring_all()
+            async with asyncio.TaskGroup() as together:
+                for agent, phone in phones:
+                    self._phones.append((agent, together.create_task(self._ring(agent, phone))))
         except BaseExceptionGroup as several:
             # What went wrong first is why the others were cancelled.
             raise several.exceptions[0] from None
         return self._winner
-
-    async def _ring_all(self) -> None:
-        phones = [(agent, phone) for agent in self.agents.agents for phone in agent.endpoints]
-        if len(phones) == 1:
-            await self._ring(*phones[0])
-            return
-        async with asyncio.TaskGroup() as together:
-            for agent, phone in phones:
-                self._phones.append((agent, together.create_task(self._ring(agent, phone))))
 
     async def _ring(self, agent: AgentPlan, phone: LegPlan) -> None:
         """Ring one phone, and stay with it until it is known whether its agent takes the call.
@@ -147,73 +159,64 @@ class _Round:
         The winner cancels the others in the turn in which it wins: one who answered, or confirmed,
         in the same turn is cancelled before it can see that.
         """
-        async with AsyncExitStack() as attempt:
+        attempt = _Attempt()
+        try:
             leg = await self._answered_leg(agent, phone, attempt)
             if leg is not None and (
                 not is_screened(agent.screening, phone) or await self._confirms(leg)
             ):
                 self._winner = leg
-                self.search.line.push_async_exit(attempt.pop_all())
+                self.search.line, attempt.line = attempt.line, None
                 self._silence(self.agents.agents)
                 return
+        finally:
+            await attempt.leave()
         self._is_over(agent)
 
     async def _answered_leg(
-        self, agent: AgentPlan, phone: LegPlan, attempt: AsyncExitStack
+        self, agent: AgentPlan, phone: LegPlan, attempt: _Attempt
     ) -> CallLeg | None:
         """Wait until a phone is answered; None, and why is noted: it is not."""
-        tried: list[CallLeg] = []
-        ringing = asyncio.timeout(self.agents.ring_seconds)
         try:
-            async with ringing:
-                return await self._ring_over_trunks(agent, phone, attempt, tried)
+            with Within(self.agents.ring_seconds):
+                return await self._ring_over_trunks(agent, phone, attempt)
+            refusal = Refusal.NO_ANSWER if attempt.rang else Refusal.UNREACHABLE
         except TrunkFull:
             refusal = Refusal.BLOCKED
         except SessionRejected:
             refusal = Refusal.UNREACHABLE
         except LegRefused as refused:
-            refusal = refusal_of(refused, rang=tried[-1].rang)
+            refusal = refusal_of(refused, rang=attempt.rang)
             if is_for_all_phones(refused):
                 # Whoever has taken the call on one phone may well decline it on the others.
                 self._silence((agent,), but=self._asked)
-        except TimeoutError:
-            if not ringing.expired():
-                raise
-            rang = any(leg.rang for leg in tried)
-            refusal = Refusal.NO_ANSWER if rang else Refusal.UNREACHABLE
         self.refusals.add(refusal)
         return None
 
-    async def _ring_over_trunks(
-        self, agent: AgentPlan, way: LegPlan, attempt: AsyncExitStack, tried: list[CallLeg]
-    ) -> CallLeg:
+    async def _ring_over_trunks(self, agent: AgentPlan, way: LegPlan, attempt: _Attempt) -> CallLeg:
         """Ring a phone, over the next trunk where one is full, or fails before it rings.
 
         Raises TrunkFull, LegRefused, SessionRejected.
         """
+        search = self.search
+        codecs = agent_codecs(way.codecs, self._contact_codecs())
+        attempt.line = OpenLeg(
+            search.equipment, search.journal, Role.AGENT, way, codecs, agent.user_id, search.contact
+        )
         try:
-            leg = await self._opened_leg(agent, way, attempt)
-            tried.append(leg)
-            self.search.journal.agent_ringing()
+            leg = attempt.leg = await attempt.line.enter()
+            search.journal.agent_ringing()
             await self._answers(leg)
         except TrunkFull:
             if way.otherwise is None:
                 raise
         except LegRefused as refused:
-            if way.otherwise is None or tried[-1].rang or not is_trunk_failure(refused):
+            if way.otherwise is None or attempt.rang or not is_trunk_failure(refused):
                 raise
         else:
             return leg
-        await attempt.aclose()
-        return await self._ring_over_trunks(agent, way.otherwise, attempt, tried)
-
-    async def _opened_leg(self, agent: AgentPlan, way: LegPlan, attempt: AsyncExitStack) -> CallLeg:
-        codecs = agent_codecs(way.codecs, self._contact_codecs())
-        search = self.search
-        opened = OpenLeg(
-            search.equipment, search.journal, Role.AGENT, way, codecs, agent.user_id, search.contact
-        )
-        return await attempt.enter_async_context(opened)
+        await attempt.leave()
+        return await self._ring_over_trunks(agent, way.otherwise, attempt)
 
     async def _answers(self, leg: CallLeg) -> None:
         """Wait for the agent's word. Raises LegRefused, SessionRejected."""

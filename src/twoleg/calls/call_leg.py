@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
+from twoleg.calls.concurrency import Within
 from twoleg.calls.journal import Journal, LegRecord, Role
 from twoleg.calls.leg_media import LegMedia, info_of
 from twoleg.calls.plan import LegPlan
@@ -53,13 +54,19 @@ class CallLeg:
     failure: str | None = None
     """Why it has no audio, which is why we have ended it."""
 
+    gone: bool = False
+    """Whether it is over, if that was to be told."""
+
+    _tell_end: Callable[["CallLeg", LegEnd], None] | None = field(default=None, init=False)
+
     async def progress(self) -> Progress | None:
         """Wait for the next word of its ringing; None: it has answered, or never will."""
         progress = await self.signalling.progress()
-        self._note_invite()
-        if progress is not None and progress.status >= RINGING:
-            self.rang = True
-            self._trunk_works()
+        if progress is not None:
+            self._note_invite()
+            if progress.status >= RINGING:
+                self.rang = True
+                self._trunk_works()
         return progress
 
     def _trunk_works(self) -> None:
@@ -108,17 +115,34 @@ class CallLeg:
 
         An answer that was acknowledged before is not again. Raises what `stored` does.
         """
-        if not stored.done():
-            await asyncio.wait((stored,), timeout=ACKNOWLEDGE_WITHIN_SECONDS)
         if stored.done():
             stored.result()
+        else:
+            with Within(ACKNOWLEDGE_WITHIN_SECONDS):
+                await stored
         if not self.acknowledged:
             self.acknowledged = True
             self.signalling.acknowledge()
 
     async def ended(self) -> LegEnd:
         """Wait until the answered leg is over, by whichever side."""
-        end = await self.signalling.ended()
+        return self._noted(await self.signalling.ended())
+
+    def when_ended(self, tell: Callable[["CallLeg", LegEnd], None]) -> None:
+        """Have `tell` called at the end of the answered leg, at once if it is over.
+
+        It is not told of a leg that `OpenLeg` has left.
+        """
+        self._tell_end = tell
+        self.signalling.when_ended(self._ended)
+
+    def _ended(self, end: LegEnd) -> None:
+        self.gone = True
+        end = self._noted(end)
+        if self._tell_end is not None:
+            self._tell_end(self, end)
+
+    def _noted(self, end: LegEnd) -> LegEnd:
         if self.failure is not None:
             end = LegEnd(
                 by_remote=False, status=None, q850=None, reason=self.failure, vanished=True
@@ -176,10 +200,9 @@ class CallLeg:
 
 @dataclass(slots=True, eq=False)
 class OpenLeg:
-    """The span of one leg: entering rings a far end, leaving hangs up whatever is left of it.
+    """The span of one leg: `enter` rings a far end, `leave` hangs up whatever is left of it.
 
-    `other` is the leg on the line that it may be joined to. Entering raises TrunkFull,
-    NotEncrypted, and what the media plane has to say when it has no port: NoPortsLeft, OSError.
+    `other` is the leg on the line that it may be joined to.
     """
 
     equipment: Equipment
@@ -193,21 +216,12 @@ class OpenLeg:
     _entered: list[AbstractAsyncContextManager[Any]] = field(default_factory=list, init=False)
     """Left in the reverse order: the signalling, the port, the place on the trunk."""
 
-    async def __aenter__(self) -> CallLeg:
-        try:
-            return await self._ring()
-        except BaseException:
-            await self._leave()
-            raise
+    async def enter(self) -> CallLeg:
+        """Ring the far end; `leave` must follow, whatever comes of it.
 
-    async def __aexit__(self, *error: object) -> None:
-        # What the signalling calls back would keep the leg, and itself, in a ring.
-        leg, self._leg = self._leg, None
-        if leg is not None:
-            leg.close_record()
-        await self._leave()
-
-    async def _ring(self) -> CallLeg:
+        Raises TrunkFull, NotEncrypted, and what the media plane has to say when it has no port:
+        NoPortsLeft, OSError.
+        """
         equipment, plan, other = self.equipment, self.plan, self.other
         fingerprint = _fingerprint(plan, equipment.plane)
         if plan.is_limited and plan.trunk_id is not None and equipment.trunks is not None:
@@ -251,19 +265,27 @@ class OpenLeg:
     def _take_request(self, request: Request) -> int:
         return DECLINED if self._leg is None else self._leg.take_request(request)
 
-    async def _enter(self, span: AbstractAsyncContextManager[T]) -> T:
-        entered = await span.__aenter__()
-        self._entered.append(span)
-        return entered
+    async def leave(self) -> None:
+        """Close the leg's record, and leave all that was entered, whatever goes wrong at one of it.
 
-    async def _leave(self) -> None:
-        """Leave all that was entered, whatever goes wrong at one of it."""
+        Idempotent.
+        """
+        # What the signalling calls back would keep the leg, and itself, in a ring.
+        leg, self._leg = self._leg, None
+        if leg is not None:
+            leg.signalling.when_ended(None)
+            leg.close_record()
         try:
             while self._entered:
                 await self._entered.pop().__aexit__(None, None, None)
         finally:
             if self._entered:
-                await self._leave()
+                await self.leave()
+
+    async def _enter(self, span: AbstractAsyncContextManager[T]) -> T:
+        entered = await span.__aenter__()
+        self._entered.append(span)
+        return entered
 
 
 def _fingerprint(plan: LegPlan, plane: MediaPlane) -> str | None:

@@ -1,11 +1,10 @@
 """Getting the contact on the line, and what the agent hears until then."""
 
-import asyncio
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
 from twoleg.calls.call_leg import CallLeg, OpenLeg
-from twoleg.calls.concurrency import alongside
+from twoleg.calls.concurrency import Within, alongside
 from twoleg.calls.joint import Joint
 from twoleg.calls.journal import Journal, Role
 from twoleg.calls.leg_media import contact_codecs
@@ -46,7 +45,7 @@ def contact_on_the_line(
 class _Ringing:
     """The contact being rung over one trunk after another, until one of them rings it.
 
-    `_line` holds the leg that is rung now, and its bridge.
+    `_line` holds the leg that is rung now, `_joined` says whether its bridge is there.
     """
 
     equipment: Equipment
@@ -54,7 +53,7 @@ class _Ringing:
     plan: ContactPlan
     agent: CallLeg | None
     joint: Joint
-    _line: AsyncExitStack = field(default_factory=AsyncExitStack, init=False)
+    _line: OpenLeg | None = field(default=None, init=False)
     _rang: bool = field(default=False, init=False)
     _early: bool = field(default=False, init=False)
     _joined: bool = field(default=False, init=False)
@@ -63,11 +62,21 @@ class _Ringing:
         try:
             return await self._answered()
         except BaseException:
-            await self._line.aclose()
+            await self._leave()
             raise
 
     async def __aexit__(self, *error: object) -> None:
-        await self._line.aclose()
+        await self._leave()
+
+    async def _leave(self) -> None:
+        """Part the two, and hang up what is left of the contact's leg. Idempotent."""
+        try:
+            if self._joined:
+                self._joined = False
+                self.joint.part()
+        finally:
+            if self._line is not None:
+                await self._line.leave()
 
     async def _answered(self) -> CallLeg:
         """Wait until the contact is on the line, or is not to be reached."""
@@ -75,15 +84,9 @@ class _Ringing:
         if self.agent is not None:
             ringback = self.equipment.tones.ringback(self.plan.country)
             self.agent.media.port.play(ringback, loop=True)
-        ringing = asyncio.timeout(self.plan.ring_seconds)
-        try:
-            async with ringing:
-                return await self._ring_over_trunks()
-        except TimeoutError:
-            if not ringing.expired():
-                raise
-            refusal = Refusal.NO_ANSWER if self._rang else Refusal.UNREACHABLE
-            raise ContactNotReached(refusal) from None
+        with Within(self.plan.ring_seconds):
+            return await self._ring_over_trunks()
+        raise ContactNotReached(Refusal.NO_ANSWER if self._rang else Refusal.UNREACHABLE)
 
     async def _ring_over_trunks(self) -> CallLeg:
         refusal = Refusal.UNREACHABLE
@@ -100,16 +103,17 @@ class _Ringing:
                 # It was answered: another attempt would ring the contact twice.
                 refusal = Refusal.UNREACHABLE
                 break
-            await self._line.aclose()
+            await self._leave()
         raise ContactNotReached(refusal)
 
     async def _ring(self, trunk: LegPlan) -> CallLeg:
         codecs = trunk.codecs
         if self.agent is not None:
             codecs = contact_codecs(self.agent.media.codec or Codec.PCMU, codecs)
-        contact = await self._line.enter_async_context(
-            OpenLeg(self.equipment, self.journal, Role.CONTACT, trunk, codecs, other=self.agent)
+        self._line = OpenLeg(
+            self.equipment, self.journal, Role.CONTACT, trunk, codecs, other=self.agent
         )
+        contact = await self._line.enter()
         self.journal.contact_ringing()
         await self._answer(contact)
         return contact
@@ -137,4 +141,3 @@ class _Ringing:
         if self.agent is not None and not self._joined:
             self._joined = True
             self.joint.join(self.agent, contact)
-            self._line.callback(self.joint.part)

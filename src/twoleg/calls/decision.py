@@ -1,10 +1,10 @@
 """How one call ends: who says it first is right, and whatever still goes on can be interrupted."""
 
-import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
 from twoleg.calls.agents import NoAgent
+from twoleg.calls.concurrency import Within
 from twoleg.calls.journal import Journal, Verdict
 from twoleg.calls.outcomes import (
     AGENT_OUTCOMES,
@@ -21,10 +21,12 @@ from twoleg.calls.plan import CallPlan
 class Decision:
     """The end of one call; `verdict` is None as long as nobody has decided."""
 
+    __slots__ = ("_journal", "_lasting", "_plan", "verdict")
+
     def __init__(self, plan: CallPlan, journal: Journal) -> None:
         self._plan = plan
         self._journal = journal
-        self._lasting: asyncio.Timeout | None = None
+        self._lasting = Within(plan.max_seconds)
         self.verdict: Verdict | None = None
 
     def decide(self, outcome: Outcome, ended_by: EndedBy, failure: str | None = None) -> None:
@@ -59,22 +61,15 @@ class Decision:
     def interrupt(self, outcome: Outcome, ended_by: EndedBy) -> None:
         """End the call wherever it is; `outcome` holds if the two have not been joined yet."""
         self._decide_early(outcome, ended_by)
-        if self._lasting is not None and not self._lasting.expired():
-            self._lasting.reschedule(0)
+        self._lasting.end()
 
     async def unless_interrupted(self, telling: Coroutine[Any, Any, None]) -> None:
         """Tell the call unless the API, the agent's hanging up, or the clock ends it."""
-        self._lasting = lasting = asyncio.timeout(self._plan.max_seconds)
-        try:
-            async with lasting:
-                await telling
-        except TimeoutError:
-            if not lasting.expired():
-                raise
+        with self._lasting:
+            await telling
+        if self._lasting.expired:
             # Whoever interrupted has decided; if nobody did, the time is up.
             self._decide_early(Outcome.EXPIRED, EndedBy.SYSTEM)
-        finally:
-            self._lasting = None
 
     def _decide_early(self, outcome: Outcome, ended_by: EndedBy) -> None:
         self.decide(Outcome.CONNECTED if self._journal.bridged else outcome, ended_by)

@@ -1,38 +1,39 @@
 """Hold and resume: whoever is put on hold hears music, and never silence."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from twoleg.calls.call_leg import CallLeg
 from twoleg.calls.journal import Journal
 from twoleg.calls.ports import Playing, Tones
 
 
-@contextmanager
-def holding(
-    tones: Tones,
-    journal: Journal,
-    agent: CallLeg,
-    contact: CallLeg,
-    changed: Callable[[], None] | None = None,
-) -> Iterator[None]:
-    """Mind the holds of two legs that are joined, for as long as the block lasts.
+class Holding:
+    """Minds the holds of two legs that are joined, for as long as its block lasts.
 
     A leg may be on hold already. What each side does is told as `call.held` and `call.resumed`, and
     by `changed`.
     """
-    told = changed or (lambda: None)
-    sides = (
-        _Side(tones, journal, agent, contact, told),
-        _Side(tones, journal, contact, agent, told),
-    )
-    try:
-        for side in sides:
-            side.begin()
-        yield
-    finally:
-        for side in sides:
-            side.end()
+
+    __slots__ = ("_agent", "_contact")
+
+    def __init__(
+        self,
+        tones: Tones,
+        journal: Journal,
+        agent: CallLeg,
+        contact: CallLeg,
+        changed: Callable[[], None] | None = None,
+    ) -> None:
+        self._agent = _Side(tones, journal, agent, contact, changed)
+        self._contact = _Side(tones, journal, contact, agent, changed)
+
+    def __enter__(self) -> None:
+        self._agent.begin()
+        self._contact.begin()
+
+    def __exit__(self, *error: object) -> None:
+        self._agent.end()
+        self._contact.end()
 
 
 class _Side:
@@ -46,7 +47,7 @@ class _Side:
         journal: Journal,
         leg: CallLeg,
         other: CallLeg,
-        told: Callable[[], None],
+        told: Callable[[], None] | None,
     ) -> None:
         self._tones = tones
         self._journal = journal
@@ -57,15 +58,16 @@ class _Side:
 
     def begin(self) -> None:
         media = self._leg.media
-        media.on_hold = self._changed
+        media.hold_listener = self
         if media.is_held:
-            self._changed(held=True)
+            self.hold_changed(held=True)
 
     def end(self) -> None:
-        self._leg.media.on_hold = None
+        self._leg.media.hold_listener = None
         self._stop_music()
 
-    def _changed(self, *, held: bool) -> None:
+    def hold_changed(self, *, held: bool) -> None:
+        """Take note of a hold of this side, or of its end."""
         record = self._leg.record
         self._journal.note(
             "call.held" if held else "call.resumed",
@@ -74,7 +76,8 @@ class _Side:
         self._stop_music()
         if held:
             self._music = self._other.media.port.play(self._tones.hold(), loop=True)
-        self._told()
+        if self._told is not None:
+            self._told()
 
     def _stop_music(self) -> None:
         music, self._music = self._music, None

@@ -40,9 +40,9 @@ _REMEMBERED: Final = 256
 
 
 class HoldListener(Protocol):
-    """Hears of holds."""
+    """Hears when the far end puts us on hold, and when it resumes."""
 
-    def __call__(self, *, held: bool) -> None: ...
+    def hold_changed(self, *, held: bool) -> None: ...
 
 
 class LegMedia:
@@ -52,7 +52,7 @@ class LegMedia:
     of the certificate which the port shows, it is what browsers have.
     """
 
-    __slots__ = ("_session", "on_hold", "port")
+    __slots__ = ("_session", "hold_listener", "port")
 
     def __init__(
         self,
@@ -63,9 +63,7 @@ class LegMedia:
         fingerprint: str | None = None,
     ) -> None:
         self.port = port
-        self.on_hold: HoldListener | None = None
-        """Told when the far end puts us on hold, and when it resumes."""
-
+        self.hold_listener: HoldListener | None = None
         self._session = AudioSession(
             LocalAudio(
                 port.address,
@@ -123,8 +121,8 @@ class LegMedia:
 
     def _connect(self, agreed: AgreedAudio, *, was_held: bool) -> None:
         self.port.connect(remote_stream(agreed))
-        if self.on_hold is not None and self.is_held != was_held:
-            self.on_hold(held=self.is_held)
+        if self.hold_listener is not None and self.is_held != was_held:
+            self.hold_listener.hold_changed(held=self.is_held)
 
     def take_info(self, info: Info) -> None:
         """Give the port the digit of an INFO, if it is one."""

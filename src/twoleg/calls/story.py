@@ -9,7 +9,7 @@ from typing import Final
 from twoleg.calls.agents import AgentSource, NoAgent, NobodyElse, agent_on_the_line
 from twoleg.calls.answering import tell_who_answered
 from twoleg.calls.call_leg import CallLeg
-from twoleg.calls.concurrency import alongside
+from twoleg.calls.concurrency import Within, alongside
 from twoleg.calls.contact import ContactNotReached, contact_on_the_line
 from twoleg.calls.decision import Decision
 from twoleg.calls.failure_tones import TONE_SECONDS, tell_why
@@ -47,6 +47,7 @@ CHECK_AFTER_SECONDS: Final = 5.0
 """A call this old is checked again before it is dialled; a younger one was checked just now."""
 
 _MAX_FAILURE: Final = 200
+_NOT_HEARD: Final = contextlib.nullcontext()
 
 _log = logging.getLogger(__name__)
 
@@ -73,6 +74,18 @@ class StorySettings:
 
 class Story:
     """One call. `run` it once; `hang_up` ends it at any time, and so does cancelling `run`."""
+
+    __slots__ = (
+        "_agents",
+        "_check",
+        "_decision",
+        "_equipment",
+        "_joint",
+        "_journal",
+        "_plan",
+        "_settings",
+        "_talk",
+    )
 
     def __init__(
         self,
@@ -159,12 +172,10 @@ class Story:
     async def _tell_agent_first(self) -> None:
         """Ring an agent, ring the contact, let them talk."""
         try:
-            async with (
-                agent_on_the_line(
-                    self._equipment, self._journal, self._plan, self._agents
-                ) as agent,
-                alongside(self._talk.agent_may_hang_up(agent)),
-            ):
+            async with agent_on_the_line(
+                self._equipment, self._journal, self._plan, self._agents
+            ) as agent:
+                self._talk.agent_is(agent)
                 await agent.acknowledge(self._journal.agent_connected(agent.record))
                 await whisper(self._equipment, self._plan, agent)
                 await self._attempt_is_marked()
@@ -194,10 +205,10 @@ class Story:
     async def _find_agent_for(self, contact: CallLeg) -> None:
         journal, plan = self._journal, self._plan
         try:
-            async with (
-                agent_on_the_line(self._equipment, journal, plan, self._agents, contact) as agent,
-                alongside(self._talk.agent_may_hang_up(agent)),
-            ):
+            async with agent_on_the_line(
+                self._equipment, journal, plan, self._agents, contact
+            ) as agent:
+                self._talk.agent_is(agent)
                 if plan.whisper_prompt_id is not None:
                     await agent.acknowledge(journal.agent_answered(agent.record))
                     await whisper(self._equipment, plan, agent)
@@ -250,7 +261,7 @@ class Story:
     ) -> contextlib.AbstractAsyncContextManager[None]:
         """Listen for who answered while the block lasts, if the call is to have that told."""
         if self._plan.on_machine is None:
-            return contextlib.nullcontext()
+            return _NOT_HEARD
         other = None if agent is None else agent.media.port
         return alongside(tell_who_answered(contact.media.port, self._told_who_answered, other))
 
@@ -267,11 +278,13 @@ class Story:
         """Wait for the mark, mostly made long ago, after which nothing dials this call again."""
         marked = self._journal.attempt_marked
         assert marked is not None
-        if not marked.done():
-            await asyncio.wait((marked,), timeout=MARK_WITHIN_SECONDS)
-        if not marked.done():
-            raise NotRecorded
-        marked.result()
+        if marked.done():
+            marked.result()
+            return
+        with Within(MARK_WITHIN_SECONDS):
+            await marked
+            return
+        raise NotRecorded
 
     async def _tell_why(self, leg: CallLeg, refusal: Refusal) -> None:
         tones, country = self._equipment.tones, self._plan.contact.country

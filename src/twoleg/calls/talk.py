@@ -1,6 +1,5 @@
 """Two who are joined, from then on until one hangs up, falls silent, or hands over to another."""
 
-import asyncio
 import contextlib
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
@@ -10,10 +9,10 @@ from twoleg.calls.agents import AgentSource
 from twoleg.calls.answering import leave_machine
 from twoleg.calls.call_leg import CallLeg
 from twoleg.calls.call_recording import CallRecording
-from twoleg.calls.concurrency import alongside, first_of
+from twoleg.calls.concurrency import Within, alongside, first_of
 from twoleg.calls.decision import Decision
 from twoleg.calls.failure_tones import tell_why
-from twoleg.calls.holding import holding
+from twoleg.calls.holding import Holding
 from twoleg.calls.joint import Joint
 from twoleg.calls.journal import Journal
 from twoleg.calls.outcomes import EndedBy, Outcome, Refusal, ended_by
@@ -21,6 +20,7 @@ from twoleg.calls.plan import CallPlan
 from twoleg.calls.ports import Equipment, Transfers
 from twoleg.calls.transfer import NotTransferred, Transfer
 from twoleg.sip import Refer
+from twoleg.sip_io import LegEnd
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -45,17 +45,15 @@ class Talk:
     _agent: CallLeg | None = field(default=None, init=False)
     """Whose hanging up ends the call; None while the call is handed over."""
 
-    _gone: set[CallLeg] = field(default_factory=set, init=False)
-    """Agents that have hung up."""
-
     _refer: Refer | None = field(default=None, init=False)
-    _talking: asyncio.Timeout | None = field(default=None, init=False)
+    _talking: Within | None = field(default=None, init=False)
 
-    async def agent_may_hang_up(self, agent: CallLeg) -> None:
-        """Wait for the end of the agent's leg, which ends the call unless it was handed over."""
+    def agent_is(self, agent: CallLeg) -> None:
+        """Let the end of the agent's leg end the call, unless it is handed over by then."""
         self._agent = agent
-        end = await agent.ended()
-        self._gone.add(agent)
+        agent.when_ended(self._agent_ended)
+
+    def _agent_ended(self, agent: CallLeg, end: LegEnd) -> None:
         if agent is self._agent:
             self.decision.interrupt(Outcome.AGENT_HUNG_UP, ended_by(end, EndedBy.AGENT))
 
@@ -73,32 +71,46 @@ class Talk:
 
         An agent may also hand over to another, who is the agent from then on.
         """
+        if not self.plan.record:
+            await self._talk(agent, contact, None)
+            return
+        recording = CallRecording(self.equipment, self.journal, self.plan, contact)
+        recording.agent_is(agent)
+        async with alongside(recording.record()):
+            await self._talk(agent, contact, recording)
+
+    async def _talk(
+        self, agent: CallLeg, contact: CallLeg, recording: CallRecording | None
+    ) -> None:
+        if not await self._hands_over(agent, contact, recording):
+            return
         async with contextlib.AsyncExitStack() as line:
-            recording = None
-            if self.plan.record:
-                recording = CallRecording(self.equipment, self.journal, self.plan, contact)
-                recording.agent_is(agent)
-                await line.enter_async_context(alongside(recording.record()))
             while True:
-                hold_changed = None if recording is None else recording.hold_changed
-                with holding(self.equipment.tones, self.journal, agent, contact, hold_changed):
-                    ender = await self._first_to_end(agent, contact)
-                if ender is not None:
-                    self.decision.decide(Outcome.CONNECTED, ender)
-                    return
-                if self.is_machine:
-                    self.decision.decide(Outcome.CONTACT_VOICEMAIL, EndedBy.SYSTEM)
-                    self.joint.part()
-                    await leave_machine(self.equipment, self.plan, agent, contact)
-                    return
                 if recording is not None:
                     recording.agent_is(None)
                 target = await self._hand_over(line, agent, contact)
                 if recording is not None:
                     recording.agent_is(target)
-                if target is None:
+                if target is None or not await self._hands_over(target, contact, recording):
                     return
                 agent = target
+
+    async def _hands_over(
+        self, agent: CallLeg, contact: CallLeg, recording: CallRecording | None
+    ) -> bool:
+        """Let the two talk; True: the agent hands over to another, False: the call is over."""
+        hold_changed = None if recording is None else recording.hold_changed
+        with Holding(self.equipment.tones, self.journal, agent, contact, hold_changed):
+            ender = await self._first_to_end(agent, contact)
+        if ender is not None:
+            self.decision.decide(Outcome.CONNECTED, ender)
+            return False
+        if self.is_machine:
+            self.decision.decide(Outcome.CONTACT_VOICEMAIL, EndedBy.SYSTEM)
+            self.joint.part()
+            await leave_machine(self.equipment, self.plan, agent, contact)
+            return False
+        return True
 
     async def _first_to_end(self, agent: CallLeg, contact: CallLeg) -> EndedBy | None:
         """Wait for the end, and say by whom; None: the agent hands over, or a machine answered."""
@@ -125,32 +137,21 @@ class Talk:
         self, end: Coroutine[Any, Any, EndedBy], seconds: float | None
     ) -> EndedBy | None:
         """Wait for an end; None: the time is up, or something else is to be done."""
-        self._talking = talking = asyncio.timeout(seconds)
-        try:
-            async with talking:
-                return await end
-        except TimeoutError:
-            if not talking.expired():
-                raise
-            return None
-        finally:
-            self._talking = None
+        with Within(seconds) as self._talking:
+            return await end
+        return None
 
     def machine_answered(self) -> bool:
         """Let a machine talk no more; False: nobody talks to it now."""
-        talking = self._talking
-        if talking is None or talking.expired():
+        if self._talking is None or not self._talking.end():
             return False
         self.is_machine = True
-        talking.reschedule(0)
         return True
 
     def _wants_to_hand_over(self, refer: Refer) -> bool:
-        talking = self._talking
-        if talking is None or talking.expired() or self._refer is not None:
+        if self._refer is not None or self._talking is None or not self._talking.end():
             return False
         self._refer = refer
-        talking.reschedule(0)
         return True
 
     async def _hand_over(
@@ -170,7 +171,7 @@ class Talk:
             async with alongside(self.contact_may_leave(contact)):
                 target = await line.enter_async_context(transfer.target())
         except NotTransferred:
-            if agent in self._gone:
+            if agent.gone:
                 self.decision.decide(Outcome.CONNECTED, EndedBy.AGENT)
                 await self._tell_nobody_came(contact)
                 return None
@@ -179,7 +180,7 @@ class Talk:
             return agent
         self.joint.join(target, contact)
         transfer.done()
-        await line.enter_async_context(alongside(self.agent_may_hang_up(target)))
+        self.agent_is(target)
         await line.enter_async_context(alongside(self._dismiss(transfer)))
         await target.acknowledge(self.journal.transferred(target.record))
         return target

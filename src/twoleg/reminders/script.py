@@ -272,8 +272,8 @@ class ReminderCall(Story):
                 alongside(self._comfort(contact)),
                 alongside(self._contact_may_vanish(contact)),
                 agent_on_the_line(self._equipment, journal, plan, self._agents, contact) as agent,
-                alongside(self._talk.agent_may_hang_up(agent)),
             ):
+                self._talk.agent_is(agent)
                 self._waits_for_staff = False
                 with contextlib.ExitStack() as joined:
                     joined.callback(self._joint.part)

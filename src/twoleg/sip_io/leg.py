@@ -104,6 +104,7 @@ class Leg:
         "_legs",
         "_progress",
         "_refusal",
+        "_tell_end",
         "_waiters",
         "call_id",
         "number",
@@ -118,6 +119,7 @@ class Leg:
         self._refusal: Refused | None = None
         self._end: LegEnd | None = None
         self._established: DialogIdentity | None = None
+        self._tell_end: Callable[[LegEnd], None] | None = None
         self.number = number
         self.call_id = call_id
         self.session = session
@@ -165,6 +167,15 @@ class Leg:
             await self._change()
         return self._end
 
+    def when_ended(self, tell: Callable[[LegEnd], None] | None) -> None:
+        """Have `tell` called in the moment of the answered leg's end, at once if it is over.
+
+        For who does something else meanwhile: `ended` takes a task. None: nobody is told.
+        """
+        self._tell_end = tell
+        if self._end is not None:
+            self._has_ended(self._end)
+
     def acknowledge(self) -> None:
         """Let the ACK of the answer leave. Call it once, after `answered`."""
         self._legs.acknowledge(self)
@@ -202,15 +213,15 @@ class Leg:
 
     def on_ended(self, event: Ended) -> None:
         if self._end is None:
-            self._end = LegEnd(
-                event.by_remote, event.status, event.q850, event.reason, event.vanished
+            self._has_ended(
+                LegEnd(event.by_remote, event.status, event.q850, event.reason, event.vanished)
             )
         self._wake()
 
     def abandon(self) -> None:
         """Note that we hang up: nobody need wait for the far end's last word."""
         if self._answer is not None or self._established is not None:
-            self._end = LegEnd(False, None, None, None)
+            self._has_ended(LegEnd(False, None, None, None))
         else:
             self._refusal = Refused(self.number, 487, "Canceled", RefusalCause.CANCELED)
         self._wake()
@@ -234,6 +245,12 @@ class Leg:
     def over(self) -> bool:
         """Whether nothing of this leg is left to hang up."""
         return self._end is not None or self._refusal is not None
+
+    def _has_ended(self, end: LegEnd) -> None:
+        self._end = end
+        tell, self._tell_end = self._tell_end, None
+        if tell is not None:
+            tell(end)
 
     async def _change(self) -> None:
         waiter = asyncio.get_running_loop().create_future()
