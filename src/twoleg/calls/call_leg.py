@@ -29,6 +29,7 @@ ACKNOWLEDGE_WITHIN_SECONDS: Final = 0.2
 """How long an ACK waits for the database: far below the answering side's first retransmission."""
 
 _NOT_ACCEPTABLE: Final = Reason("SIP", 488, "Not Acceptable Here")
+_FRACTIONS: Final = ("jitter_ms", "round_trip_ms", "mos", "far_jitter_ms")
 _MAX_REASON: Final = 200
 """Characters of a far end's reason that the record keeps."""
 
@@ -303,7 +304,8 @@ def _fingerprint(plan: LegPlan, plane: MediaPlane) -> str | None:
 
 
 def _figures(quality: Quality) -> dict[str, Any]:
-    return {
-        name: round(value, 3) if isinstance(value, float) else value
-        for name, value in zip(Quality._fields, quality, strict=True)
-    }
+    figures = quality._asdict()
+    for name in _FRACTIONS:
+        if figures[name] is not None:
+            figures[name] = round(figures[name], 3)
+    return figures

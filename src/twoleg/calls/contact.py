@@ -59,11 +59,18 @@ class _Ringing:
     _joined: bool = field(default=False, init=False)
 
     async def __aenter__(self) -> CallLeg:
+        # From now on, and not from the first 180: nothing frightens like silence.
+        if self.agent is not None:
+            ringback = self.equipment.tones.ringback(self.plan.country)
+            self.agent.media.port.play(ringback, loop=True)
         try:
-            return await self._answered()
+            with Within(self.plan.ring_seconds):
+                return await self._ring_over_trunks()
         except BaseException:
             await self._leave()
             raise
+        await self._leave()
+        raise ContactNotReached(Refusal.NO_ANSWER if self._rang else Refusal.UNREACHABLE)
 
     async def __aexit__(self, *error: object) -> None:
         await self._leave()
@@ -77,16 +84,6 @@ class _Ringing:
         finally:
             if self._line is not None:
                 await self._line.leave()
-
-    async def _answered(self) -> CallLeg:
-        """Wait until the contact is on the line, or is not to be reached."""
-        # From now on, and not from the first 180: nothing frightens like silence.
-        if self.agent is not None:
-            ringback = self.equipment.tones.ringback(self.plan.country)
-            self.agent.media.port.play(ringback, loop=True)
-        with Within(self.plan.ring_seconds):
-            return await self._ring_over_trunks()
-        raise ContactNotReached(Refusal.NO_ANSWER if self._rang else Refusal.UNREACHABLE)
 
     async def _ring_over_trunks(self) -> CallLeg:
         refusal = Refusal.UNREACHABLE

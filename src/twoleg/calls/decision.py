@@ -1,8 +1,5 @@
 """How one call ends: who says it first is right, and whatever still goes on can be interrupted."""
 
-from collections.abc import Coroutine
-from typing import Any
-
 from twoleg.calls.agents import NoAgent
 from twoleg.calls.concurrency import Within
 from twoleg.calls.journal import Journal, Verdict
@@ -21,12 +18,14 @@ from twoleg.calls.plan import CallPlan
 class Decision:
     """The end of one call; `verdict` is None as long as nobody has decided."""
 
-    __slots__ = ("_journal", "_lasting", "_plan", "verdict")
+    __slots__ = ("_journal", "_plan", "time", "verdict")
 
     def __init__(self, plan: CallPlan, journal: Journal) -> None:
         self._plan = plan
         self._journal = journal
-        self._lasting = Within(plan.max_seconds)
+        self.time = Within(plan.max_seconds)
+        """How long the call may last, from beginning to end; whoever interrupts it ends that."""
+
         self.verdict: Verdict | None = None
 
     def decide(self, outcome: Outcome, ended_by: EndedBy, failure: str | None = None) -> None:
@@ -60,16 +59,5 @@ class Decision:
 
     def interrupt(self, outcome: Outcome, ended_by: EndedBy) -> None:
         """End the call wherever it is; `outcome` holds if the two have not been joined yet."""
-        self._decide_early(outcome, ended_by)
-        self._lasting.end()
-
-    async def unless_interrupted(self, telling: Coroutine[Any, Any, None]) -> None:
-        """Tell the call unless the API, the agent's hanging up, or the clock ends it."""
-        with self._lasting:
-            await telling
-        if self._lasting.expired:
-            # Whoever interrupted has decided; if nobody did, the time is up.
-            self._decide_early(Outcome.EXPIRED, EndedBy.SYSTEM)
-
-    def _decide_early(self, outcome: Outcome, ended_by: EndedBy) -> None:
         self.decide(Outcome.CONNECTED if self._journal.bridged else outcome, ended_by)
+        self.time.end()

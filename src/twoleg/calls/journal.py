@@ -414,17 +414,18 @@ class Journal:
         data: Mapping[str, Any] | None = None,
         *,
         at: datetime | None = None,
+        contact_attempt_at: datetime | None = None,
         ending: Ending | None = None,
     ) -> CallChange:
         if (self.status, status) not in TRANSITIONS:
             raise ForbiddenTransition(self.plan.call_id, self.status, status)
         self.status = status
-        return self._change(_EVENT_TYPES[status], data, status, at, ending)
+        return self._change(_EVENT_TYPES[status], data, status, at, contact_attempt_at, ending)
 
     def _enter_with_mark(self, status: Status) -> CallChange:
         """Enter a status, and mark that the contact is to be attempted from now on."""
         now = self.clock.now()
-        return self._enter(status, at=now)._replace(contact_attempt_at=now)
+        return self._enter(status, at=now, contact_attempt_at=now)
 
     def _change(
         self,
@@ -432,6 +433,7 @@ class Journal:
         data: Mapping[str, Any] | None,
         status: Status | None = None,
         at: datetime | None = None,
+        contact_attempt_at: datetime | None = None,
         ending: Ending | None = None,
     ) -> CallChange:
         self._sequence += 1
@@ -440,4 +442,6 @@ class Journal:
             told = {name: event.data[name] for name in _LOGGED if name in event.data}
             _log.debug(event_type, extra={"call_id": self.plan.call_id} | told)
         plan, legs = self.plan, self._take_unwritten()
-        return CallChange(plan.call_id, plan.account_id, status, event, legs, ending=ending)
+        return CallChange(
+            plan.call_id, plan.account_id, status, event, legs, contact_attempt_at, ending
+        )

@@ -3,8 +3,9 @@
 import asyncio
 import contextlib
 import logging
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from twoleg.calls.agents import AgentSource, NoAgent, NobodyElse, agent_on_the_line
 from twoleg.calls.answering import tell_who_answered
@@ -130,7 +131,14 @@ class Story:
             elif self._plan.expired:
                 self._decision.decide(Outcome.EXPIRED, EndedBy.SYSTEM)
             if self._decision.verdict is None:
-                await self._decision.unless_interrupted(self._tell_if_allowed())
+                with self._decision.time as time:
+                    await self._check_again()
+                    await self.tell()
+                if time.expired:
+                    # Whoever interrupted has decided; if nobody did, the time is up.
+                    self._decision.interrupt(Outcome.EXPIRED, EndedBy.SYSTEM)
+        except Blocked as blocked:
+            self._decision.decide(Outcome.BLOCKED, EndedBy.SYSTEM, blocked.rule)
         except asyncio.CancelledError:
             self._decision.fail("the engine was stopped")
             raise
@@ -152,20 +160,12 @@ class Story:
         """Tell what people say that the call came to. Returns at once; idempotent."""
         self._journal.disposed(disposition, notes)
 
-    async def _tell_if_allowed(self) -> None:
-        try:
-            await self._check_again()
-        except Blocked as blocked:
-            self._decision.decide(Outcome.BLOCKED, EndedBy.SYSTEM, blocked.rule)
-        else:
-            await self.tell()
-
-    async def tell(self) -> None:
+    def tell(self) -> Coroutine[Any, Any, None]:
         """Bring the two together, in the order that the plan has; `run` looks after the rest."""
         first = self._tell_contact_first if self._plan.contact_first else self._tell_agent_first
-        if self._plan.whisper_prompt_id is None:
-            await first()
-            return
+        return first() if self._plan.whisper_prompt_id is None else self._tell_with_whisper(first)
+
+    async def _tell_with_whisper(self, first: Callable[[], Coroutine[Any, Any, None]]) -> None:
         async with alongside(prepare_whisper(self._equipment, self._plan)):
             await first()
 

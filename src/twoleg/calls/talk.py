@@ -1,9 +1,7 @@
 """Two who are joined, from then on until one hangs up, falls silent, or hands over to another."""
 
 import contextlib
-from collections.abc import Coroutine
 from dataclasses import dataclass, field
-from typing import Any
 
 from twoleg.calls.agents import AgentSource
 from twoleg.calls.answering import leave_machine
@@ -45,6 +43,7 @@ class Talk:
     _agent: CallLeg | None = field(default=None, init=False)
     """Whose hanging up ends the call; None while the call is handed over."""
 
+    _recording: CallRecording | None = field(default=None, init=False)
     _refer: Refer | None = field(default=None, init=False)
     _talking: Within | None = field(default=None, init=False)
 
@@ -72,18 +71,19 @@ class Talk:
         An agent may also hand over to another, who is the agent from then on.
         """
         if not self.plan.record:
-            await self._talk(agent, contact, None)
+            await self._talk(agent, contact)
             return
-        recording = CallRecording(self.equipment, self.journal, self.plan, contact)
+        recording = self._recording = CallRecording(
+            self.equipment, self.journal, self.plan, contact
+        )
         recording.agent_is(agent)
         async with alongside(recording.record()):
-            await self._talk(agent, contact, recording)
+            await self._talk(agent, contact)
 
-    async def _talk(
-        self, agent: CallLeg, contact: CallLeg, recording: CallRecording | None
-    ) -> None:
-        if not await self._hands_over(agent, contact, recording):
+    async def _talk(self, agent: CallLeg, contact: CallLeg) -> None:
+        if not await self._hands_over(agent, contact):
             return
+        recording = self._recording
         async with contextlib.AsyncExitStack() as line:
             while True:
                 if recording is not None:
@@ -91,15 +91,13 @@ class Talk:
                 target = await self._hand_over(line, agent, contact)
                 if recording is not None:
                     recording.agent_is(target)
-                if target is None or not await self._hands_over(target, contact, recording):
+                if target is None or not await self._hands_over(target, contact):
                     return
                 agent = target
 
-    async def _hands_over(
-        self, agent: CallLeg, contact: CallLeg, recording: CallRecording | None
-    ) -> bool:
+    async def _hands_over(self, agent: CallLeg, contact: CallLeg) -> bool:
         """Let the two talk; True: the agent hands over to another, False: the call is over."""
-        hold_changed = None if recording is None else recording.hold_changed
+        hold_changed = None if self._recording is None else self._recording.hold_changed
         with Holding(self.equipment.tones, self.journal, agent, contact, hold_changed):
             ender = await self._first_to_end(agent, contact)
         if ender is not None:
@@ -119,12 +117,14 @@ class Talk:
             agent.on_refer = self._wants_to_hand_over
         try:
             # Until then no leg can have been silent for so long: most calls need no further watch.
-            ender = await self._until(_hung_up(contact), self.silent_seconds)
-            if ender is None and self._refer is None and not self.is_machine:
-                ender = await self._until(self._first_to_vanish(agent, contact), None)
+            with Within(self.silent_seconds) as self._talking:
+                return await _hung_up(contact)
+            if self._refer is None and not self.is_machine:
+                with Within(None) as self._talking:
+                    return await self._first_to_vanish(agent, contact)
         finally:
             agent.on_refer = None
-        return ender
+        return None
 
     async def _first_to_vanish(self, agent: CallLeg, contact: CallLeg) -> EndedBy:
         dead = self.silent_seconds
@@ -132,14 +132,6 @@ class Talk:
         return await first_of(
             _hung_up(contact), _fell_silent(agent, dead), _fell_silent(contact, dead)
         )
-
-    async def _until(
-        self, end: Coroutine[Any, Any, EndedBy], seconds: float | None
-    ) -> EndedBy | None:
-        """Wait for an end; None: the time is up, or something else is to be done."""
-        with Within(seconds) as self._talking:
-            return await end
-        return None
 
     def machine_answered(self) -> bool:
         """Let a machine talk no more; False: nobody talks to it now."""
