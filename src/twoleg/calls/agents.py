@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from twoleg.calls.call_leg import CallLeg, OpenLeg
-from twoleg.calls.concurrency import Within
 from twoleg.calls.journal import Journal, Role
 from twoleg.calls.leg_media import agent_codecs
 from twoleg.calls.outcomes import (
@@ -178,7 +177,7 @@ class _Round:
     ) -> CallLeg | None:
         """Wait until a phone is answered; None, and why is noted: it is not."""
         try:
-            with Within(self.agents.ring_seconds):
+            with self.search.equipment.limits.within(self.agents.ring_seconds):
                 return await self._ring_over_trunks(agent, phone, attempt)
             refusal = Refusal.NO_ANSWER if attempt.rang else Refusal.UNREACHABLE
         except TrunkFull:

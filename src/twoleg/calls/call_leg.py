@@ -6,12 +6,10 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
-from twoleg.calls.concurrency import Within
 from twoleg.calls.journal import Journal, LegRecord, Role
 from twoleg.calls.leg_media import LegMedia, info_of
 from twoleg.calls.plan import LegPlan
 from twoleg.calls.ports import Equipment, Leg, MediaPlane, NotEncrypted, NotForBrowsers
-from twoleg.calls.trunk_health import TrunkHealth
 from twoleg.media import Codec, Quality
 from twoleg.sip import Progress, Reason, Refer, Request, SessionRejected, refer_of
 from twoleg.sip_io import LegEnd, LegRefused, RingRequest
@@ -42,7 +40,7 @@ class CallLeg:
     record: LegRecord
     media: LegMedia
     signalling: Leg
-    health: TrunkHealth
+    equipment: Equipment
     rang: bool = False
     """Whether we were told that its phone rings."""
 
@@ -72,7 +70,7 @@ class CallLeg:
 
     def _trunk_works(self) -> None:
         if self.record.trunk_id is not None:
-            self.health.works(self.record.trunk_id)
+            self.equipment.health.works(self.record.trunk_id)
 
     def _note_invite(self) -> None:
         """Have the INVITE that rings now written: a challenge, say, makes a new one."""
@@ -98,7 +96,7 @@ class CallLeg:
             record.q850_cause = refused.q850
             record.reason = self.failure or refused.reason[:_MAX_REASON] or None
             if record.trunk_id is not None:
-                self.health.refused(record.trunk_id, refused)
+                self.equipment.health.refused(record.trunk_id, refused)
             raise
         except SessionRejected as rejected:
             self.hang_up(_NOT_ACCEPTABLE)
@@ -119,7 +117,7 @@ class CallLeg:
         if stored.done():
             stored.result()
         else:
-            with Within(ACKNOWLEDGE_WITHIN_SECONDS):
+            with self.equipment.limits.within(ACKNOWLEDGE_WITHIN_SECONDS):
                 await stored
         if not self.acknowledged:
             self.acknowledged = True
@@ -236,7 +234,7 @@ class OpenLeg:
         record = self.journal.open_leg(self.role, plan, self.user_id)
         invite = signalling.invite
         record.invite = None if invite is None else invite.to_json()
-        leg = self._leg = CallLeg(self.journal, record, media, signalling, equipment.health)
+        leg = self._leg = CallLeg(self.journal, record, media, signalling, equipment)
         port.carry_digit = leg.send_digit
         port.on_failed = leg.media_failed
         return leg

@@ -1,12 +1,11 @@
-"""Doing several things at once, or for so long, and leaving no task and no timer behind."""
+"""Doing several things at once, and leaving no task behind."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Iterable
 from contextlib import AbstractAsyncContextManager
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -30,63 +29,6 @@ class _Alongside:
         await _cancelled((task,))
         if kind is None and not task.cancelled():
             task.result()
-
-
-class Within:
-    """No longer than so many seconds: `with Within(5) as limit`; None: however long it takes.
-
-    What the body then awaits is cancelled, and the block is left as if the body were done;
-    `expired` tells that. Does what `asyncio.timeout` does, at a third of the cost: a call has four.
-    """
-
-    __slots__ = ("_cancelling", "_seconds", "_task", "_timer", "expired")
-
-    def __init__(self, seconds: float | None) -> None:
-        self._seconds = seconds
-        self._task: asyncio.Task[Any] | None = None
-        self._timer: asyncio.Handle | None = None
-        self.expired = False
-
-    def __enter__(self) -> Self:
-        task = self._task = asyncio.current_task()
-        assert task is not None
-        self._cancelling = task.cancelling()
-        if self._seconds is not None:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(self._seconds, self._expire)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> bool:
-        task, self._task = self._task, None
-        assert task is not None
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if not self.expired:
-            return False
-        # Whoever else has cancelled the task meanwhile means all of it.
-        return task.uncancel() <= self._cancelling and kind is asyncio.CancelledError
-
-    def end(self) -> bool:
-        """Let the time be up now; False: it was, or the block has been left."""
-        if self._task is None or self.expired:
-            return False
-        if self._timer is not None:
-            self._timer.cancel()
-        # Not in this turn: whoever says so may be the task itself.
-        self._timer = asyncio.get_running_loop().call_soon(self._expire)
-        return True
-
-    def _expire(self) -> None:
-        self._timer = None
-        self.expired = True
-        if self._task is not None:
-            self._task.cancel()
 
 
 async def first_of(*waits: Coroutine[Any, Any, T]) -> T:

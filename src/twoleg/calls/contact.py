@@ -4,7 +4,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
 from twoleg.calls.call_leg import CallLeg, OpenLeg
-from twoleg.calls.concurrency import Within, alongside
+from twoleg.calls.concurrency import alongside
 from twoleg.calls.joint import Joint
 from twoleg.calls.journal import Journal, Role
 from twoleg.calls.leg_media import contact_codecs
@@ -64,7 +64,7 @@ class _Ringing:
             ringback = self.equipment.tones.ringback(self.plan.country)
             self.agent.media.port.play(ringback, loop=True)
         try:
-            with Within(self.plan.ring_seconds):
+            with self.equipment.limits.within(self.plan.ring_seconds):
                 return await self._ring_over_trunks()
         except BaseException:
             await self._leave()

@@ -1,8 +1,8 @@
 """How one call ends: who says it first is right, and whatever still goes on can be interrupted."""
 
 from twoleg.calls.agents import NoAgent
-from twoleg.calls.concurrency import Within
 from twoleg.calls.journal import Journal, Verdict
+from twoleg.calls.limits import Limits
 from twoleg.calls.outcomes import (
     AGENT_OUTCOMES,
     CONTACT_OUTCOMES,
@@ -20,10 +20,10 @@ class Decision:
 
     __slots__ = ("_journal", "_plan", "time", "verdict")
 
-    def __init__(self, plan: CallPlan, journal: Journal) -> None:
+    def __init__(self, plan: CallPlan, journal: Journal, limits: Limits) -> None:
         self._plan = plan
         self._journal = journal
-        self.time = Within(plan.max_seconds)
+        self.time = limits.within(plan.max_seconds)
         """How long the call may last, from beginning to end; whoever interrupts it ends that."""
 
         self.verdict: Verdict | None = None

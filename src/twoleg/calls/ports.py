@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from twoleg.calls.limits import Limits
 from twoleg.calls.phrases import Phrase
 from twoleg.calls.plan import AgentRound
 from twoleg.calls.trunk_health import TrunkHealth
@@ -285,3 +286,6 @@ class Equipment:
 
     health: TrunkHealth = field(default_factory=TrunkHealth)
     """Told of what becomes of calls over trunks."""
+
+    limits: Limits = field(default_factory=Limits)
+    """How long each step of a call may take."""

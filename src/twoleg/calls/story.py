@@ -10,7 +10,7 @@ from typing import Any, Final
 from twoleg.calls.agents import AgentSource, NoAgent, NobodyElse, agent_on_the_line
 from twoleg.calls.answering import tell_who_answered
 from twoleg.calls.call_leg import CallLeg
-from twoleg.calls.concurrency import Within, alongside
+from twoleg.calls.concurrency import alongside
 from twoleg.calls.contact import ContactNotReached, contact_on_the_line
 from twoleg.calls.decision import Decision
 from twoleg.calls.failure_tones import TONE_SECONDS, tell_why
@@ -107,7 +107,7 @@ class Story:
         self._journal = Journal(plan, writer, clock or SystemClock())
         self._settings = settings or StorySettings()
         self._joint = Joint(equipment.plane)
-        self._decision = Decision(plan, self._journal)
+        self._decision = Decision(plan, self._journal, equipment.limits)
         self._talk = Talk(
             plan=plan,
             equipment=equipment,
@@ -281,7 +281,7 @@ class Story:
         if marked.done():
             marked.result()
             return
-        with Within(MARK_WITHIN_SECONDS):
+        with self._equipment.limits.within(MARK_WITHIN_SECONDS):
             await marked
             return
         raise NotRecorded

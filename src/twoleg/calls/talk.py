@@ -7,12 +7,13 @@ from twoleg.calls.agents import AgentSource
 from twoleg.calls.answering import leave_machine
 from twoleg.calls.call_leg import CallLeg
 from twoleg.calls.call_recording import CallRecording
-from twoleg.calls.concurrency import Within, alongside, first_of
+from twoleg.calls.concurrency import alongside, first_of
 from twoleg.calls.decision import Decision
 from twoleg.calls.failure_tones import tell_why
 from twoleg.calls.holding import Holding
 from twoleg.calls.joint import Joint
 from twoleg.calls.journal import Journal
+from twoleg.calls.limits import Within
 from twoleg.calls.outcomes import EndedBy, Outcome, Refusal, ended_by
 from twoleg.calls.plan import CallPlan
 from twoleg.calls.ports import Equipment, Transfers
@@ -117,10 +118,10 @@ class Talk:
             agent.on_refer = self._wants_to_hand_over
         try:
             # Until then no leg can have been silent for so long: most calls need no further watch.
-            with Within(self.silent_seconds) as self._talking:
+            with self.equipment.limits.within(self.silent_seconds) as self._talking:
                 return await _hung_up(contact)
             if self._refer is None and not self.is_machine:
-                with Within(None) as self._talking:
+                with self.equipment.limits.within(None) as self._talking:
                     return await self._first_to_vanish(agent, contact)
         finally:
             agent.on_refer = None

@@ -1,11 +1,11 @@
-"""Tasks that run beside something and end with it, and blocks that take no longer than they may."""
+"""Tasks that run beside something, and end with it."""
 
 import asyncio
 
 import pytest
 from calls.virtual_time import run
 
-from twoleg.calls.concurrency import Within, alongside, first_of
+from twoleg.calls.concurrency import alongside, first_of
 
 
 async def after(seconds, value):
@@ -94,99 +94,5 @@ def test_a_second_cancellation_does_not_leave_the_work_behind():
         with pytest.raises(asyncio.CancelledError):
             await task
         assert loop.time() == 13
-
-    run(main)
-
-
-def test_a_block_is_left_when_its_time_is_up():
-    async def main(loop):
-        with Within(3) as limit:
-            await asyncio.sleep(100)
-        assert loop.time() == 3
-        assert limit.expired
-        assert asyncio.current_task().cancelling() == 0
-
-    run(main)
-
-
-def test_a_block_that_is_done_in_time_leaves_no_timer():
-    async def main(loop):
-        for seconds in (3, None):
-            with Within(seconds) as limit:
-                await asyncio.sleep(1)
-            assert not limit.expired
-            assert not loop.timers()
-            assert not limit.end()
-
-    run(main)
-
-
-def test_a_block_may_be_ended_before_its_time_by_anybody_and_by_itself():
-    async def main(loop):
-        with Within(None) as limit:
-            loop.call_later(2, limit.end)
-            await asyncio.sleep(100)
-        assert loop.time() == 2
-        with Within(100) as limit:
-            assert limit.end()
-            await asyncio.sleep(100)
-        assert (loop.time(), limit.expired) == (2, True)
-
-    run(main)
-
-
-def test_what_a_block_raises_is_raised_though_its_time_is_up():
-    async def fails_when_cancelled():
-        try:
-            await asyncio.sleep(100)
-        finally:
-            raise LookupError
-
-    async def main(loop):
-        with pytest.raises(LookupError), Within(1):
-            await fails_when_cancelled()
-
-    run(main)
-
-
-def test_a_block_that_returns_as_its_time_is_up_has_returned():
-    async def main(loop):
-        with Within(1) as limit:
-            try:
-                await asyncio.sleep(100)
-            except asyncio.CancelledError:
-                value = "done"
-        assert (value, limit.expired) == ("done", True)
-        await asyncio.sleep(1)
-
-    run(main)
-
-
-@pytest.mark.parametrize("seed", range(20))
-def test_who_cancels_a_task_as_its_time_is_up_has_cancelled_it(seed):
-    async def body():
-        with Within(1):
-            await asyncio.sleep(100)
-        return "moved on"
-
-    async def main(loop):
-        task = asyncio.create_task(body())
-        loop.call_later(1, task.cancel)
-        with pytest.raises(asyncio.CancelledError):
-            await task
-
-    run(main, seed=seed)
-
-
-def test_of_two_blocks_the_one_whose_time_is_up_is_left():
-    async def main(loop):
-        with Within(5) as outer:
-            with Within(2) as inner:
-                await asyncio.sleep(100)
-            assert (loop.time(), inner.expired, outer.expired) == (2, True, False)
-            with Within(50) as inner:
-                await asyncio.sleep(100)
-            pytest.fail("the outer block's time is up")
-        assert (loop.time(), inner.expired, outer.expired) == (5, False, True)
 
     run(main)
