@@ -371,12 +371,14 @@ class Journal:
 
     def decided(self) -> None:
         """Note that it is known how the call ends: whatever rang or talked stops now."""
-        self._all_end(self.clock.monotonic())
+        now = self.clock.monotonic()
+        self._agent_rings.end(now)
+        self._contact_rings.end(now)
+        self._talk.end(now)
 
     def end(self, verdict: Verdict) -> None:
-        """Close the record; nothing may follow."""
+        """Close the record of a call whose end was `decided`; nothing may follow."""
         now = self.clock.monotonic()
-        self._all_end(now)
         ending = Ending(
             outcome=verdict.outcome,
             ended_by=verdict.ended_by,
@@ -399,11 +401,6 @@ class Journal:
         if ending.failure is not None:
             data["failure"] = ending.failure
         self.writer.write(self._enter(Status.ENDED, data, at=ending.ended_at, ending=ending))
-
-    def _all_end(self, now: float) -> None:
-        self._agent_rings.end(now)
-        self._contact_rings.end(now)
-        self._talk.end(now)
 
     def _age_seconds(self, now: float) -> float:
         return self.plan.queued_seconds + now - self._claimed

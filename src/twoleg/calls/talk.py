@@ -119,7 +119,7 @@ class Talk:
         try:
             # Until then no leg can have been silent for so long: most calls need no further watch.
             with self.equipment.limits.within(self.silent_seconds) as self._talking:
-                return await _hung_up(contact)
+                return ended_by(await contact.ended(), EndedBy.CONTACT)
             if self._refer is None and not self.is_machine:
                 with self.equipment.limits.within(None) as self._talking:
                     return await self._first_to_vanish(agent, contact)

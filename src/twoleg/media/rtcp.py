@@ -1,8 +1,7 @@
 """RTCP: sender and receiver reports, source description, goodbye (RFC 3550 section 6)."""
 
-from dataclasses import dataclass
 from struct import Struct
-from typing import Final
+from typing import Final, NamedTuple
 
 from twoleg.media.rtp import MalformedPacket
 
@@ -24,8 +23,7 @@ _SENDER_INFO = Struct("!QIII")
 _REPORT = Struct("!IIIIII")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SenderInfo:
+class SenderInfo(NamedTuple):
     """The sender's part of a sender report."""
 
     ntp: int
@@ -36,8 +34,7 @@ class SenderInfo:
     octets: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReportBlock:
+class ReportBlock(NamedTuple):
     """What one receiver says about one source."""
 
     ssrc: int
@@ -58,8 +55,7 @@ class ReportBlock:
     """Since that report came, in 65536ths of a second."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class Report(NamedTuple):
     """A sender report, or without `sender` a receiver report."""
 
     ssrc: int
@@ -67,8 +63,7 @@ class Report:
     blocks: tuple[ReportBlock, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Goodbye:
+class Goodbye(NamedTuple):
     ssrcs: tuple[int, ...]
 
 
