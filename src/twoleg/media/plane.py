@@ -8,6 +8,7 @@ from typing import Final
 
 from twoleg.media.bridge import Bridge
 from twoleg.media.clock import FrameClock
+from twoleg.media.due_times import DueTimes
 from twoleg.media.port import MediaPort, Shared
 from twoleg.media.relay import ControlRelay, Relay
 from twoleg.media.socket_pairs import SocketPairs
@@ -24,12 +25,13 @@ class EmbeddedPlane:
 
     def __init__(self, *, host: str, advertised: str, ports: range) -> None:
         self._advertised = advertised
-        self._open: set[MediaPort] = set()
+        self._open: dict[int, MediaPort] = {}
         self._loop = asyncio.get_running_loop()
         self._browsers = Browsers()
         self._relay = Relay(self._loop)
         self._clock = FrameClock()
-        self._shared = Shared(self._clock, self._relay, self._browsers)
+        self._due_times = DueTimes()
+        self._shared = Shared(self._clock, self._relay, self._browsers, self._due_times)
         self._control = ControlRelay(self._loop)
         self._sockets = SocketPairs(ports, host, self._relay, self._control)
         self._sweep_timer: asyncio.TimerHandle | None = None
@@ -92,21 +94,21 @@ class EmbeddedPlane:
         """Open a port that the caller closes; `open_port` sees to that by itself. Raises as it."""
         sockets = self._sockets.take()
         port = MediaPort(sockets, self._advertised, self._shared)
-        self._open.add(port)
+        self._open[port.port] = port
         self._sweep_later()
         return port
 
     def close_port(self, port: MediaPort) -> None:
         """Close a port, and let others have its sockets. Idempotent."""
-        if port in self._open:
-            self._open.discard(port)
+        if self._open.get(port.port) is port:
+            del self._open[port.port]
             port.close()
             self._sockets.give_back(port.sockets)
 
     def _close(self) -> None:
         if self._sweep_timer is not None:
             self._sweep_timer.cancel()
-        for port in tuple(self._open):
+        for port in tuple(self._open.values()):
             self.close_port(port)
         self._sockets.close()
         self._relay.close()
@@ -119,8 +121,9 @@ class EmbeddedPlane:
     def _sweep(self) -> None:
         self._sweep_timer = None
         now = time.monotonic()
-        for port in tuple(self._open):
-            if now >= port.due:
+        for number in self._due_times.passed(now):
+            port = self._open.get(number)
+            if port is not None and now >= port.due:
                 port.attend(now)
         self._sockets.look(now)
         if self._open or self._sockets.kept:

@@ -12,6 +12,7 @@ from twoleg.media.codec import Codec
 from twoleg.media.control import REPORT_SECONDS, Control
 from twoleg.media.digit_sender import DigitSender
 from twoleg.media.dtmf import DIGITS
+from twoleg.media.due_times import DueTimes
 from twoleg.media.inband import InbandDigits
 from twoleg.media.incoming import AudioSink, AudioTrack, Incoming, translation
 from twoleg.media.key_presses import PressedDigits, Way
@@ -52,6 +53,7 @@ class Shared(NamedTuple):
     clock: "FrameClock"
     relay: Relay
     browsers: "Browsers"
+    due_times: DueTimes
 
 
 class MediaPort:
@@ -312,6 +314,7 @@ class MediaPort:
 
     def attend(self, now: float) -> None:
         """Do what fell due: the sweep calls it once `due` has passed."""
+        self.due = _NEVER
         if self._webrtc is not None:
             self._webrtc.attend(now)
         if now >= self._report_due:
@@ -545,7 +548,10 @@ class MediaPort:
             for seconds, future in self._waiting_silence:
                 if not future.done():
                     due = min(due, quiet + seconds)
-        self.due = due
+        if due != self.due:
+            self.due = due
+            if due != _NEVER:
+                self._shared.due_times.note(due, self.port)
 
     def _plan_report(self, now: float) -> None:
         self._report_due = now + REPORT_SECONDS * random.uniform(0.5, 1.5)
