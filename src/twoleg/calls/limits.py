@@ -101,7 +101,8 @@ class Limits:
         deadlines = self._deadlines.get(seconds)
         if deadlines is not None and deadlines.pop(span, None) is not None:
             self._running -= 1
-            self._stop_if_idle()
+            if not self._running:
+                self._stop()
 
     def _look(self, seconds: float) -> None:
         """Let those expire whose time has come, and wake for the next."""
@@ -116,11 +117,11 @@ class Limits:
             self._running -= 1
             span.expire()
         del self._deadlines[seconds], self._timers[seconds]
-        self._stop_if_idle()
-
-    def _stop_if_idle(self) -> None:
         if not self._running:
-            for timer in self._timers.values():
-                timer.cancel()
-            self._timers.clear()
-            self._deadlines.clear()
+            self._stop()
+
+    def _stop(self) -> None:
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+        self._deadlines.clear()
