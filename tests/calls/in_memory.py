@@ -284,7 +284,7 @@ class MemoryLeg:
             case FallsSilent():
                 self._port().audio_stopped.set()
             case LosesAudio():
-                self._port().on_failed(act.why)
+                self._port().listener.media_failed(act.why)
         self._wake()
 
     def _says(self, encoded):
@@ -436,14 +436,13 @@ class MemoryPort:
         self.port = number
         self.plane = plane
         self.remote = None
-        self.on_failed = None
         self.heard = []
         self.digits = deque()
         self.pressed = asyncio.Event()
         self.listeners = 0
         self.cut_off_at = []
         self.playing = None
-        self.carry_digit = None
+        self.listener = None
         self.sink = None
         self.peer = None
         self.first = asyncio.Event()

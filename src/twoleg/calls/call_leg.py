@@ -235,8 +235,7 @@ class OpenLeg:
         invite = signalling.invite
         record.invite = None if invite is None else invite.to_json()
         leg = self._leg = CallLeg(self.journal, record, media, signalling, equipment)
-        port.carry_digit = leg.send_digit
-        port.on_failed = leg.media_failed
+        port.listener = leg
         return leg
 
     def _request(self, media: LegMedia) -> RingRequest:

@@ -9,7 +9,7 @@ from twoleg.calls.limits import Limits
 from twoleg.calls.phrases import Phrase
 from twoleg.calls.plan import AgentRound
 from twoleg.calls.trunk_health import TrunkHealth
-from twoleg.media import AudioTrack, Codec, Quality, RemoteStream
+from twoleg.media import AudioTrack, Codec, PortListener, Quality, RemoteStream
 from twoleg.sip import HeaderFields, InviteIdentity, Progress, Reason
 from twoleg.sip_io import Answer, LegEnd, RingRequest
 from twoleg.speech import Variable
@@ -74,8 +74,7 @@ class MediaPort(Protocol):
     @property
     def port(self) -> int: ...
 
-    carry_digit: Callable[[str], None] | None
-    on_failed: Callable[[str], None] | None
+    listener: PortListener | None
 
     def connect(self, remote: RemoteStream) -> None: ...
 

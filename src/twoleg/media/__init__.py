@@ -9,7 +9,7 @@ from twoleg.media.incoming import AudioTrack, CodecMismatch
 from twoleg.media.machine_detection import AnsweredBy, MachineDetector, Sign, Verdict
 from twoleg.media.plane import EmbeddedPlane
 from twoleg.media.playback import Playback
-from twoleg.media.port import MediaPort, NotConnected, PortClosed
+from twoleg.media.port import MediaPort, NotConnected, PortClosed, PortListener
 from twoleg.media.ports import NoPortsLeft
 from twoleg.media.pure_tone import SILENCE_DBFS, level_of
 from twoleg.media.quality import Quality
@@ -39,6 +39,7 @@ __all__ = [
     "NotConnected",
     "Playback",
     "PortClosed",
+    "PortListener",
     "Quality",
     "RawHeader",
     "Recorder",

@@ -6,7 +6,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
 
 from twoleg.media.codec import Codec
 from twoleg.media.control import REPORT_SECONDS, Control
@@ -56,6 +56,18 @@ class Shared(NamedTuple):
     due_times: DueTimes
 
 
+class PortListener(Protocol):
+    """Does for a leg what its port cannot; whoever has the port is one."""
+
+    def send_digit(self, digit: str) -> None:
+        """Tell the far end of a digit: it takes no telephone-event."""
+        ...
+
+    def media_failed(self, why: str) -> None:
+        """Take note that no audio will flow with a browser, or none any more."""
+        ...
+
+
 class MediaPort:
     """The RTP and RTCP of one leg: what comes, what goes, and who is at the far end.
 
@@ -84,11 +96,10 @@ class MediaPort:
         "_waiting_silence",
         "_webrtc",
         "address",
-        "carry_digit",
         "control",
         "due",
         "incoming",
-        "on_failed",
+        "listener",
         "outgoing",
         "port",
         "remote",
@@ -104,12 +115,7 @@ class MediaPort:
         self.control = Control(self.incoming, self.outgoing)
         self.due = _NEVER
         self.sockets = sockets
-        self.carry_digit: Callable[[str], None] | None = None
-        """Tells the far end of a digit where it takes no telephone-event."""
-
-        self.on_failed: Callable[[str], None] | None = None
-        """Told why where no audio will flow with a browser, or none any more."""
-
+        self.listener: PortListener | None = None
         self._shared = shared
         self._protection: Protection | None = None
         self._webrtc: WebRtcTransport | None = None
@@ -221,8 +227,8 @@ class MediaPort:
         if remote is None:
             return
         if remote.dtmf_payload_type is None:
-            if self.carry_digit is not None:
-                self.carry_digit(digit)
+            if self.listener is not None:
+                self.listener.send_digit(digit)
             return
         sender = self._playback
         if sender is None and remote.sending:
@@ -366,7 +372,7 @@ class MediaPort:
         if self._webrtc is not None:
             self._webrtc.close()
         self.outgoing.send = None
-        self.carry_digit = self.on_failed = None
+        self.listener = None
         self.incoming.close()
 
     def _protect(self, remote: RemoteStream) -> None:
@@ -415,8 +421,8 @@ class MediaPort:
         return socket_address(remote.host, remote.port)
 
     def _tell_failed(self, why: str) -> None:
-        if self.on_failed is not None:
-            self.on_failed(why)
+        if self.listener is not None:
+            self.listener.media_failed(why)
 
     @property
     def _rejected(self) -> int:

@@ -1,6 +1,7 @@
 """Digits of two legs that are joined: whatever way one far end sends them, the other is told."""
 
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 
@@ -81,7 +82,7 @@ async def test_a_far_end_without_telephone_event_is_told_by_signalling(plane, fa
     async with plane.open_port() as left, plane.open_port() as right:
         left.connect(agent.stream())
         right.connect(gateway.stream(dtmf_payload_type=None))
-        right.carry_digit = carried.append
+        right.listener = SimpleNamespace(send_digit=carried.append)
         plane.bridge(left, right)
         left.inject_digit("1")
         for _ in range(3):
@@ -93,7 +94,7 @@ async def test_a_far_end_without_telephone_event_is_told_by_signalling(plane, fa
 async def test_a_telephone_event_is_passed_on_as_it_is_and_told_once(call):
     left, right, agent, contact = call
     carried = []
-    right.carry_digit = carried.append
+    right.listener = SimpleNamespace(send_digit=carried.append)
     agent.send(left, event_payload("5", 160), payload_type=EVENT)
     packet = await contact.receive()
     assert (packet.payload_type, packet.payload) == (EVENT, event_payload("5", 160))

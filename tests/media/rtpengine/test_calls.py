@@ -1,6 +1,7 @@
 """Two legs at a real rtpengine, as the call script has them: what each far end hears."""
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
 
@@ -234,7 +235,7 @@ async def test_a_digit_by_info_is_told_by_signalling_to_who_takes_no_events(plan
     async with plane.open_port() as left, plane.open_port(left) as right:
         agent.connect(left)
         contact.connect(right, event=None)
-        right.carry_digit = carried.append
+        right.listener = SimpleNamespace(send_digit=carried.append)
         plane.bridge(left, right)
         left.inject_digit("9")
     assert carried == ["9"]

@@ -1,6 +1,7 @@
 """A browser's leg in the media plane: who is let in, who is heard, what ends it."""
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
 
@@ -22,7 +23,7 @@ class Frames:
 def failure_of(port):
     """A future with what the port says has gone wrong."""
     failed = asyncio.get_running_loop().create_future()
-    port.on_failed = failed.set_result
+    port.listener = SimpleNamespace(media_failed=failed.set_result)
     return failed
 
 

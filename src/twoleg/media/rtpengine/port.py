@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -11,7 +11,7 @@ from twoleg.media.dtmf import DIGITS
 from twoleg.media.incoming import AudioSink, AudioTrack
 from twoleg.media.key_presses import MAX_DIGITS, KeyPresses, Way
 from twoleg.media.playback import FrameSource
-from twoleg.media.port import NotConnected, PortClosed
+from twoleg.media.port import NotConnected, PortClosed, PortListener
 from twoleg.media.quality import Quality
 from twoleg.media.remote import RemoteStream
 from twoleg.media.rtpengine.ear import Ear
@@ -40,11 +40,8 @@ class RtpenginePort:
         self.session: Session = call.session
         self.remote: RemoteStream | None = None
         self.partner: RtpenginePort | None = None
-        self.carry_digit: Callable[[str], None] | None = None
-        """Tells the far end of a digit that came by SIP INFO, where it takes no telephone-event."""
-
-        self.on_failed: Callable[[str], None] | None = None
-        """Never called: no far end is a browser."""
+        self.listener: PortListener | None = None
+        """Told of digits that come by SIP INFO for a far end without telephone-event."""
 
         self.track: AudioTrack | None = None
         self.audio_sink: AudioSink | None = None
@@ -234,7 +231,7 @@ class RtpenginePort:
         self.stop_playing()
         if self._ear is not None:
             self._ear.close()
-        self.carry_digit = self.on_failed = self.track = self.audio_sink = None
+        self.listener = self.track = self.audio_sink = None
 
     def _put_digit(self, digit: str) -> None:
         if len(self._digits) < MAX_DIGITS:
@@ -248,8 +245,8 @@ class RtpenginePort:
         if partner.remote.dtmf_payload_type is not None:
             if not session.is_behind:
                 session.post(lambda: session.say_digit(self, digit))
-        elif partner.carry_digit is not None:
-            partner.carry_digit(digit)
+        elif partner.listener is not None:
+            partner.listener.send_digit(digit)
 
     def _heed_playing(self) -> None:
         if self.partner is not None:
