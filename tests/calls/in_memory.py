@@ -207,7 +207,8 @@ class MemoryLeg:
 
     def when_ended(self, tell):
         self._tell_end = tell
-        self._tell_if_ended()
+        if self._end is not None and tell is not None:
+            self._phone.loop.call_soon(self._tell_if_ended)
 
     def _tell_if_ended(self):
         if self._end is not None and self._tell_end is not None:

@@ -81,8 +81,14 @@ async def test_who_wants_to_be_told_of_a_legs_end_is_told_once():
         end = await leg.ended()
         leg.hang_up()
         assert (told, not_told) == ([end], [])
+        late = asyncio.get_running_loop().create_future()
+        leg.when_ended(late.set_result)
+        assert not late.done()
+        assert await late is end
         leg.when_ended(not_told.append)
-        assert not_told == [end], "it is over already"
+        leg.when_ended(None)
+        await asyncio.sleep(0)
+        assert not_told == []
 
 
 async def test_leaving_a_leg_that_rings_cancels_it():

@@ -128,7 +128,7 @@ class CallLeg:
         return self._noted(await self.signalling.ended())
 
     def when_ended(self, tell: Callable[["CallLeg", LegEnd], None]) -> None:
-        """Have `tell` called at the end of the answered leg, at once if it is over.
+        """Have `tell` called at the end of the answered leg, or soon, if it is over.
 
         It is not told of a leg that `OpenLeg` has left.
         """

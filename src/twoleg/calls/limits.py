@@ -54,13 +54,15 @@ class Within:
         """Let the time be up now; False: it was, or the block has been left."""
         if self._task is None or self.expired:
             return False
-        if self._ending is None:
-            # Not in this turn: whoever says so may be the task itself.
+        if asyncio.current_task() is not self._task:
+            self.expire()
+        elif self._ending is None:
+            # It may leave the block before it waits for anything.
             self._ending = asyncio.get_running_loop().call_soon(self.expire)
         return True
 
     def expire(self) -> None:
-        """Let the time be up in this turn; the task that waits is not the one that says so."""
+        """Let the time be up; not for the task itself to say."""
         if self._task is not None and not self.expired:
             self.expired = True
             self._task.cancel()

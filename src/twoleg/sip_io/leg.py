@@ -168,13 +168,13 @@ class Leg:
         return self._end
 
     def when_ended(self, tell: Callable[[LegEnd], None] | None) -> None:
-        """Have `tell` called in the moment of the answered leg's end, at once if it is over.
+        """Have `tell` called in the moment of the answered leg's end, or soon, if it is over.
 
         For who does something else meanwhile: `ended` takes a task. None: nobody is told.
         """
         self._tell_end = tell
-        if self._end is not None:
-            self._has_ended(self._end)
+        if self._end is not None and tell is not None:
+            asyncio.get_running_loop().call_soon(self._has_ended, self._end)
 
     def acknowledge(self) -> None:
         """Let the ACK of the answer leave. Call it once, after `answered`."""
