@@ -168,3 +168,11 @@ def test_the_contact_hears_its_own_language(tell):
     plan = replace(plan, contact=replace(plan.contact, language="it"))
     told = tell({"contact": STAYS, "agent": (*ANSWERS, HangsUp(10.0))}, plan)
     assert contact_heard(told)[0] == "comfort it"
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_who_confirms_and_hangs_up_at_once_is_joined_or_is_not(tell, seed):
+    agent = (Rings(), Answers(0.5), Presses(1.0), HangsUp(1.0))
+    plan = contact_first((user("agent", trunk_id=1),))
+    told = tell({"contact": STAYS, "agent": agent}, plan, seed=seed)
+    assert ("bridged" in told.writer.statuses) == (told.outcome == "connected")

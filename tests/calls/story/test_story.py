@@ -379,3 +379,15 @@ def test_every_step_of_a_call_can_be_followed_in_the_log_by_call_and_leg(tell, c
         (1, 1, "leg is over"),
         (1, None, "call.ended"),
     ]
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_an_agent_who_hangs_up_as_the_contact_answers_was_joined_or_was_not(tell, seed):
+    outcomes = set()
+    for answers in (0.994, 0.996, 0.998, 1.0):
+        # The contact is rung once the agent has answered, after 1 s.
+        agent, contact = (Answers(1.0), HangsUp(2.0)), (Rings(), Answers(answers))
+        told = tell({"agent": agent, "contact": contact}, seed=seed)
+        assert ("bridged" in told.writer.statuses) == (told.outcome == "connected")
+        outcomes.add(told.outcome)
+    assert outcomes == {"connected", "agent_hung_up"}
