@@ -6,6 +6,7 @@ what a statement costs that has it, and few calls need it.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -127,6 +128,9 @@ SELECT pg_notify(%(channel)s, '') FROM given
 """
 
 
+ROWS_IN_ONE_GO: Final = 8
+"""Claims that are read from the database's reply before signalling has its turn again."""
+
 _LATER: Final = replace(NOBODY, contended=True, others=True)
 """As if another call had been quicker: it is looked for somebody once more."""
 
@@ -196,8 +200,11 @@ async def claim(
     parameters = {"engine": engine_id, "room": room, "after": after}
     async with connection.cursor() as cursor:
         await cursor.execute(_CLAIM, parameters, prepare=True)
-        rows = await cursor.fetchall()
-    claims = [claim_of(row) for row in rows]
+        claims = []
+        while row := await cursor.fetchone():
+            claims.append(claim_of(row))
+            if len(claims) % ROWS_IN_ONE_GO == 0:
+                await asyncio.sleep(0)
     if any(each.asks_group for each in claims):
         return await _look_in_groups(connection, engine_id, claims)
     return claims

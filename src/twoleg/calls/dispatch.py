@@ -7,7 +7,7 @@ A call that finds no agent may wait. It is ours by then, so that it is in nobody
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Final, Protocol, Self
@@ -220,7 +220,9 @@ class Dispatcher:
             if said.channel == CALLS_CHANNEL:
                 self._look.set()
             elif said.channel == DISPOSITIONS_CHANNEL:
-                if said.payload.isdecimal() and int(said.payload) in self._running:
+                # Of a call that is being claimed it is not known yet whether it is ours.
+                ours = said.payload.isdecimal() and int(said.payload) in self._running
+                if ours or self._claiming:
                     self._disposed_anew = True
                     self._look.set()
             elif said.payload.isdecimal():
@@ -262,32 +264,15 @@ class Dispatcher:
             if len(self._running) < self._capacity:
                 self._look.set()
             return SLOWEST_PACE_SECONDS
+        # Whoever is hung up from here on may be among them, until each of them has begun.
         self._claiming = True
         try:
             claims = await claim(connection, self._engine_id, room, self._last_account)
+            self._pace.claimed(len(claims))
+            left = await self._begin_each(claims)
         finally:
             self._claiming = False
-        if self._draining:
-            await self._give_back(connection, [claimed.call_id for claimed in claims])
-            return pause
-        self._pace.claimed(len(claims))
-        # Calls that waited may have found their agents meanwhile, and taken the room.
-        fitting = self._room
-        await self._give_back(connection, [claimed.call_id for claimed in claims[fitting:]])
-        for claimed in claims[:fitting]:
-            if self._begun_at.get(claimed.call_id) == claimed.sequence:
-                # The server died and forgot that it is ours; by this claim it knows again.
-                continue
-            search = claimed.search()
-            if claimed.waited_too_long(self._max_queued_seconds):
-                self._start(replace(claimed, expired=True), search)
-            elif claimed.found.agents:
-                search.ring(claimed.found)
-                self._start(claimed, search)
-            elif claimed.hangup_requested:
-                self._start(claimed, search)
-            else:
-                self._wait(claimed, search)
+        await self._give_back(connection, left)
         accounts = {claimed.account_id for claimed in claims}
         if accounts:
             last = self._last_account
@@ -296,6 +281,36 @@ class Dispatcher:
             # With several accounts each gave its share only.
             self._look.set()
         return pause
+
+    async def _begin_each(self, claims: Sequence[Claim]) -> list[int]:
+        """Begin what was claimed, one call in a turn of the loop; give the ids of those left over.
+
+        Meanwhile calls that waited may find their agents and take the room, and the engine may be
+        told to take no more.
+        """
+        left = []
+        for claimed in claims:
+            if self._draining or not self._room:
+                left.append(claimed.call_id)
+            else:
+                self._take_up(claimed)
+                await asyncio.sleep(0)
+        return left
+
+    def _take_up(self, claimed: Claim) -> None:
+        if self._begun_at.get(claimed.call_id) == claimed.sequence:
+            # The server died and forgot that it is ours; by this claim it knows again.
+            return
+        search = claimed.search()
+        if claimed.waited_too_long(self._max_queued_seconds):
+            self._start(replace(claimed, expired=True), search)
+        elif claimed.found.agents:
+            search.ring(claimed.found)
+            self._start(claimed, search)
+        elif claimed.hangup_requested:
+            self._start(claimed, search)
+        else:
+            self._wait(claimed, search)
 
     def _wait(self, claimed: Claim, search: AgentSearch) -> None:
         """Begin the call once it has an agent, or it is known that nobody will take it.

@@ -40,6 +40,9 @@ SHARED_PACE_SECONDS: Final = 0.02
 
 SHARED_BATCH: Final = 8
 
+ROWS_IN_ONE_GO: Final = 16
+"""Changes that are made ready for the database before signalling has its turn again."""
+
 TELL_SECONDS: Final = 0.04
 """From one word that there is something new to the next, at least, while more is to be written.
 
@@ -208,9 +211,9 @@ def _leg(leg: LegRecord) -> dict[str, Any]:
     return row
 
 
-def _json(rows: list[dict[str, Any]]) -> str:
-    """Write rows as JSON that PostgreSQL takes, whatever bytes a far end sent us as text."""
-    text = json.dumps(rows, ensure_ascii=False)
+def _json(row: dict[str, Any]) -> str:
+    """Write a row as JSON that PostgreSQL takes, whatever bytes a far end sent us as text."""
+    text = json.dumps(row, ensure_ascii=False)
     if not text.isascii():
         text = text.encode("utf-8", "replace").decode()
     return text.replace(r"\u0000", r"\ufffd")
@@ -399,7 +402,11 @@ class Writer:
         row: Callable[[_Pending], dict[str, Any]],
     ) -> None:
         """Write one change of each call, and tell whoever waits. Raises REFUSALS."""
-        rows = {pending.call_id: row(pending) for pending in batch}
+        rows: dict[int, str] = {}
+        for pending in batch:
+            rows[pending.call_id] = _json(row(pending))
+            if len(rows) % ROWS_IN_ONE_GO == 0:
+                await asyncio.sleep(0)
         written = await self._ids(connection, _WRITE, rows.values())
         if len(written) < len(rows):
             missed = [rows[call_id] for call_id in rows.keys() - written]
@@ -408,9 +415,10 @@ class Writer:
             pending.tell(written=pending.call_id in written)
 
     async def _ids(
-        self, connection: Connection, statement: str, rows: Iterable[dict[str, Any]]
+        self, connection: Connection, statement: str, rows: Iterable[str]
     ) -> set[int]:
-        parameters = {"changes": _json(list(rows)), "engine": self._engine_id}
+        """Run a statement on rows of JSON, and give the calls that it names."""
+        parameters = {"changes": f"[{','.join(rows)}]", "engine": self._engine_id}
         async with connection.cursor() as cursor:
             await cursor.execute(statement, parameters, prepare=True)
             return {call_id for (call_id,) in await cursor.fetchall()}

@@ -235,6 +235,55 @@ async def test_a_hang_up_told_while_the_call_is_being_claimed_is_not_lost(
             await call.over.wait()
 
 
+async def test_a_hang_up_told_while_others_of_its_claim_are_begun_is_not_lost(
+    office, engine, monkeypatch
+):
+    claim = dispatch.claim
+    first, second = [await office.queue() for _ in range(2)]
+
+    async def claim_before_it_is_asked_for(connection, engine_id, room, after):
+        claims = await claim(connection, engine_id, room, after)
+        await office.rows("UPDATE calls SET hangup_requested_at = now() WHERE id = %s", second)
+        return claims
+
+    monkeypatch.setattr(dispatch, "claim", claim_before_it_is_asked_for)
+    async with engine() as stage:
+
+        def begin(claimed, search):
+            if claimed.call_id == first:
+                stage.dispatcher.hang_up(second)
+            return stage.begin(claimed, search)
+
+        monkeypatch.setattr(stage.dispatcher, "_begin", begin)
+        calls = [await stage.next() for _ in range(2)]
+        assert [call.claim.call_id for call in calls] == [first, second]
+        assert not calls[1].claim.hangup_requested
+        async with asyncio.timeout(10):
+            await calls[1].over.wait()
+
+
+async def test_a_call_is_under_way_before_the_next_of_its_claim_is_planned(
+    office, engine, monkeypatch
+):
+    happened = []
+
+    class TellingCall(FakeCall):
+        async def run(self):
+            happened.append(("under way", self.claim.call_id))
+            await super().run()
+
+    def begin(claimed, search):
+        happened.append(("planned", claimed.call_id))
+        return TellingCall(stage, claimed, search)
+
+    ids = [await office.queue() for _ in range(3)]
+    async with engine() as stage:
+        monkeypatch.setattr(stage.dispatcher, "_begin", begin)
+        for _ in ids:
+            await stage.next()
+    assert happened == [(what, each) for each in ids for what in ("planned", "under way")]
+
+
 async def test_calls_are_claimed_again_after_the_database_was_away(office, engine, outage):
     async with engine() as stage:
         await office.queue()
@@ -384,6 +433,22 @@ class TestDraining:
             async with engine() as other:
                 call = await other.next()
                 assert (call.claim.call_id, len(call.claim.found.agents)) == (call_id, 1)
+            assert draining.begun.empty()
+
+    async def test_what_it_has_not_begun_yet_goes_back_to_the_queue(
+        self, office, engine, monkeypatch
+    ):
+        first, second = [await office.queue() for _ in range(2)]
+        async with engine() as draining, asyncio.TaskGroup() as drains:
+
+            def begin_and_drain(claimed, search):
+                drains.create_task(draining.dispatcher.drain(0))
+                return draining.begin(claimed, search)
+
+            monkeypatch.setattr(draining.dispatcher, "_begin", begin_and_drain)
+            assert (await draining.next()).claim.call_id == first
+            async with engine() as other:
+                assert (await other.next()).claim.call_id == second
             assert draining.begun.empty()
 
     async def test_it_waits_for_the_calls_that_run(self, office, engine):

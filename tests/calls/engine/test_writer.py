@@ -1,5 +1,7 @@
 """The record of calls reaches the database: in order, once, and after the database was away."""
 
+import asyncio
+from collections import Counter
 from datetime import UTC, datetime
 
 import psycopg
@@ -73,6 +75,37 @@ async def test_many_calls_share_a_batch(office, database, engine_id, monkeypatch
         await writer.flushed()
         assert writer.batches == 2
     assert await office.value("SELECT count(*) FROM calls WHERE status = 'agent_ringing'") == 30
+
+
+async def test_others_have_their_turns_while_a_large_batch_is_made_ready(
+    office, database, engine_id, monkeypatch
+):
+    ids = [await office.queue() for _ in range(3 * writer_module.ROWS_IN_ONE_GO)]
+    while await office.claim(engine_id):
+        pass
+    turns = 0
+    turns_by_row = []
+    row = writer_module._row
+
+    def noting(pending):
+        turns_by_row.append(turns)
+        return row(pending)
+
+    async def count_turns():
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    monkeypatch.setattr(writer_module, "_row", noting)
+    async with Writer.open(database, engine_id) as writer:
+        counting = asyncio.create_task(count_turns())
+        for call_id in ids:
+            writer.write(change(call_id, office.account_id, 2, "agent_ringing"))
+        await writer.flushed()
+        counting.cancel()
+        assert writer.batches == 1
+    assert max(Counter(turns_by_row).values()) == writer_module.ROWS_IN_ONE_GO
 
 
 async def test_what_was_stored_is_in_the_database(office, database, engine_id, call_id):
