@@ -11,7 +11,7 @@ import json
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Final, Self
 
@@ -162,10 +162,15 @@ def _has_winner(change: CallChange) -> bool:
 
 
 def _row(pending: _Pending) -> dict[str, Any]:
-    """Give one change as the statement takes it; what is not there is NULL."""
+    """Give one change as the statement takes it; what is not there is NULL.
+
+    Notes in the change which legs are in the database then.
+    """
     row: dict[str, Any] = {"call_id": pending.call_id}
-    if pending.legs:
-        row["legs"] = [_leg(leg) for leg in pending.legs]
+    pending.written = [_leg(leg) for leg in pending.legs]
+    legs = [leg for leg in pending.written if leg not in pending.written_before]
+    if legs:
+        row["legs"] = legs
     change = pending.change
     if change is None:
         return row
@@ -222,6 +227,7 @@ def _json(row: dict[str, Any]) -> str:
 def _bare_row(pending: _Pending) -> dict[str, Any]:
     """Give what is needed for the call's state to go on, without what may have been refused."""
     row = _row(pending)
+    pending.written = []
     row.pop("legs", None)
     row.pop("failure", None)
     return row | {"data": {}}
@@ -236,6 +242,14 @@ class _Pending:
     legs: tuple[LegRecord, ...]
     stored: asyncio.Future[None] | None = None
     is_taken: bool = False
+    written: list[dict[str, Any]] = field(default_factory=list)
+    """Its legs, as rows, that are in the database once it is written."""
+
+    written_before: list[dict[str, Any]] = field(default_factory=list)
+    """The same of the change just before it: those need not be written again.
+
+    A phone that answers at once has its answer written with its ring.
+    """
 
     def tell(self, *, written: bool) -> None:
         """Tell whoever waits for the change."""
@@ -370,6 +384,7 @@ class Writer:
             queue = self._waiting.pop(call_id)
             queue.popleft()
             if queue:
+                queue[0].written_before = written.written
                 self._waiting[call_id] = queue
         self.pending -= len(batch)
         self.changes += len(batch)
@@ -409,14 +424,16 @@ class Writer:
                 await asyncio.sleep(0)
         written = await self._ids(connection, _WRITE, rows.values())
         if len(written) < len(rows):
+            # Those that were written before were so with legs as they stood then.
+            for pending in batch:
+                if pending.call_id not in written:
+                    pending.written = []
             missed = [rows[call_id] for call_id in rows.keys() - written]
             written |= await self._ids(connection, _WRITTEN_BEFORE, missed)
         for pending in batch:
             pending.tell(written=pending.call_id in written)
 
-    async def _ids(
-        self, connection: Connection, statement: str, rows: Iterable[str]
-    ) -> set[int]:
+    async def _ids(self, connection: Connection, statement: str, rows: Iterable[str]) -> set[int]:
         """Run a statement on rows of JSON, and give the calls that it names."""
         parameters = {"changes": f"[{','.join(rows)}]", "engine": self._engine_id}
         async with connection.cursor() as cursor:

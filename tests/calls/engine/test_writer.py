@@ -135,6 +135,47 @@ async def test_a_leg_written_again_replaces_its_row(office, database, engine_id,
     assert await office.row("SELECT position, dialog, q850_cause FROM legs") == (1, None, 16)
 
 
+_WRITTEN_WITH = "SELECT e.sequence FROM legs l JOIN call_events e ON e.xmin = l.xmin"
+
+
+async def test_a_leg_that_stands_as_the_change_before_has_left_it_is_not_written_again(
+    office, database, engine_id, call_id
+):
+    record = leg(dialog={"call_id": "x"})
+    async with Writer.open(database, engine_id) as writer:
+        for sequence, status in enumerate(("agent_ringing", "agent_connected"), 2):
+            writer.write(change(call_id, office.account_id, sequence, status, legs=(record,)))
+    assert await office.events(call_id) == ["queued", "agent_ringing", "agent_connected"]
+    assert await office.value(_WRITTEN_WITH) == 2
+
+
+async def test_a_leg_that_has_changed_since_is(office, database, engine_id, call_id):
+    record = leg(dialog={"call_id": "x"})
+    async with Writer.open(database, engine_id) as writer:
+        ringing = change(call_id, office.account_id, 2, "agent_ringing", legs=(record,))
+        connected = change(call_id, office.account_id, 3, "agent_connected", legs=(record,))
+        stored = writer.store(ringing)
+        writer.write(connected)
+        await stored
+        record.reason = "OK"
+    assert await office.value("SELECT reason FROM legs") == "OK"
+    assert await office.value(_WRITTEN_WITH) == 3
+
+
+async def test_a_leg_of_a_change_that_was_written_before_is_written_with_the_next(
+    office, database, engine_id, call_id
+):
+    record = leg()
+    one = change(call_id, office.account_id, 2, "agent_ringing", legs=(record,))
+    async with Writer.open(database, engine_id) as writer:
+        await writer.store(one)
+        # Its commit was not heard of, and the leg has changed before it is tried again.
+        record.reason = "OK"
+        writer.write(one)
+        writer.write(change(call_id, office.account_id, 3, "agent_connected", legs=(record,)))
+    assert await office.value("SELECT reason FROM legs") == "OK"
+
+
 async def test_the_mark_is_made_once(office, database, engine_id, call_id):
     async with Writer.open(database, engine_id) as writer:
         now = datetime.now(UTC)
