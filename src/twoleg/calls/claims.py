@@ -128,7 +128,7 @@ SELECT pg_notify(%(channel)s, '') FROM given
 """
 
 
-ROWS_IN_ONE_GO: Final = 8
+ROWS_IN_ONE_GO: Final = 4
 """Claims that are read from the database's reply before signalling has its turn again."""
 
 _LATER: Final = replace(NOBODY, contended=True, others=True)
