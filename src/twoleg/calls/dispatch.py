@@ -28,6 +28,9 @@ from twoleg.store import Database
 MAX_CLAIM: Final = 64
 """Calls taken in one go."""
 
+CALLS_IN_ONE_GO: Final = 4
+"""Calls of a claim that are begun before signalling has its turn again."""
+
 POLL_SECONDS: Final = 2.0
 """How often the queue is looked at without having been told: a notification may be lost."""
 
@@ -283,17 +286,18 @@ class Dispatcher:
         return pause
 
     async def _begin_each(self, claims: Sequence[Claim]) -> list[int]:
-        """Begin what was claimed, one call in a turn of the loop; give the ids of those left over.
+        """Begin what was claimed, in goes of a few calls; give the ids of those left over.
 
         Meanwhile calls that waited may find their agents and take the room, and the engine may be
         told to take no more.
         """
         left = []
-        for claimed in claims:
+        for number, claimed in enumerate(claims, 1):
             if self._draining or not self._room:
                 left.append(claimed.call_id)
-            else:
-                self._take_up(claimed)
+                continue
+            self._take_up(claimed)
+            if number % CALLS_IN_ONE_GO == 0:
                 await asyncio.sleep(0)
         return left
 

@@ -40,7 +40,7 @@ SHARED_PACE_SECONDS: Final = 0.02
 
 SHARED_BATCH: Final = 8
 
-ROWS_IN_ONE_GO: Final = 8
+ROWS_IN_ONE_GO: Final = 16
 """Changes that are made ready for the database before signalling has its turn again."""
 
 TELL_SECONDS: Final = 0.04

@@ -246,6 +246,7 @@ async def test_a_hang_up_told_while_others_of_its_claim_are_begun_is_not_lost(
         await office.rows("UPDATE calls SET hangup_requested_at = now() WHERE id = %s", second)
         return claims
 
+    monkeypatch.setattr(dispatch, "CALLS_IN_ONE_GO", 1)
     monkeypatch.setattr(dispatch, "claim", claim_before_it_is_asked_for)
     async with engine() as stage:
 
@@ -262,7 +263,7 @@ async def test_a_hang_up_told_while_others_of_its_claim_are_begun_is_not_lost(
             await calls[1].over.wait()
 
 
-async def test_a_call_is_under_way_before_the_next_of_its_claim_is_planned(
+async def test_calls_are_under_way_before_the_next_of_their_claim_are_planned(
     office, engine, monkeypatch
 ):
     happened = []
@@ -276,6 +277,7 @@ async def test_a_call_is_under_way_before_the_next_of_its_claim_is_planned(
         happened.append(("planned", claimed.call_id))
         return TellingCall(stage, claimed, search)
 
+    monkeypatch.setattr(dispatch, "CALLS_IN_ONE_GO", 1)
     ids = [await office.queue() for _ in range(3)]
     async with engine() as stage:
         monkeypatch.setattr(stage.dispatcher, "_begin", begin)
@@ -438,6 +440,7 @@ class TestDraining:
     async def test_what_it_has_not_begun_yet_goes_back_to_the_queue(
         self, office, engine, monkeypatch
     ):
+        monkeypatch.setattr(dispatch, "CALLS_IN_ONE_GO", 1)
         first, second = [await office.queue() for _ in range(2)]
         async with engine() as draining, asyncio.TaskGroup() as drains:
 
