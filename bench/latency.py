@@ -202,12 +202,15 @@ class Bench:
         try:
             times.answered = time.monotonic()
             call.accept(voice.answer())
-            while time.monotonic() - times.answered < BURST_SECONDS and math.isnan(
+            said_at = 0.0
+            while (now := time.monotonic()) < times.answered + BURST_SECONDS and math.isnan(
                 voice.heard_at + agent.heard_at
             ):
-                voice.say(CONTACT_SAYS, port)
-                agent.say(AGENT_SAYS, agent_port)
-                await asyncio.sleep(SPACING_SECONDS)
+                if now >= said_at + SPACING_SECONDS:
+                    said_at = now
+                    voice.say(CONTACT_SAYS, port)
+                    agent.say(AGENT_SAYS, agent_port)
+                await asyncio.sleep(0)  # timers know whole milliseconds only
             times.contact_heard = voice.heard_at
             await asyncio.sleep(TALK_SECONDS)
             call.hang_up()
