@@ -211,28 +211,54 @@ async def test_a_hang_up_asked_for_before_the_claim_comes_with_it(office, engine
         assert (await stage.next()).claim.hangup_requested
 
 
-async def test_a_hang_up_told_while_the_call_is_being_claimed_is_not_lost(
-    office, database, engine, monkeypatch
-):
+@pytest.fixture
+def while_being_claimed(database, monkeypatch):
+    """Have something done to each call in the moment of its claim, and told of by then."""
     claim = dispatch.claim
 
-    async def claim_and_be_slow(connection, engine_id, room, after):
-        claims = await claim(connection, engine_id, room, after)
-        for claimed in claims:
-            async with database.connection() as other:
-                await request_hang_up(other, office.account_id, claimed.call_id)
-            # The notification is in the listening connection by the time of the next round trip.
-            for _ in range(20):
-                await connection.execute("SELECT pg_sleep(0.005)")
-        return claims
+    def arrange(do):
+        async def claim_and_be_slow(connection, engine_id, room, after):
+            claims = await claim(connection, engine_id, room, after)
+            for claimed in claims:
+                async with database.connection() as other:
+                    await do(other, claimed.call_id)
+                # The notification is in the listening connection by the next round trip.
+                for _ in range(20):
+                    await connection.execute("SELECT pg_sleep(0.005)")
+            return claims
 
-    monkeypatch.setattr(dispatch, "claim", claim_and_be_slow)
+        monkeypatch.setattr(dispatch, "claim", claim_and_be_slow)
+
+    return arrange
+
+
+async def test_a_hang_up_told_while_the_call_is_being_claimed_is_not_lost(
+    office, engine, while_being_claimed
+):
+    while_being_claimed(
+        lambda connection, call_id: request_hang_up(connection, office.account_id, call_id)
+    )
     async with engine() as stage:
         await office.queue()
         call = await stage.next()
         assert not call.claim.hangup_requested
         async with asyncio.timeout(10):
             await call.over.wait()
+
+
+async def test_what_is_said_of_a_call_while_it_is_being_claimed_is_not_lost(
+    office, engine, while_being_claimed
+):
+    await office.rows("UPDATE accounts SET dispositions = '{Sale}'")
+    said = {"disposition": "Sale", "notes": "Soon."}
+    while_being_claimed(
+        lambda connection, call_id: dispose(connection, office.account_id, call_id, said)
+    )
+    async with engine() as stage:
+        await office.queue()
+        call = await stage.next()
+        async with asyncio.timeout(10):
+            assert await call.said.get() == ("Sale", "Soon.")
 
 
 async def test_a_hang_up_told_while_others_of_its_claim_are_begun_is_not_lost(
