@@ -192,16 +192,21 @@ async def test_what_is_said_of_a_running_call_reaches_it(office, database, engin
 
 
 async def test_a_hang_up_asked_for_while_nobody_listened_reaches_the_call(
-    office, engine, outage, monkeypatch
+    office, database, engine, outage
 ):
-    async with engine() as stage:
+    async with engine() as stage, asyncio.timeout(20):
+        earlier_id = await office.queue()
+        earlier = await stage.next()
+        async with database.connection() as connection:
+            await request_hang_up(connection, office.account_id, earlier_id)
+        await earlier.over.wait()
+        # It listens by now, and has looked for what was asked for before that.
         call_id = await office.queue()
         call = await stage.next()
         await office.rows("UPDATE calls SET hangup_requested_at = now() WHERE id = %s", call_id)
         assert not call.over.is_set()
         await outage.cut()
-        async with asyncio.timeout(10):
-            await call.over.wait()
+        await call.over.wait()
 
 
 async def test_a_hang_up_asked_for_before_the_claim_comes_with_it(office, engine):
