@@ -1,7 +1,7 @@
 """Trunks with limits, which all engines hold together."""
 
 import asyncio
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import timedelta
 from itertools import pairwise
 
@@ -147,9 +147,15 @@ async def test_a_place_that_nobody_waits_for_any_more_is_given_back(office, engi
     trunk_id = await office.add_trunk(max_calls=1)
     async with engine() as (places, engine_id):
         call_id = await running_call(office, engine_id)
+
+        async def ask_and_stay():
+            with suppress(TrunkFull):
+                async with places.place(trunk_id, call_id):
+                    await asyncio.Event().wait()
+
         asks = []
         for _ in range(20):
-            asks.append(asyncio.create_task(places._enter(trunk_places._Ask(trunk_id, call_id))))
+            asks.append(asyncio.create_task(ask_and_stay()))
             await asyncio.sleep(0)
         for ask in asks:
             ask.cancel()
