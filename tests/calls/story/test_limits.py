@@ -1,4 +1,4 @@
-"""Blocks that take no longer than they may."""
+"""Blocks that take no longer than they may, in virtual time."""
 
 import asyncio
 from random import Random
@@ -13,7 +13,7 @@ def test_a_block_is_left_when_its_time_is_up():
     async def main(loop):
         limits = Limits()
         with limits.within(3) as limit:
-            await asyncio.sleep(100)
+            await asyncio.Event().wait()
         assert loop.time() == 3
         assert limit.expired
         assert asyncio.current_task().cancelling() == 0
@@ -39,11 +39,11 @@ def test_a_block_may_be_ended_before_its_time_by_anybody_and_by_itself():
         limits = Limits()
         with limits.within(None) as limit:
             loop.call_later(2, limit.end)
-            await asyncio.sleep(100)
+            await asyncio.Event().wait()
         assert loop.time() == 2
         with limits.within(100) as limit:
             assert limit.end()
-            await asyncio.sleep(100)
+            await asyncio.Event().wait()
         assert (loop.time(), limit.expired) == (2, True)
 
     run(main)
@@ -52,7 +52,7 @@ def test_a_block_may_be_ended_before_its_time_by_anybody_and_by_itself():
 def test_what_a_block_raises_is_raised_though_its_time_is_up():
     async def fails_when_cancelled():
         try:
-            await asyncio.sleep(100)
+            await asyncio.Event().wait()
         finally:
             raise LookupError
 
@@ -69,7 +69,7 @@ def test_a_block_that_returns_as_its_time_is_up_has_returned():
         limits = Limits()
         with limits.within(1) as limit:
             try:
-                await asyncio.sleep(100)
+                await asyncio.Event().wait()
             except asyncio.CancelledError:
                 value = "done"
         assert (value, limit.expired) == ("done", True)
@@ -82,7 +82,7 @@ def test_a_block_that_returns_as_its_time_is_up_has_returned():
 def test_who_cancels_a_task_as_its_time_is_up_has_cancelled_it(seed):
     async def body():
         with Limits().within(1):
-            await asyncio.sleep(100)
+            await asyncio.Event().wait()
         return "moved on"
 
     async def main(loop):
@@ -99,10 +99,10 @@ def test_of_two_blocks_the_one_whose_time_is_up_is_left():
         limits = Limits()
         with limits.within(5) as outer:
             with limits.within(2) as inner:
-                await asyncio.sleep(100)
+                await asyncio.Event().wait()
             assert (loop.time(), inner.expired, outer.expired) == (2, True, False)
             with limits.within(50) as inner:
-                await asyncio.sleep(100)
+                await asyncio.Event().wait()
             pytest.fail("the outer block's time is up")
         assert (loop.time(), inner.expired, outer.expired) == (5, False, True)
 
