@@ -172,6 +172,17 @@ async def test_a_contact_that_has_opted_out_is_not_dialled_for_a_transfer_either
     assert await desk.find("044 555 01 90") is None
 
 
+async def test_who_has_opted_out_with_another_account_is_dialled(office, desk):
+    other = await office.insert("accounts", name="Other")
+    number = "+41445550190"
+    await office.insert("contacts", account_id=other, phone_number=number, opted_out=True)
+    await office.rows(
+        "INSERT INTO contact_phone_numbers (account_id, contact_id, phone_number)"
+        " SELECT account_id, id, phone_number FROM contacts"
+    )
+    assert dialled(await (await desk.find(number)).following()) == number
+
+
 async def test_users_of_other_accounts_are_nobody(office, desk):
     other = await office.insert("accounts", name="Other")
     await office.insert(
