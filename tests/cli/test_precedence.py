@@ -18,7 +18,8 @@ if len(sys.argv) > 2:
 take_precedence()
 print(os.getpriority(os.PRIO_PROCESS, 0))
 """
-SHOW_SESSION = f"print(open('{AUTOGROUP}').read().split()[-1])"
+SHOW_SESSION = f"print(*open('{AUTOGROUP}').read().split()[-1:])"
+"""Prints nothing in the session that the system began with, which has no niceness."""
 SET = f"import os; os.setpriority(os.PRIO_PROCESS, 0, {NICENESS})"
 NOBODY = 65534
 MOST = 19

@@ -33,4 +33,6 @@ def take_precedence() -> None:
 
 
 def _session_niceness() -> int:
-    return int(AUTOGROUP.read_text().split()[-1])
+    said = AUTOGROUP.read_text().split()
+    # Nothing is said in the session that the system began with: it is shared with nobody.
+    return int(said[-1]) if said else 0
