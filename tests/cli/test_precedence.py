@@ -6,58 +6,78 @@ import sys
 
 import pytest
 
-from twoleg.cli.precedence import AUTOGROUP, NICENESS
+from twoleg.cli.precedence import AUTOGROUP, NICENESS, PRIORITY
 
-TAKE = """
-import os
-import sys
-from twoleg.cli.precedence import take_precedence
-os.nice(int(sys.argv[1]))
-if len(sys.argv) > 2:
-    os.setuid(int(sys.argv[2]))
-take_precedence()
-print(os.getpriority(os.PRIO_PROCESS, 0))
-"""
+REAL_TIME = "os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))"
+LESS_NICE = f"os.setpriority(os.PRIO_PROCESS, 0, {NICENESS})"
+TAKE = "from twoleg.cli.precedence import take_precedence; take_precedence()"
+SHOW = "print(os.sched_getscheduler(0), os.sched_getparam(0).sched_priority, os.nice(0))"
 SHOW_SESSION = f"print(*open('{AUTOGROUP}').read().split()[-1:])"
 """Prints nothing in the session that the system began with, which has no niceness."""
-SET = f"import os; os.setpriority(os.PRIO_PROCESS, 0, {NICENESS})"
-NOBODY = 65534
-MOST = 19
+AS_ALL_OTHERS = [os.SCHED_OTHER, 0, 0]
+
+REFUSED_REAL_TIME = """
+def refused(*arguments):
+    raise PermissionError
+os.sched_setscheduler = refused
+"""
+"""Some kernels and containers refuse it to root too; it cannot be had from the others."""
+
+NO_RIGHT = ("setpriv", "--bounding-set=-sys_nice") if os.geteuid() == 0 else ()
+"""Takes from root the right to go before others."""
+
+SYSTEMS = {
+    "everything is allowed": ((), ""),
+    "real time is refused": ((), REFUSED_REAL_TIME),
+    "all is refused": (NO_RIGHT, ""),
+}
 
 
-def niceness_taken(*arguments: int) -> int:
-    """Give the niceness that a process has taken, of one that began with the first argument."""
-    return printed(TAKE, *arguments)[0]
+def run(
+    *steps: str, wrapper: tuple[str, ...] = (), before: str = "", session: bool = False
+) -> list[int] | None:
+    """Give the numbers that steps in Python print, or None where the system refuses one.
 
-
-def printed(code: str, *arguments: int, session: bool = False) -> list[int]:
-    """Give the numbers that Python code prints; in a `session` of its own, or in ours."""
-    command = [sys.executable, "-c", code, *map(str, arguments)]
+    They come after what is to be done `before`, in a `session` of their own or in ours.
+    """
+    code = "\n".join(["import os, subprocess, threading", before, *steps])
     done = subprocess.run(
-        command, check=True, capture_output=True, text=True, start_new_session=session
+        [*wrapper, sys.executable, "-c", code],
+        check=False,
+        capture_output=True,
+        text=True,
+        start_new_session=session,
     )
-    return [int(word) for word in done.stdout.split()]
+    assert done.returncode == 0 or "PermissionError" in done.stderr, done.stderr
+    return None if done.returncode else [int(word) for word in done.stdout.split()]
 
 
-def test_where_the_system_lets_it_an_engine_goes_first():
-    allowed = subprocess.run([sys.executable, "-c", SET], check=False, capture_output=True)
-    ours = os.getpriority(os.PRIO_PROCESS, 0)
-    assert niceness_taken(0) == (NICENESS if allowed.returncode == 0 else ours)
+@pytest.mark.parametrize(("wrapper", "before"), SYSTEMS.values(), ids=SYSTEMS)
+def test_an_engine_goes_first_as_far_as_the_system_lets_it(wrapper, before):
+    if run(REAL_TIME, wrapper=wrapper, before=before) is not None:
+        expected = [os.SCHED_RR | os.SCHED_RESET_ON_FORK, PRIORITY, 0]
+    elif run(LESS_NICE, wrapper=wrapper, before=before) is not None:
+        expected = [os.SCHED_OTHER, 0, NICENESS]
+    else:
+        expected = AS_ALL_OTHERS
+    assert run(TAKE, SHOW, wrapper=wrapper, before=before) == expected
 
 
-@pytest.mark.parametrize("before", [0, 5])
-def test_where_it_may_not_it_runs_as_it_was_started(before):
-    ours = os.getpriority(os.PRIO_PROCESS, 0)
-    nobody = (NOBODY,) if os.geteuid() == 0 else ()
-    assert niceness_taken(before, *nobody) == min(ours + before, MOST)
+def test_its_threads_and_programs_do_not():
+    thread = f"thread = threading.Thread(target=lambda: {SHOW}); thread.start(); thread.join()"
+    program = f"""print(subprocess.getoutput("{sys.executable} -c 'import os; {SHOW}'"))"""
+    assert run(TAKE, thread, program) == [*AS_ALL_OTHERS, *AS_ALL_OTHERS]
 
 
-def test_in_a_session_of_its_own_it_goes_before_other_sessions_too():
+@pytest.mark.parametrize(("wrapper", "before"), SYSTEMS.values(), ids=SYSTEMS)
+def test_what_precedence_it_cannot_have_in_real_time_its_session_has(wrapper, before):
     if not AUTOGROUP.exists():
-        assert printed(TAKE, 0, session=True) == printed(TAKE, 0)
+        assert run(TAKE, SHOW, wrapper=wrapper, before=before, session=True) == run(
+            TAKE, SHOW, wrapper=wrapper, before=before
+        )
         return
-    ours = printed(SHOW_SESSION)
-    niceness, of_session = printed(TAKE + SHOW_SESSION, 0, session=True)
-    assert of_session == (NICENESS if niceness == NICENESS else 0)
-    assert printed(TAKE + SHOW_SESSION, 0)[1:] == ours
-    assert printed(SHOW_SESSION) == ours
+    ours = run(SHOW_SESSION)
+    niceness = run(TAKE, "print(os.nice(0))", wrapper=wrapper, before=before, session=True)
+    assert run(TAKE, SHOW_SESSION, wrapper=wrapper, before=before, session=True) == niceness
+    assert run(TAKE, SHOW_SESSION, wrapper=wrapper, before=before) == ours
+    assert run(SHOW_SESSION) == ours
