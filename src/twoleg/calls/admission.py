@@ -19,6 +19,7 @@ import structlog
 
 from twoleg.calls import admission_queries as queries
 from twoleg.calls.admission_lookup import Asked, find
+from twoleg.calls.admission_pace import AdmissionPace
 from twoleg.calls.admission_rules import AdmissionRefused, Candidate, Found, examine
 from twoleg.calls.background import cancelled
 from twoleg.calls.requests import CallRequest
@@ -26,12 +27,6 @@ from twoleg.directory.tokens import Scope, allows, hash_of
 from twoleg.store import Database
 
 MAX_BATCH: Final = 64
-# A batch's fixed cost is that of ten calls: where more are to be expected soon, it waits for them.
-LONELY_PER_SECOND: Final = 200.0
-GATHER_SECONDS: Final = 0.01
-SHORTEST_GATHER_SECONDS: Final = 0.005
-COMPANY: Final = 5
-ENOUGH_FOR_A_BATCH: Final = 16
 # Requests that wait for a transaction; with more, the database is not keeping up.
 MAX_WAITING: Final = 4096
 # A client has given up by then; whoever asks again with its key must find this one over, too.
@@ -122,27 +117,6 @@ class _Waiting:
             self.reply.set_result(call)
 
 
-class _Pace:
-    """How fast requests have been coming, as far as one batch needs to know."""
-
-    def __init__(self) -> None:
-        self._per_second = 0.0
-        self._taken_at = 0.0
-
-    def taken(self, count: int, now: float) -> None:
-        """Note a batch of `count`, taken at `now`."""
-        elapsed = max(now - self._taken_at, SHORTEST_GATHER_SECONDS)
-        self._per_second = (self._per_second + count / elapsed) / 2
-        self._taken_at = now
-
-    def pause(self, waiting: int) -> float:
-        """Return how many seconds to wait for others, `waiting` being there."""
-        if self._per_second < LONELY_PER_SECOND or waiting >= ENOUGH_FOR_A_BATCH:
-            return 0.0
-        for_company = COMPANY / self._per_second
-        return min(GATHER_SECONDS, max(SHORTEST_GATHER_SECONDS, for_company))
-
-
 class _LookUpFailed(Exception):
     """The database went away before anything was written."""
 
@@ -205,7 +179,7 @@ class Admission:
 
     async def _serve(self, connection: Connection) -> None:
         """Take batch after batch; ends by an exception once the connection is of no use."""
-        pace, clock = _Pace(), asyncio.get_running_loop().time
+        pace, clock = AdmissionPace(), asyncio.get_running_loop().time
         while True:
             await self._arrived.wait()
             pause = pace.pause(len(self._waiting))
