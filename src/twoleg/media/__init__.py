@@ -8,8 +8,9 @@ from twoleg.media.goertzel import dominant_tone, tone_levels
 from twoleg.media.incoming import AudioTrack, CodecMismatch
 from twoleg.media.machine_detection import AnsweredBy, MachineDetector, Sign, Verdict
 from twoleg.media.plane import EmbeddedPlane
-from twoleg.media.playback import Playback
-from twoleg.media.port import MediaPort, NotConnected, PortClosed, PortListener
+from twoleg.media.playback import NotConnected, Playback
+from twoleg.media.port import MediaPort
+from twoleg.media.port_listener import PortListener
 from twoleg.media.ports import NoPortsLeft
 from twoleg.media.pure_tone import SILENCE_DBFS, level_of
 from twoleg.media.quality import Quality
@@ -19,6 +20,7 @@ from twoleg.media.recording_wav import RenderedRecording, render_recording
 from twoleg.media.remote import RemoteStream
 from twoleg.media.srtp import SrtpKeys, SrtpSuite
 from twoleg.media.tones import ToneBook, dtmf, steady
+from twoleg.media.waits import PortClosed
 from twoleg.media.wav import UnusableAudio, WavEncoding, WavWriter, wav_of
 from twoleg.media.webrtc.terms import WebRtcTerms
 

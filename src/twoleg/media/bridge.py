@@ -1,7 +1,11 @@
 """Two ports joined: each far end hears the other."""
 
+from typing import TYPE_CHECKING
+
 from twoleg.media.incoming import translation
-from twoleg.media.port import MediaPort
+
+if TYPE_CHECKING:
+    from twoleg.media.port import MediaPort
 
 
 class Bridge:
@@ -13,7 +17,7 @@ class Bridge:
 
     __slots__ = ("_open", "left", "right")
 
-    def __init__(self, left: MediaPort, right: MediaPort) -> None:
+    def __init__(self, left: "MediaPort", right: "MediaPort") -> None:
         if left.remote is not None and right.remote is not None:
             translation(left.remote.codec, right.remote.codec)
             translation(right.remote.codec, left.remote.codec)
@@ -23,12 +27,33 @@ class Bridge:
         self.left = left
         self.right = right
         self._open = True
-        left.join(right, self)
-        right.join(left, self)
+        left.join(self)
+        right.join(self)
+
+    def other(self, port: "MediaPort") -> "MediaPort":
+        """Give the one that a port is joined to."""
+        return self.left if port is self.right else self.right
+
+    def feed(self, port: "MediaPort") -> None:
+        """Decide anew whether the other's stream goes to a port."""
+        peer, remote = self.other(port), port.remote
+        flows = (
+            remote is not None
+            and remote.sending
+            and port.outgoing.send is not None
+            and not port.is_playing
+            and peer.remote is not None
+            and peer.remote.receiving
+        )
+        if flows:
+            peer.incoming.pass_to(port.outgoing, remote)
+        else:
+            peer.incoming.pass_to(None, None)
 
     def close(self) -> None:
         """Part the ports. Idempotent."""
         if self._open:
             self._open = False
-            self.left.part()
-            self.right.part()
+            for port in (self.left, self.right):
+                port.incoming.pass_to(None, None)
+                port.bridge = None

@@ -1,12 +1,16 @@
 """The RTCP of one port: what we report, and what the far end reports of us."""
 
+import random
 import secrets
 from typing import Final
 
 from twoleg.media.codec import Codec
+from twoleg.media.due_times import NEVER
 from twoleg.media.incoming import Incoming
+from twoleg.media.latch import SocketAddress, socket_address
 from twoleg.media.outgoing import CLOCK_RATE, Outgoing
 from twoleg.media.quality import MIN_PACKETS_FOR_MOS, Quality, mean_opinion_score
+from twoleg.media.remote import RemoteStream
 from twoleg.media.rtcp import (
     Report,
     ReportBlock,
@@ -17,20 +21,26 @@ from twoleg.media.rtcp import (
     parse_compound,
     round_trip_seconds,
 )
+from twoleg.media.rtp import MalformedPacket
 
 REPORT_SECONDS: Final = 5.0
 """Mean time between reports; each is drawn between half and one and a half of it (RFC 3550 6.2)."""
 
 
 class Control:
-    """Builds and reads the reports of one leg. Pure: `wall` is the time since 1970."""
+    """Builds and reads the reports of one leg. Pure: `wall` is the time since 1970.
+
+    The next report is `due` once the far end is known; `plan` says when the one after it is.
+    """
 
     __slots__ = (
         "_arrived_ntp",
         "_cname",
+        "_destination",
         "_heard_report",
         "_incoming",
         "_outgoing",
+        "due",
         "far_jitter",
         "far_lost",
         "reports_sent",
@@ -41,12 +51,38 @@ class Control:
         self._incoming = incoming
         self._outgoing = outgoing
         self._cname: str | None = None
+        self._destination: SocketAddress | None = None
+        """Where reports go that do not share the stream's port."""
+
         self._heard_report = 0
         self._arrived_ntp = 0
+        self.due = NEVER
         self.reports_sent = 0
         self.round_trip: float | None = None
         self.far_lost: int | None = None
         self.far_jitter: int | None = None
+
+    def expect(self, remote: RemoteStream, now: float) -> None:
+        """Begin, or go on, with a far end as it was agreed on."""
+        host, port = remote.rtcp or (remote.host, remote.port + 1)
+        self._destination = socket_address(host, port)
+        if self.due == NEVER:
+            self.plan(now)
+
+    def plan(self, now: float) -> None:
+        """Have the next report fall due some time after now."""
+        self.due = now + REPORT_SECONDS * random.uniform(0.5, 1.5)
+
+    @property
+    def is_muxed(self) -> bool:
+        """Whether reports share the port of the stream (RFC 5761)."""
+        remote = self._incoming.remote
+        return remote is not None and remote.rtcp_mux
+
+    @property
+    def destination(self) -> SocketAddress | None:
+        """Where reports go; None: nobody knows yet."""
+        return self._incoming.destination if self.is_muxed else self._destination
 
     def report(self, now: float, wall: float, *, goodbye: bool = False) -> bytes:
         """Return the compound packet that is due: a sender report if we have sent anything."""
@@ -65,18 +101,21 @@ class Control:
         report = Report(ssrc=outgoing.ssrc, sender=sender, blocks=self._blocks(wall))
         return build_compound(report, self._cname, goodbye=goodbye)
 
-    def receive(self, data: bytes | memoryview, wall: float) -> None:
-        """Take what the far end reports. Raises MalformedPacket."""
-        ntp = ntp_time(wall)
-        for part in parse_compound(data):
-            if not isinstance(part, Report):
-                continue
-            if part.sender is not None and part.ssrc == self._incoming.media_source:
-                self._heard_report = middle(part.sender.ntp)
-                self._arrived_ntp = ntp
-            for block in part.blocks:
-                if block.ssrc == self._outgoing.ssrc:
-                    self._take(block, ntp)
+    def receive(self, data: memoryview, source: SocketAddress, wall: float) -> None:
+        """Take a packet, if it comes from where the stream does. Never raises."""
+        incoming = self._incoming
+        known = (incoming.destination, self._destination)
+        if not any(place is not None and place[0] == source[0] for place in known):
+            incoming.rejected += 1
+            return
+        try:
+            self._read(data, wall)
+        except MalformedPacket:
+            incoming.rejected += 1
+            return
+        # Behind a NAT the RTCP port that was signalled is as wrong as the RTP port.
+        if not self.is_muxed:
+            self._destination = source
 
     def quality(self, codec: Codec | None, rejected: int) -> Quality:
         """Return the figures so far: ours, and what the far end has reported.
@@ -109,6 +148,18 @@ class Control:
             far_packets_lost=self.far_lost,
             far_jitter_ms=None if far_jitter is None else jitter_ms(far_jitter),
         )
+
+    def _read(self, data: memoryview, wall: float) -> None:
+        ntp = ntp_time(wall)
+        for part in parse_compound(data):
+            if not isinstance(part, Report):
+                continue
+            if part.sender is not None and part.ssrc == self._incoming.media_source:
+                self._heard_report = middle(part.sender.ntp)
+                self._arrived_ntp = ntp
+            for block in part.blocks:
+                if block.ssrc == self._outgoing.ssrc:
+                    self._take(block, ntp)
 
     def _take(self, block: ReportBlock, ntp: int) -> None:
         self.far_lost = max(0, block.lost)

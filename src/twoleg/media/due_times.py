@@ -1,6 +1,10 @@
 """When which port has something to do next."""
 
 from heapq import heappop, heappush
+from typing import Final
+
+NEVER: Final = float("inf")
+"""When that is due which has nothing to do."""
 
 
 class DueTimes:

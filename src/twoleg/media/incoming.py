@@ -115,15 +115,16 @@ class Incoming:
         "_aligned_at",
         "_digits",
         "_event_type",
+        "_expected_since",
         "_latch",
         "_listener",
         "_noise_type",
-        "_remote",
         "_target",
         "heard_at",
         "reception",
         "recording",
         "rejected",
+        "remote",
         "sequence_offset",
         "sink",
         "source",
@@ -138,11 +139,12 @@ class Incoming:
         self._listener = listener
         self._latch = Latch()
         self._digits: DigitReceiver | None = None
-        self._remote: RemoteStream | None = None
         self._target: Outgoing | None = None
         self._event_type: int | None = None
         self._noise_type: int | None = None
         self._aligned_at: int | None = None
+        self._expected_since: float | None = None
+        self.remote: RemoteStream | None = None
         self.reception = Reception()
         self.rejected = 0
         self.heard_at: float | None = None
@@ -170,9 +172,14 @@ class Incoming:
         """The far end's SSRC, once its stream is latched."""
         return self._latch.ssrc
 
-    def expect(self, remote: RemoteStream, signalled: SocketAddress | None) -> None:
+    def expect(self, remote: RemoteStream, signalled: SocketAddress | None, now: float) -> None:
         """Take `remote`'s stream, and learn its address again."""
-        self._remote = remote
+        if not (remote.receiving and remote.sending):
+            # A phone that holds us says nothing, whatever it has announced.
+            self._expected_since = None
+        elif self._expected_since is None:
+            self._expected_since = now
+        self.remote = remote
         self.record(self.recording)
         self._latch.open(signalled)
         self.source = self._latch.source
@@ -181,19 +188,19 @@ class Incoming:
     def record(self, track: AudioTrack | None) -> None:
         """Give every audio packet to `track` too; None ends it."""
         self.recording = track
-        if track is not None and self._remote is not None:
-            track.use(self._remote.codec)
+        if track is not None and self.remote is not None:
+            track.use(self.remote.codec)
 
     def pass_to(self, target: Outgoing | None, listener: RemoteStream | None) -> None:
         """Pass the stream on as what `listener` was agreed on; None: to nobody.
 
         Raises CodecMismatch.
         """
-        if self._remote is None or target is None or listener is None:
+        if self.remote is None or target is None or listener is None:
             self._target = None
             self._set_types(None)
             return
-        table = translation(self._remote.codec, listener.codec)
+        table = translation(self.remote.codec, listener.codec)
         if target is not self._target:
             self._aligned_at = None
         self._target = target
@@ -244,8 +251,8 @@ class Incoming:
         if step == 0 or not payload:
             return
         kind = self.types[second & 0x7F]
-        if kind < 0x80 and self.sink is not None and self._remote is not None:
-            self.sink(self._remote.codec, bytes(payload))
+        if kind < 0x80 and self.sink is not None and self.remote is not None:
+            self.sink(self.remote.codec, bytes(payload))
         if kind < 0x80 and self.recording is not None:
             self.recording.take(payload, timestamp, now)
         target = self._target
@@ -279,15 +286,18 @@ class Incoming:
             now,
         )
 
-    def silent_seconds(self, now: float) -> float:
-        return now - self.heard_at if self.heard_at is not None else 0.0
+    @property
+    def quiet_since(self) -> float | None:
+        """Since when no packet has come; None: none should."""
+        since, heard = self._expected_since, self.heard_at
+        return since if since is None or heard is None else max(since, heard)
 
     def _admits(self, packet: RtpPacket, source: SocketAddress, now: float) -> bool:
         latch = self._latch
         before = (latch.source, latch.ssrc)
         if before == (source, packet.ssrc):
             return True
-        silent = self.silent_seconds(now)
+        silent = 0.0 if self.heard_at is None else now - self.heard_at
         if not latch.accepts(source, packet.ssrc, packet.sequence, silent_seconds=silent):
             return False
         if latch.ssrc != before[1]:
@@ -307,7 +317,7 @@ class Incoming:
         return self._noise_type if kind == _NOISE else kind
 
     def _set_types(self, listener: RemoteStream | None) -> None:
-        remote = self._remote
+        remote = self.remote
         if remote is None:
             return
         sent = listener or remote

@@ -24,14 +24,13 @@ class EmbeddedPlane:
     encrypts: Final = True
 
     def __init__(self, *, host: str, advertised: str, ports: range) -> None:
-        self._advertised = advertised
         self._open: dict[int, MediaPort] = {}
         self._loop = asyncio.get_running_loop()
         self._browsers = Browsers()
         self._relay = Relay(self._loop)
         self._clock = FrameClock()
         self._due_times = DueTimes()
-        self._shared = Shared(self._clock, self._relay, self._browsers, self._due_times)
+        self._shared = Shared(advertised, self._clock, self._relay, self._browsers, self._due_times)
         self._control = ControlRelay(self._loop)
         self._sockets = SocketPairs(ports, host, self._relay, self._control)
         self._sweep_timer: asyncio.TimerHandle | None = None
@@ -79,7 +78,7 @@ class EmbeddedPlane:
     @property
     def advertised(self) -> str:
         """The address that far ends are told."""
-        return self._advertised
+        return self._shared.address
 
     @property
     def ports_free(self) -> int:
@@ -93,7 +92,7 @@ class EmbeddedPlane:
     def take_port(self) -> MediaPort:
         """Open a port that the caller closes; `open_port` sees to that by itself. Raises as it."""
         sockets = self._sockets.take()
-        port = MediaPort(sockets, self._advertised, self._shared)
+        port = MediaPort(sockets, self._shared)
         self._open[port.port] = port
         self._sweep_later()
         return port

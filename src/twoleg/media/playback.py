@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from twoleg.media.port import MediaPort
 
 
+class NotConnected(Exception):
+    """The port has not been told of its far end yet."""
+
+
 class FrameSource(Protocol):
     """What can be played; `Audio` is one."""
 

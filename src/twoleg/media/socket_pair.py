@@ -1,14 +1,17 @@
 """The sockets of one pair of ports."""
 
 import socket
-from time import monotonic
-from typing import TYPE_CHECKING, Final, Protocol
+from collections.abc import Callable
+from time import monotonic, time
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from twoleg.media.latch import SocketAddress
 
 if TYPE_CHECKING:
     from twoleg.media.incoming import Incoming
+    from twoleg.media.outgoing import Outgoing
     from twoleg.media.protection import Protection
+    from twoleg.media.relay import Relay
 
 RTP_BUFFER_BYTES: Final = 1 << 16
 """Some 80 packets of 20 ms as the kernel counts them: 1.6 seconds."""
@@ -17,18 +20,30 @@ RTCP_BUFFER_BYTES: Final = 1 << 13
 
 
 class ControlReceiver(Protocol):
-    """Takes what comes to the RTCP socket; `MediaPort` does."""
+    """Takes what comes to the RTCP socket; `Control` does."""
 
-    def receive_rtcp(self, data: memoryview, source: SocketAddress) -> None: ...
+    def receive(self, data: memoryview, source: SocketAddress, wall: float) -> None: ...
 
 
 class SocketPair:
     """The bound, non-blocking sockets of a pair, and to whom what comes to them is given.
 
-    What comes while nobody has the pair is dropped: it is for a leg that is over.
+    What comes while nobody has the pair is dropped: it is for a leg that is over. Beside them is a
+    direct one, connected to the far end, once it is known where that is.
     """
 
-    __slots__ = ("_host", "control", "port", "protection", "rtcp", "rtp", "stream")
+    __slots__ = (
+        "_destination",
+        "_direct",
+        "_direct_to",
+        "_host",
+        "control",
+        "port",
+        "protection",
+        "rtcp",
+        "rtp",
+        "stream",
+    )
 
     def __init__(self, host: str, port: int) -> None:
         self._host = host
@@ -38,6 +53,11 @@ class SocketPair:
         """What makes plain what comes; None: it is."""
 
         self.control: ControlReceiver | None = None
+        self._destination: SocketAddress = ()
+        """Where to send as long as there is no direct socket."""
+
+        self._direct: socket.socket | None = None
+        self._direct_to: SocketAddress | None = None
         self.rtp = _bind(host, port, RTP_BUFFER_BYTES)
         try:
             self.rtcp = _bind(host, port + 1, RTCP_BUFFER_BYTES)
@@ -62,15 +82,66 @@ class SocketPair:
     def receive_control(self, buffer: bytearray) -> None:
         """Receive a packet of RTCP, and have it handled. Raises OSError."""
         size, source = self.rtcp.recvfrom_into(buffer)
+        data = memoryview(buffer)[:size]
+        if self.protection is not None:
+            data = memoryview(self.protection.opened(bytes(data)))
+            if not data:
+                return
         if self.control is not None:
-            self.control.receive_rtcp(memoryview(buffer)[:size], source)
+            self.control.receive(data, source, time())
+
+    def send_control(self, packet: bytes, destination: SocketAddress, *, muxed: bool) -> None:
+        """Send RTCP, from the port of RTP if that was agreed; what cannot be sent is lost."""
+        if self.protection is not None:
+            packet = self.protection.protect_rtcp(packet)
+        try:
+            (self.rtp if muxed else self.rtcp).sendto(packet, destination)
+        except OSError:
+            return
 
     def discard_waiting(self) -> None:
         """Drop what has come and was not received yet."""
         _discard_waiting(self.rtp)
         _discard_waiting(self.rtcp)
 
-    def connected(self, remote: SocketAddress) -> socket.socket:
+    def aim(self, stream: "Incoming", outgoing: "Outgoing", relay: "Relay") -> None:
+        """Send to where the far end is; once that is proved, by a socket of its own.
+
+        A connected socket costs a fifth less for each packet, and what third parties send to the
+        port never gets in its way.
+        """
+        source = stream.source
+        if source is not None and source == self._direct_to:
+            return
+        self.close_direct(relay)
+        destination = stream.destination
+        if destination is None:
+            outgoing.send = None
+        else:
+            self._destination = destination
+            outgoing.send = self._protected(self._send)
+        if source is None:
+            return
+        try:
+            direct = self._connected(source)
+        except OSError:
+            return  # out of descriptors, say: the first socket does the same for more
+        relay.add_direct(direct, stream, self.protection)
+        self._direct, self._direct_to = direct, source
+        outgoing.send = self._protected(direct.send)
+
+    def close_direct(self, relay: "Relay") -> None:
+        """Send and receive by the bound socket alone. Idempotent."""
+        if self._direct is not None:
+            relay.remove(self._direct)
+            self._direct.close()
+            self._direct = self._direct_to = None
+
+    def close(self) -> None:
+        self.rtp.close()
+        self.rtcp.close()
+
+    def _connected(self, remote: SocketAddress) -> socket.socket:
         """Open a second RTP socket on the same port, to which only `remote`'s packets come.
 
         The kernel prefers it to `rtp` for that source. Raises OSError.
@@ -92,9 +163,11 @@ class SocketPair:
             raise
         return direct
 
-    def close(self) -> None:
-        self.rtp.close()
-        self.rtcp.close()
+    def _send(self, data: Any) -> int:
+        return self.rtp.sendto(data, self._destination)
+
+    def _protected(self, send: Callable[[Any], int]) -> Callable[[Any], int]:
+        return send if self.protection is None else self.protection.sending(send)
 
     def _share(self, allowed: bool, direct: socket.socket) -> None:
         for each in (self.rtp, direct):

@@ -6,8 +6,8 @@ import contextlib
 import pytest
 
 from twoleg.media import Codec, EmbeddedPlane, NotConnected, PortClosed, RemoteStream
+from twoleg.media import control as control_module
 from twoleg.media import plane as plane_module
-from twoleg.media import port as port_module
 from twoleg.media.dtmf import event_payload
 from twoleg.media.key_presses import MAX_DIGITS
 from twoleg.media.rtcp import (
@@ -31,7 +31,7 @@ class Frames:
 @pytest.fixture
 def quick(monkeypatch):
     """Reports and sweeps within milliseconds."""
-    monkeypatch.setattr(port_module, "REPORT_SECONDS", 0.01)
+    monkeypatch.setattr(control_module, "REPORT_SECONDS", 0.01)
     monkeypatch.setattr(plane_module, "SWEEP_SECONDS", 0.005)
 
 
@@ -117,7 +117,7 @@ async def test_digits_that_nobody_reads_are_bounded(leg):
     port, _ = leg
     for _ in range(10 * MAX_DIGITS):
         port.inject_digit("1")
-    assert len(port._pressed) == MAX_DIGITS
+    assert len(port._hearing._pressed) == MAX_DIGITS
 
 
 async def test_two_readers_get_a_digit_each(leg):
@@ -197,8 +197,8 @@ async def test_a_cancelled_wait_leaves_nothing(leg):
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-    assert not port._waiting
-    assert not port._waiting_silence
+    assert not port._waits._changes
+    assert not port._waits._silences
 
 
 async def test_quality_tells_loss_reordering_and_an_opinion(leg, received):

@@ -90,7 +90,7 @@ class _Told:
     def __init__(self, told):
         self._told = told
 
-    def receive_rtcp(self, data, source):
+    def receive(self, data, source, _):
         self._told.append((bytes(data), source))
 
 

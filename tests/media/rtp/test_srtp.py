@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from pylibsrtp import Error, Policy, Session
 
 from twoleg.media import Codec, SrtpKeys, SrtpSuite
+from twoleg.media import control as control_module
 from twoleg.media import plane as plane_module
-from twoleg.media import port as port_module
 from twoleg.media.dtmf import event_payload
 from twoleg.media.rtcp import Report, build_compound, parse_compound
 from twoleg.media.rtp import RtpPacket
@@ -395,7 +395,7 @@ class TestLegs:
     async def test_reports_are_protected_both_ways(
         self, plane, phone, received, until, monkeypatch, muxed
     ):
-        monkeypatch.setattr(port_module, "REPORT_SECONDS", 0.01)
+        monkeypatch.setattr(control_module, "REPORT_SECONDS", 0.01)
         monkeypatch.setattr(plane_module, "SWEEP_SECONDS", 0.005)
         async with plane.open_port() as port:
             port.connect(phone.stream(rtcp_mux=muxed))

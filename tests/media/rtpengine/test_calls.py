@@ -5,8 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from twoleg.media import Audio, Codec, PortClosed, dtmf, steady
-from twoleg.media.port import NotConnected
+from twoleg.media import Audio, Codec, NotConnected, PortClosed, dtmf, steady
 from twoleg.media.rtpengine import NotTogether
 
 from .conftest import until

@@ -4,10 +4,11 @@ import logging
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final
 
-from twoleg.media.port import MediaPort, PortClosed
+from twoleg.media.port import MediaPort
 from twoleg.media.ports import NoPortsLeft
 from twoleg.media.remote import RemoteStream
 from twoleg.media.rtpengine.descriptions import listener
+from twoleg.media.waits import PortClosed
 
 if TYPE_CHECKING:
     from twoleg.media.rtpengine.port import RtpenginePort

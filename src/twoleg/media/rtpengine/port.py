@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Final
 from twoleg.media.dtmf import DIGITS
 from twoleg.media.incoming import AudioSink, AudioTrack
 from twoleg.media.key_presses import MAX_DIGITS, KeyPresses, Way
-from twoleg.media.playback import FrameSource
-from twoleg.media.port import NotConnected, PortClosed, PortListener
+from twoleg.media.playback import FrameSource, NotConnected
+from twoleg.media.port_listener import PortListener
 from twoleg.media.quality import Quality
 from twoleg.media.remote import RemoteStream
 from twoleg.media.rtpengine.ear import Ear
 from twoleg.media.rtpengine.playing import NodePlayback
 from twoleg.media.rtpengine.session import Session
 from twoleg.media.rtpengine.statistics import LegStatistics, StreamReport, quality_of
+from twoleg.media.waits import PortClosed
 
 if TYPE_CHECKING:
     from twoleg.media.rtpengine.node_call import NodeCall

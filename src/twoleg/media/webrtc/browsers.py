@@ -1,5 +1,6 @@
 """What all legs of browsers in one process have in common: the certificate that they are shown."""
 
+import asyncio
 from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -37,10 +38,17 @@ class Browsers:
         on_changed: Callable[[], None],
         on_failed: Callable[[str], object],
     ) -> "WebRtcTransport":
-        """Make the transport of one leg, which says what it is given."""
+        """Make the transport of one leg, which says what it is given.
+
+        `on_failed` is called from the event loop: whoever has the leg may end it, which is nothing
+        to do in the middle of a packet.
+        """
         from twoleg.media.webrtc.transport import WebRtcTransport
 
-        return WebRtcTransport(self._certificate, terms, send, on_changed, on_failed)
+        soon = asyncio.get_running_loop().call_soon
+        return WebRtcTransport(
+            self._certificate, terms, send, on_changed, lambda why: soon(on_failed, why)
+        )
 
     @cached_property
     def _certificate(self) -> "Certificate":

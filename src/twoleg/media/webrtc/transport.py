@@ -5,6 +5,7 @@ from contextlib import suppress
 from time import monotonic
 from typing import Any, Final
 
+from twoleg.media.due_times import NEVER
 from twoleg.media.latch import SocketAddress
 from twoleg.media.srtp import Srtp
 from twoleg.media.webrtc.allowance import Allowance
@@ -29,7 +30,6 @@ DATAGRAMS_PER_SECOND: Final = 50.0
 DATAGRAMS_AT_ONCE: Final = 100.0
 """A handshake has ten or so of DTLS; more of them cost nothing but what it takes to drop them."""
 
-_NEVER: Final = float("inf")
 _DTLS_FIRST_BYTES: Final = range(20, 64)  # RFC 7983 section 7
 _MEDIA_FIRST_BYTES: Final = range(128, 192)
 
@@ -88,7 +88,7 @@ class WebRtcTransport:
     def due(self) -> float:
         """When `attend` is to be called."""
         if self._failed:
-            return _NEVER
+            return NEVER
         if self._closes_at is not None:
             return self._closes_at
         if self.pair is not None:
