@@ -3,6 +3,7 @@
 Bytes, wishes and the time go in; bytes to send, events and the next deadline come out.
 """
 
+from twoleg.sip.agreed_audio import AgreedAudio, LocalAudio
 from twoleg.sip.audio_formats import G722, PCMA, PCMU, TELEPHONE_EVENT, AudioFormat
 from twoleg.sip.dialogs import DialogIdentity, destination_of
 from twoleg.sip.digest import (
@@ -13,7 +14,13 @@ from twoleg.sip.digest import (
     make_ha1s,
 )
 from twoleg.sip.digest_verifier import DigestVerdict, DigestVerifier
-from twoleg.sip.errors import InvalidValue, LocalProtocolError, RemoteProtocolError, SipError
+from twoleg.sip.errors import (
+    InvalidValue,
+    LocalProtocolError,
+    RemoteProtocolError,
+    SessionRejected,
+    SipError,
+)
 from twoleg.sip.events import (
     Answered,
     DestinationFailed,
@@ -47,12 +54,7 @@ from twoleg.sip.invite_identity import InviteIdentity
 from twoleg.sip.key_exchange import StreamKeys
 from twoleg.sip.leg import LegGone
 from twoleg.sip.message import Request, Response, reason_phrase
-from twoleg.sip.offer_answer import (
-    AgreedAudio,
-    AudioSession,
-    LocalAudio,
-    SessionRejected,
-)
+from twoleg.sip.offer_answer import AudioSession
 from twoleg.sip.parser import parse_message
 from twoleg.sip.refer import SIPFRAG, Refer, refer_news, refer_of
 from twoleg.sip.registrar import (

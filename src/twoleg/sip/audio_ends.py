@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from typing import Final
 
 from twoleg.sip.remembered import remembered
-from twoleg.sip.sdp import Media, SessionDescription, parse_number
+from twoleg.sip.sdp import Direction, Media, SessionDescription, parse_number
 
 MAX_PORT: Final = 65_535
 
@@ -50,6 +50,14 @@ def rtcp_of(media: Media, address: str) -> tuple[str, int] | None:
     if (":" in words[3]) != (":" in address):
         return address, port
     return words[3], port
+
+
+def direction_of(description: SessionDescription, media: Media) -> Direction:
+    """Return the direction as the far end sees it; who gives no address receives nothing."""
+    direction = description.direction_of(media)
+    if description.address_of(media) in ("0.0.0.0", "::"):  # noqa: S104  # held, not bound to
+        return direction.within(Direction.SENDONLY)
+    return direction
 
 
 def ptime_of(description: SessionDescription, media: Media, ours: int) -> int:

@@ -32,6 +32,14 @@ class RemoteProtocolError(SipError):
         self.request = request
 
 
+class SessionRejected(SipError):
+    """No session can be made of what the far end described: 488 Not Acceptable Here."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
 class InvalidValue(SipError, ValueError):
     """A text is no value of the kind `kind` ("SIP URI", "Via", ...).
 

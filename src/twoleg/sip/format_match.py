@@ -26,7 +26,7 @@ class Match:
 
 
 @lru_cache(_REMEMBERED)
-def match_of(
+def match_of_answer(
     offered: tuple[AudioFormat, ...], formats: tuple[str, ...], rtpmaps: Attributes
 ) -> Match | None:
     """Find what an answer has of an offer; a phone gives the same answer call after call."""
@@ -43,6 +43,29 @@ def match_of(
     for theirs in common:
         received.setdefault(theirs.payload_type, ours[theirs.kind])
     return Match(ours[codec.kind], codec.payload_type, number_of(events), received)
+
+
+def match_of_offer(
+    formats: tuple[AudioFormat, ...],
+    offered: list[AudioFormat],
+    in_use: tuple[str, int, int] | None,
+) -> Match | None:
+    """Choose of an offer what we answer with: the kind of codec that is in use, if it is there."""
+    ours = {f.kind: f for f in formats}
+    common = [
+        renumbered(ours[theirs.kind], theirs.payload_type)
+        for theirs in offered
+        if theirs.kind in ours
+    ]
+    codecs = [f for f in common if not f.is_telephone_event]
+    if not codecs:
+        return None
+    # A change of codec in mid-call is heard, and may mean transcoding: it is the far end's
+    # to ask for by leaving out the one in use.
+    codec = next((f for f in codecs if f.kind == in_use), codecs[0])
+    events = telephone_event_for(codec, common)
+    received = {f.payload_type: f for f in (codec, events) if f is not None}
+    return Match(codec, codec.payload_type, number_of(events), received)
 
 
 def telephone_event_for(codec: AudioFormat, formats: Iterable[AudioFormat]) -> AudioFormat | None:

@@ -6,14 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from twoleg.sip.agreed_audio import AgreedAudio, LocalAudio
 from twoleg.sip.audio_formats import G722, PCMA, PCMU, TELEPHONE_EVENT, AudioFormat
-from twoleg.sip.errors import LocalProtocolError
-from twoleg.sip.offer_answer import (
-    AgreedAudio,
-    AudioSession,
-    LocalAudio,
-    SessionRejected,
-)
+from twoleg.sip.errors import LocalProtocolError, SessionRejected
+from twoleg.sip.offer_answer import AudioSession
 from twoleg.sip.sdp import Direction, SessionDescription
 
 LOCAL = LocalAudio("192.0.2.1", 4000, (PCMU, PCMA, G722, TELEPHONE_EVENT))

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import pytest
 
+from twoleg.sip.agreed_audio import LocalAudio
 from twoleg.sip.audio_formats import G722, PCMA, PCMU, TELEPHONE_EVENT, AudioFormat
-from twoleg.sip.offer_answer import AudioSession, LocalAudio
+from twoleg.sip.offer_answer import AudioSession
 from twoleg.sip.sdp import Direction, SessionDescription
 
 LOCAL = LocalAudio("192.0.2.1", 4000, (PCMU, PCMA, G722, TELEPHONE_EVENT))
