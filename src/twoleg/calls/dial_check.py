@@ -19,6 +19,7 @@ from twoleg.calls.background import background
 from twoleg.calls.connected import Connection, stay_connected
 from twoleg.calls.destinations import Refusal, destination
 from twoleg.calls.ports import NotChecked
+from twoleg.directory.opt_outs import has_opted_out
 from twoleg.store import Database
 
 CHECK_WITHIN_SECONDS: Final = 10.0
@@ -27,20 +28,18 @@ CHECK_WITHIN_SECONDS: Final = 10.0
 MAX_BATCH: Final = 64
 """Calls that are looked at in one statement."""
 
-_STANDING: Final = """
+_STANDING: Final = f"""
 SELECT x.place - 1, c.contact_phone_number, a.allowed_countries, a.quiet_hours, a.time_zone,
   (SELECT k.time_zone FROM contacts k WHERE k.id = c.contact_id),
-  EXISTS (SELECT FROM contacts k WHERE k.id = c.contact_id AND k.opted_out) OR EXISTS (
-    SELECT FROM contact_phone_numbers p JOIN contacts k ON k.id = p.contact_id
-    WHERE p.account_id = c.account_id AND p.phone_number = c.contact_phone_number
-      AND k.deleted_at IS NULL AND k.opted_out),
+  EXISTS (SELECT FROM contacts k WHERE k.id = c.contact_id AND k.opted_out)
+    OR {has_opted_out("c.account_id", "c.contact_phone_number")},
   EXISTS (SELECT FROM users u WHERE u.deleted_at IS NOT NULL AND u.id = coalesce(x.agent_user_id,
     CASE WHEN c.ring_group_id IS NULL THEN c.user_id END)),
   now()
 FROM unnest(%(ids)s::bigint[], %(agents)s::bigint[])
     WITH ORDINALITY AS x(call_id, agent_user_id, place)
   JOIN calls c ON c.id = x.call_id JOIN accounts a ON a.id = c.account_id
-"""
+"""  # noqa: S608
 _TEXTS: Final = {
     Refusal.USER_INACTIVE: "the user was deleted",
     Refusal.CONTACT_OPTED_OUT: "the contact has opted out of calls",

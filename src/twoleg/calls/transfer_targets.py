@@ -19,6 +19,7 @@ from twoleg.calls.plan import AgentRound
 from twoleg.calls.planning import Surroundings, round_of
 from twoleg.calls.ports import TransferTarget
 from twoleg.directory.accounts import Screening
+from twoleg.directory.opt_outs import has_opted_out
 from twoleg.store import Database, DatabaseUnavailable
 from twoleg.store.texts import storable
 
@@ -29,20 +30,17 @@ _NUMBER: Final = re.compile(r"\+?[0-9() ./-]{2,40}", re.ASCII)
 
 # A user's name of SIP is unique; of groups with the same name the oldest is meant. The account's
 # own lines are nobody's number, and who has opted out is called by nobody.
-_FIND: Final = """
+_FIND: Final = f"""
 SELECT a.allowed_countries,
   EXISTS (SELECT FROM lines l WHERE l.account_id = a.id AND l.deleted_at IS NULL
-   AND l.phone_number = %(number)s) OR EXISTS (
-   SELECT FROM contact_phone_numbers p JOIN contacts k ON k.id = p.contact_id
-   WHERE p.account_id = a.id AND p.phone_number = %(number)s
-   AND k.deleted_at IS NULL AND k.opted_out),
+   AND l.phone_number = %(number)s) OR {has_opted_out("a.id", "%(number)s")},
   (SELECT u.id FROM users u WHERE u.account_id = a.id AND u.deleted_at IS NULL
    AND lower(u.sip_username) = lower(%(wanted)s)),
   (SELECT g.id FROM ring_groups g WHERE g.account_id = a.id AND g.deleted_at IS NULL
    AND lower(replace(g.name, ' ', '-')) = lower(replace(%(wanted)s, ' ', '-'))
    ORDER BY g.id LIMIT 1)
 FROM accounts a WHERE a.id = %(account_id)s
-"""
+"""  # noqa: S608
 
 log = structlog.get_logger(__name__)
 

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from twoleg.calls.admission_queries import CALLS_CHANNEL
 from twoleg.directory.contact_zone import contact_zone
+from twoleg.directory.opt_outs import has_opted_out
 from twoleg.reminders.contact_hours import hours_of
 from twoleg.reminders.retries import RANG_NOBODY
 from twoleg.reminders.timing import LEAD, Dropped
@@ -39,7 +40,7 @@ _LOCK: Final = "SELECT pg_try_advisory_xact_lock(hashtext('twoleg.reminders.plac
 # each line only as many are looked at as could be called: ten thousand may be due. Recent calls are
 # looked for by line only where a trunk's rate asks for them. A contact's calls are looked at once,
 # by contact: three questions are three searches, one of them through all calls that run.
-_DUE: Final = """
+_DUE: Final = f"""
 WITH live AS MATERIALIZED (
   SELECT account_id, line_id, count(*) AS calls FROM calls
   WHERE ended_at IS NULL AND source = 'reminder' GROUP BY account_id, line_id
@@ -93,11 +94,8 @@ WITH live AS MATERIALIZED (
   ORDER BY starts_at, id LIMIT %(limit)s
 )
 SELECT r.id, r.account_id, r.attempts, r.starts_at, r.line_id, p.id,
-  coalesce(p.moments -> r.moment::int, '{}')::text, c.id, c.phone_number,
-  c.opted_out OR EXISTS (
-    SELECT FROM contact_phone_numbers s JOIN contacts k ON k.id = s.contact_id
-    WHERE s.account_id = c.account_id AND s.phone_number = c.phone_number
-      AND k.deleted_at IS NULL AND k.opted_out),
+  coalesce(p.moments -> r.moment::int, '{{}}')::text, c.id, c.phone_number,
+  c.opted_out OR {has_opted_out("c.account_id", "c.phone_number")},
   c.time_zone, a.time_zone, coalesce(p.quiet_hours, o.quiet_hours), p.weekdays, p.skip_holidays,
   p.max_calls_per_30_days, p.ring_group_id, p.ring_seconds, n.phone_number, now(),
   h.day_full_since, h.calls_of_30_days, h.is_called
@@ -116,7 +114,7 @@ FROM chosen JOIN reminders r USING (id) JOIN appointments a ON a.id = r.appointm
   ) h
 WHERE NOT a.to_be_planned
 ORDER BY r.starts_at, r.id FOR NO KEY UPDATE OF r SKIP LOCKED
-"""
+"""  # noqa: S608
 
 # The last reminder of an appointment whose others were called in vain: nobody will be told of it.
 _PUT_OFF: Final = """
