@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from twoleg.calls.agreed_stream import remote_stream
 from twoleg.cli.demo.meter import ToneMeter
-from twoleg.cli.demo.phone import remote_stream
 from twoleg.cli.demo.reports import Happening, PhoneScript
 from twoleg.cli.demo.script import LOOPBACK, RTP_PORTS
 from twoleg.cli.demo.simulated import SimulatedPhone

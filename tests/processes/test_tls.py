@@ -10,7 +10,7 @@ import pytest
 import trustme
 from processes.watching import LOOPBACK
 
-from twoleg.cli.demo.phone import remote_stream
+from twoleg.calls.agreed_stream import remote_stream
 from twoleg.media import EmbeddedPlane, steady
 from twoleg.sip import PCMU, AudioSession, LocalAudio, Transport
 from twoleg.sip_io import KnownAddresses, Listen, Phone, PhoneConfig, TlsConfig

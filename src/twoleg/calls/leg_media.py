@@ -4,33 +4,20 @@ import random
 from functools import lru_cache
 from typing import Final, Protocol
 
+from twoleg.calls.agreed_stream import CODECS, FORMATS, SUITES, remote_stream
 from twoleg.calls.ports import MediaPort
-from twoleg.media import Codec, RemoteStream, SrtpKeys, SrtpSuite, WebRtcTerms
+from twoleg.media import Codec
 from twoleg.sip import (
-    G722,
-    PCMA,
-    PCMU,
     TELEPHONE_EVENT,
     AgreedAudio,
     AudioFormat,
     AudioSession,
-    CryptoSuite,
     LocalAudio,
     SessionRejected,
-    StreamKeys,
-    WebRtc,
 )
 from twoleg.sip_io import Info
 
-_FORMATS: Final = {Codec.PCMU: PCMU, Codec.PCMA: PCMA, Codec.G722: G722}
-_SUITES: Final = {
-    CryptoSuite.AES_CM_128_HMAC_SHA1_80: SrtpSuite.AES_CM_128_HMAC_SHA1_80,
-    CryptoSuite.AES_CM_128_HMAC_SHA1_32: SrtpSuite.AES_CM_128_HMAC_SHA1_32,
-}
-_OFFERED_SUITES: Final = tuple(_SUITES)
-"""Those that are offered, the preferred one first."""
-
-_CODECS: Final = {offered.kind: codec for codec, offered in _FORMATS.items()}
+_OFFERED_SUITES: Final = tuple(SUITES)
 _DTMF_RELAY: Final = "application/dtmf-relay"
 _DTMF: Final = "application/dtmf"
 _SESSION_ID_BITS: Final = 62
@@ -79,7 +66,7 @@ class LegMedia:
     def codec(self) -> Codec | None:
         """What the leg speaks; None before the first answer."""
         agreed = self._session.agreed
-        return None if agreed is None else _CODECS[agreed.format.kind]
+        return None if agreed is None else CODECS[agreed.format.kind]
 
     @property
     def is_held(self) -> bool:
@@ -133,39 +120,7 @@ class LegMedia:
 
 @lru_cache(_REMEMBERED)
 def _formats(codecs: tuple[Codec, ...]) -> tuple[AudioFormat, ...]:
-    return (*(_FORMATS[codec] for codec in codecs), TELEPHONE_EVENT)
-
-
-def remote_stream(agreed: AgreedAudio) -> RemoteStream:
-    """Say to the media plane what was agreed."""
-    return RemoteStream(
-        host=agreed.address,
-        port=agreed.port,
-        codec=_CODECS[agreed.format.kind],
-        payload_type=agreed.send_payload_type,
-        rtcp=agreed.rtcp,
-        dtmf_payload_type=agreed.dtmf_send_payload_type,
-        sending=agreed.direction.sends,
-        receiving=agreed.direction.receives,
-        ptime=agreed.ptime,
-        rtcp_mux=agreed.rtcp_mux,
-        keys=None if agreed.keys is None else _srtp_keys(agreed.keys),
-        webrtc=None if agreed.webrtc is None else _webrtc_terms(agreed.webrtc),
-    )
-
-
-def _srtp_keys(keys: StreamKeys) -> SrtpKeys:
-    return SrtpKeys(_SUITES[keys.suite], keys.ours, keys.theirs)
-
-
-def _webrtc_terms(agreed: WebRtc) -> WebRtcTerms:
-    return WebRtcTerms(
-        fragment=agreed.ours.fragment,
-        password=agreed.ours.password,
-        remote_fragment=agreed.theirs.fragment,
-        fingerprints=agreed.fingerprints,
-        is_client=agreed.is_dtls_client,
-    )
+    return (*(FORMATS[codec] for codec in codecs), TELEPHONE_EVENT)
 
 
 def digit_of(content_type: str, body: bytes) -> str | None:

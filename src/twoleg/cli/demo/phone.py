@@ -13,16 +13,16 @@ from typing import Any
 
 import uvloop
 
+from twoleg.calls.agreed_stream import remote_stream
 from twoleg.cli.demo.meter import ToneMeter
 from twoleg.cli.demo.reports import Happening, PhoneScript, Report
 from twoleg.cli.demo.script import LOOPBACK, RTP_PORTS
 from twoleg.cli.stopping import stop_requested
-from twoleg.media import Codec, EmbeddedPlane, MediaPort, RemoteStream, steady
+from twoleg.media import EmbeddedPlane, MediaPort, steady
 from twoleg.settings import ListenAddress
 from twoleg.sip import (
     PCMU,
     TELEPHONE_EVENT,
-    AgreedAudio,
     AudioSession,
     Credentials,
     LocalAudio,
@@ -158,22 +158,6 @@ async def _talk(
             report(Happening.HANGS_UP)
             call.hang_up()
     await asyncio.wait({over})
-
-
-def remote_stream(agreed: AgreedAudio) -> RemoteStream:
-    """Say to the media plane what was agreed."""
-    return RemoteStream(
-        host=agreed.address,
-        port=agreed.port,
-        codec=Codec.PCMU,
-        payload_type=agreed.send_payload_type,
-        rtcp=agreed.rtcp,
-        dtmf_payload_type=agreed.dtmf_send_payload_type,
-        sending=agreed.direction.sends,
-        receiving=agreed.direction.receives,
-        ptime=agreed.ptime,
-        rtcp_mux=agreed.rtcp_mux,
-    )
 
 
 if __name__ == "__main__":

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import random
 
+from twoleg.calls.agreed_stream import remote_stream
 from twoleg.cli.simulator.ear import Ear
-from twoleg.media import Audio, Codec, MediaPort, RemoteStream
+from twoleg.media import Audio, MediaPort
 from twoleg.sip import (
     PCMA,
     PCMU,
     TELEPHONE_EVENT,
-    AgreedAudio,
     AudioSession,
     LocalAudio,
     SessionRejected,
@@ -92,7 +92,7 @@ class FarEnd:
 
     def _answer_offer(self, offer: bytes) -> bytes:
         answer, agreed = self._session.answer_offer(offer)
-        self._port.connect(_remote_stream(agreed))
+        self._port.connect(remote_stream(agreed))
         return answer
 
 
@@ -101,18 +101,3 @@ async def _wait(seconds: float | None) -> None:
         await asyncio.Event().wait()
     else:
         await asyncio.sleep(seconds)
-
-
-def _remote_stream(agreed: AgreedAudio) -> RemoteStream:
-    return RemoteStream(
-        host=agreed.address,
-        port=agreed.port,
-        codec=Codec[agreed.format.encoding.upper()],
-        payload_type=agreed.send_payload_type,
-        rtcp=agreed.rtcp,
-        dtmf_payload_type=agreed.dtmf_send_payload_type,
-        sending=agreed.direction.sends,
-        receiving=agreed.direction.receives,
-        ptime=agreed.ptime,
-        rtcp_mux=agreed.rtcp_mux,
-    )
