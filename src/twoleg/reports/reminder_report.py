@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from psycopg.rows import dict_row
 
+from twoleg.reminders.answers import Answer
 from twoleg.reminders.plans.values import moment_from_json, moment_text
 from twoleg.reports.figures import TOTAL, Figures, Report, share
 from twoleg.reports.period import Period
@@ -32,16 +33,6 @@ class ReminderGroup(StrEnum):
     """What was answered, else how the call ended, else that there was none."""
 
 
-_ANSWERS: Final = (
-    "confirmed",
-    "reschedule_requested",
-    "cancelled",
-    "talked",
-    "callback_requested",
-    "opted_out",
-    "heard",
-    "message_left",
-)
 _KEYS: Final[Mapping[ReminderGroup, str]] = {
     ReminderGroup.PLAN: "to_jsonb(f.reminder_plan_id)",
     ReminderGroup.OFFSET: "f.moment",
@@ -79,7 +70,7 @@ SELECT grouping(f.key) = 1 AS is_total, f.key,
     ELSE count(*) FILTER (WHERE f.called AND f.is_first_of_key) END AS called,
   count(*) FILTER (WHERE f.called) AS calls,
   count(*) FILTER (WHERE f.answer <> 'message_left') AS reached,
-  {", ".join(f"count(*) FILTER (WHERE f.answer = '{each}') AS {each}" for each in _ANSWERS)},
+  {", ".join(f"count(*) FILTER (WHERE f.answer = '{each}') AS {each}" for each in Answer)},
   count(*) FILTER (WHERE f.given_up) AS unreachable
 FROM counted f GROUP BY GROUPING SETS ((f.key), ())
 """  # noqa: S608
@@ -147,7 +138,7 @@ async def reminder_report(
 
 
 def _line(row: Mapping[str, Any], group: str, group_by: ReminderGroup | None) -> ReminderFigures:
-    counts = {name: row[name] for name in ("planned", "called", "calls", "reached", *_ANSWERS)}
+    counts = {name: row[name] for name in ("planned", "called", "calls", "reached", *Answer)}
     return ReminderFigures(
         group=group,
         group_id=row["key"] if group_by is ReminderGroup.PLAN else None,
