@@ -20,7 +20,7 @@ from twoleg.calls.spoken_texts import forget_old_texts
 from twoleg.directory.idempotency import remove_old_keys
 from twoleg.events.delivery import remove_old_deliveries
 from twoleg.store import Database
-from twoleg.store.database import Connection
+from twoleg.store.batches import in_batches
 from twoleg.store.url import connection_string
 
 MAX_CONNECTIONS: Final = 4
@@ -32,9 +32,6 @@ AGAIN_SECONDS: Final = 1.0
 
 SPOKEN_DAYS: Final = 2
 """Speech that nobody has played for so long is made anew when it is wanted again."""
-
-ROWS_AT_ONCE: Final = 1000
-"""Rows that one transaction removes: a long one would keep others waiting."""
 
 _REMOVE_EXPIRED_BINDINGS: Final = "DELETE FROM bindings WHERE expires_at < now()"
 
@@ -101,32 +98,12 @@ async def forget_old_keys(database: Database) -> int:
 
 async def forget_spoken_texts(database: Database) -> int:
     """Remove speech that was made for calls which are over by now."""
-
-    async def remove(connection: Connection) -> int:
-        return await forget_old_texts(connection, days=SPOKEN_DAYS, rows=ROWS_AT_ONCE)
-
-    return await _in_parts(database, remove)
+    return await forget_old_texts(database, days=SPOKEN_DAYS)
 
 
 async def remove_old_calls(database: Database, days: int) -> int:
     """Remove calls that ended more than `days` ago, with their legs and events."""
-
-    async def remove(connection: Connection) -> int:
-        parameters = {"days": days, "rows": ROWS_AT_ONCE}
-        return (await connection.execute(_REMOVE_OLD_CALLS, parameters)).rowcount
-
-    return await _in_parts(database, remove)
-
-
-async def _in_parts(database: Database, remove: Callable[[Connection], Awaitable[int]]) -> int:
-    """Remove ROWS_AT_ONCE in each transaction, until there are no more; return how many."""
-    removed = 0
-    while True:
-        async with database.connection() as connection:
-            rows = await remove(connection)
-        removed += rows
-        if rows < ROWS_AT_ONCE:
-            return removed
+    return await in_batches(database, _REMOVE_OLD_CALLS, days=days)
 
 
 @asynccontextmanager

@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from twoleg.store.batches import ROWS_AT_ONCE
 from twoleg.worker import (
-    ROWS_AT_ONCE,
     PeriodicJob,
     open_jobs,
     periodic_jobs,

@@ -18,7 +18,7 @@ from twoleg.media import Audio
 from twoleg.media.g711 import decode_ulaw, encode_ulaw
 from twoleg.speech import Speaker, SpeechFailed, UnknownLanguage, Voices
 from twoleg.store import Database, DatabaseUnavailable
-from twoleg.store.database import Connection
+from twoleg.store.batches import in_batches
 
 MAX_AT_HAND: Final = 500
 """Texts that an engine keeps in memory: some 100 kB each."""
@@ -138,9 +138,9 @@ class SpokenTexts:
         return hashlib.sha256(b"\0".join(parts)).digest()
 
 
-async def forget_old_texts(connection: Connection, days: int, rows: int) -> int:
-    """Remove up to `rows` texts that nobody has played for `days`; returns how many."""
-    return (await connection.execute(_FORGET, {"days": days, "rows": rows})).rowcount
+async def forget_old_texts(database: Database, days: int) -> int:
+    """Remove the texts that nobody has played for `days`; returns how many."""
+    return await in_batches(database, _FORGET, days=days)
 
 
 class SpokenPhrases:

@@ -7,6 +7,7 @@ from typing import Final
 import structlog
 
 from twoleg.store import Database
+from twoleg.store.batches import in_batches
 from twoleg.store.objects import Objects, ObjectsUnavailable
 
 ROWS_AT_ONCE: Final = 500
@@ -35,14 +36,7 @@ log = structlog.get_logger(__name__)
 
 async def remove_old_recordings(database: Database, days: int) -> int:
     """Mark recordings deleted that were ready more than `days` ago."""
-    removed = 0
-    while True:
-        async with database.connection() as connection:
-            parameters = {"days": days, "rows": ROWS_AT_ONCE}
-            rows = (await connection.execute(_EXPIRE, parameters)).rowcount
-        removed += rows
-        if rows < ROWS_AT_ONCE:
-            return removed
+    return await in_batches(database, _EXPIRE, days=days, rows=ROWS_AT_ONCE)
 
 
 async def remove_unwanted_objects(database: Database, objects: Objects) -> int:

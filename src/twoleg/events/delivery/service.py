@@ -23,6 +23,7 @@ from twoleg.events.delivery.sender import Sender
 from twoleg.events.log import EVENTS_CHANNEL
 from twoleg.events.webhooks.queries import DELIVERIES_CHANNEL
 from twoleg.store import Database
+from twoleg.store.batches import in_batches
 from twoleg.store.database import Connection
 from twoleg.store.lasting import stay_connected
 
@@ -34,7 +35,6 @@ LISTEN_SECONDS: Final = 0.02
 
 DRAIN_SECONDS: Final = 2.0
 LEAVE_SECONDS: Final = 1.0
-ROWS_AT_ONCE: Final = 1000
 
 # Ids rise with time: the rows that are old enough come first, and the walk ends at the limit.
 _REMOVE_OLD: Final = """
@@ -119,14 +119,7 @@ async def _leave(database: Database, sender: Sender) -> None:
 
 async def remove_old_deliveries(database: Database, days: int) -> int:
     """Remove deliveries that were made more than `days` ago and are not to be sent any more."""
-    removed = 0
-    while True:
-        async with database.connection() as connection:
-            parameters = {"days": days, "rows": ROWS_AT_ONCE}
-            rows = (await connection.execute(_REMOVE_OLD, parameters)).rowcount
-        removed += rows
-        if rows < ROWS_AT_ONCE:
-            break
+    removed = await in_batches(database, _REMOVE_OLD, days=days)
     async with database.connection() as connection:
         await connection.execute(_REMOVE_HOSTS)
     return removed
