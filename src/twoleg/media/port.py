@@ -241,6 +241,22 @@ class MediaPort:
             self._waits.look(quiet_since, now)
         self._plan()
 
+    def stream_latched(self) -> None:
+        """Send to where the stream comes from; `Incoming` says so."""
+        if not self._waits.closed:
+            self.sockets.aim(self.incoming, self.outgoing, self._shared.relay)
+        self.feed()
+        if self.incoming.source is not None:
+            self._waits.wake()
+
+    def receive_digit(self, digit: str) -> None:
+        """Take a digit from the stream, which the bridge passes on where the peer takes events."""
+        if not self._ear.press(digit, Way.EVENT):
+            return
+        peer = self._peer
+        if peer is not None and peer.remote is not None and peer.remote.dtmf_payload_type is None:
+            peer.send_digit(digit)
+
     def receive_control(self, data: memoryview, source: SocketAddress) -> None:
         """Take an RTCP packet of the stream's own port. Never raises."""
         self.control.receive(data, source, time.time())
@@ -306,28 +322,13 @@ class MediaPort:
         if self.listener is not None:
             self.listener.media_failed(why)
 
-    def stream_latched(self) -> None:
-        """Send to where the stream comes from; `Incoming` says so."""
-        if not self._waits.closed:
-            self.sockets.aim(self.incoming, self.outgoing, self._shared.relay)
-        self.feed()
-        if self.incoming.source is not None:
-            self._waits.wake()
-
-    def receive_digit(self, digit: str) -> None:
-        """Take a digit from the stream, which the bridge passes on where the peer takes events."""
-        if not self._ear.press(digit, Way.EVENT):
-            return
-        peer = self._peer
-        if peer is not None and peer.remote is not None and peer.remote.dtmf_payload_type is None:
-            peer.send_digit(digit)
-
     @property
     def _peer(self) -> "MediaPort | None":
         return None if self.bridge is None else self.bridge.other(self)
 
     @property
     def _ear(self) -> Hearing:
+        """What hears the far end, made now if nothing was to be heard before."""
         if self._hearing is None:
             self._hearing = Hearing(self.incoming, self._waits)
         return self._hearing
