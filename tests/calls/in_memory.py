@@ -5,7 +5,7 @@ from array import array
 from collections import deque
 from contextlib import asynccontextmanager, contextmanager, suppress
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from twoleg.calls.in_turn import InTurn
@@ -154,6 +154,7 @@ class MemoryLeg:
         self.infos = []
         self.requests = []
         self.referred = []
+        self.challenges = 0
         self.state = "ringing"
         self.hung_up = False
         self.session = AudioSession(LocalAudio("192.0.2.7", 40000, (PCMU, TELEPHONE_EVENT)), 9)
@@ -170,21 +171,15 @@ class MemoryLeg:
 
     @property
     def invite(self):
-        return (
-            InviteIdentity(
-                uri=str(self.request.target),
-                via="SIP/2.0/UDP 192.0.2.10",
-                branch="z9hG4bK-1",
-                from_=str(self.request.from_),
-                to=str(self.request.to),
-                call_id="a",
-                cseq=1,
-                routes="",
-                destination=Destination(Transport.UDP, "192.0.2.7", 5060),
-            )
-            if self.state == "ringing"
-            else None
-        )
+        if self.state != "ringing":
+            return None
+        request = self.request
+        invite = request.identity or self._phone.identify(request.target, request.from_, request.to)
+        return replace(invite, cseq=invite.cseq + self.challenges)
+
+    def challenge(self):
+        """Have the INVITE sent once more, with credentials."""
+        self.challenges += 1
 
     async def progress(self):
         while not self._progress:
@@ -370,6 +365,19 @@ class MemoryPhone:
             yield leg
         finally:
             leg.hang_up()
+
+    def identify(self, target, from_, to, destinations=(), routes=()):
+        return InviteIdentity(
+            uri=str(target),
+            via="SIP/2.0/UDP 192.0.2.10",
+            branch=f"z9hG4bK-{target.user}",
+            from_=f"{from_};tag=ours",
+            to=str(to),
+            call_id="a",
+            cseq=1,
+            routes="",
+            destination=Destination(Transport.UDP, "192.0.2.7", 5060),
+        )
 
     def up(self):
         return [leg for leg in self.legs.values() if leg.state in ("ringing", "answered")]
@@ -597,6 +605,9 @@ class MemoryWriter:
         self.status = Status.QUEUED
         self.sequence = 1
         self.legs = {}
+        self.separate = 0
+        """Writes of legs alone."""
+
         self.stored_at = {}
         self._commits = []
 
@@ -611,6 +622,7 @@ class MemoryWriter:
         self.changes.append(change)
 
     def write_legs(self, call_id, legs):
+        self.separate += 1
         self.legs.update({leg.position: copy(leg) for leg in legs})
 
     def store(self, change):

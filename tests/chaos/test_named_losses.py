@@ -54,6 +54,44 @@ async def test_an_engine_that_dies_between_claim_and_mark_leaves_a_call_to_be_pl
         assert events.count("call.ended") == 1
 
 
+# What says that the contact rings waits for whoever holds the lock.
+CONTACT_RINGING_WAITS = """
+CREATE FUNCTION wait_for_lock() RETURNS trigger LANGUAGE plpgsql AS
+    'BEGIN PERFORM pg_advisory_xact_lock(1); RETURN NEW; END';
+CREATE TRIGGER contact_ringing_waits BEFORE INSERT ON call_events FOR EACH ROW
+    WHEN (NEW.type = 'call.contact_ringing') EXECUTE FUNCTION wait_for_lock();
+"""
+
+
+async def test_a_contact_whose_ring_was_not_written_is_let_go_by_another_engine(scene) -> None:
+    async with (
+        scene(lambda number: Fate(None if number == CONTACT else 0.1), "api", "engine 1") as it,
+        await psycopg.AsyncConnection.connect(it.parts.server.url) as holding,
+        await psycopg.AsyncConnection.connect(it.parts.server.url, autocommit=True) as other,
+    ):
+        await other.execute(CONTACT_RINGING_WAITS)
+        await holding.execute("SELECT pg_advisory_xact_lock(1)")
+        call = (await it.place()).json()["id"]
+        await it.when(lambda: it.answerers.rung[CONTACT] == 1, "the contact's ringing")
+        await it.parts.parts["engine 1"].kill()
+        await other.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_locks"
+            " WHERE locktype = 'advisory' AND NOT granted"
+        )
+        await holding.rollback()
+        roles = await (await other.execute("SELECT role FROM legs")).fetchall()
+        assert roles == [("agent",)]
+
+        await it.parts.parts["engine 2"].start()
+        record = await it.ended(call)
+
+        assert record["outcome"] == "failed"
+        assert it.answerers.rung == {AGENT: 1, CONTACT: 1}
+        await it.when(lambda: all(leg.is_over for leg in it.answerers.legs), "the end of both")
+        assert [leg.ended_by_caller for leg in it.answerers.legs] == [True, True]
+        await it.counted("SELECT count(*) FROM lost_legs", 0)
+
+
 async def test_calls_talk_on_while_the_database_is_away_and_are_written_afterwards(scene) -> None:
     hang_up = asyncio.Event()
     talk = {CONTACT: TALK_SECONDS, SECOND_CONTACT: hang_up}

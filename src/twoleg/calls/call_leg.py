@@ -11,7 +11,15 @@ from twoleg.calls.leg_media import LegMedia, info_of
 from twoleg.calls.plan import LegPlan
 from twoleg.calls.ports import Equipment, Leg, MediaPlane, NotEncrypted, NotForBrowsers
 from twoleg.media import Codec, Quality
-from twoleg.sip import Progress, Reason, Refer, Request, SessionRejected, refer_of
+from twoleg.sip import (
+    InviteIdentity,
+    Progress,
+    Reason,
+    Refer,
+    Request,
+    SessionRejected,
+    refer_of,
+)
 from twoleg.sip_io import LegEnd, LegRefused, RingRequest
 
 T = TypeVar("T")
@@ -41,6 +49,9 @@ class CallLeg:
     media: LegMedia
     signalling: Leg
     equipment: Equipment
+    stored_invite: InviteIdentity | None = None
+    """The INVITE that another engine would find stored, in this leg's record or before it."""
+
     rang: bool = False
     """Whether we were told that its phone rings."""
 
@@ -62,7 +73,8 @@ class CallLeg:
         """Wait for the next word of its ringing; None: it has answered, or never will."""
         progress = await self.signalling.progress()
         if progress is not None:
-            self._note_invite()
+            if self.note_invite():
+                self.journal.leg_changed(self.record)
             if progress.status >= RINGING:
                 self.rang = True
                 self._trunk_works()
@@ -72,12 +84,17 @@ class CallLeg:
         if self.record.trunk_id is not None:
             self.equipment.health.works(self.record.trunk_id)
 
-    def _note_invite(self) -> None:
-        """Have the INVITE that rings now written: a challenge, say, makes a new one."""
-        invite, known = self.signalling.invite, self.record.invite
-        if invite is not None and (known is None or known["branch"] != invite.branch):
-            self.record.invite = invite.to_json()
-            self.journal.leg_changed(self.record)
+    def note_invite(self) -> bool:
+        """Keep the INVITE that rings now, if it is not stored: a challenge, say, makes a new one.
+
+        Tells whether the record is to be written.
+        """
+        invite = self.signalling.invite
+        if invite is None or invite == self.stored_invite:
+            return False
+        self.stored_invite = invite
+        self.record.invite = invite.to_json()
+        return True
 
     async def answered(self) -> None:
         """Wait for the answer and connect the media. Raises LegRefused, SessionRejected.
@@ -201,7 +218,8 @@ class CallLeg:
 class OpenLeg:
     """The span of one leg: `enter` rings a far end, `leave` hangs up whatever is left of it.
 
-    `other` is the leg on the line that it may be joined to.
+    `other` is the leg on the line that it may be joined to. `invite` is how its INVITE will be
+    known, where that is stored already.
     """
 
     equipment: Equipment
@@ -211,6 +229,7 @@ class OpenLeg:
     codecs: tuple[Codec, ...]
     user_id: int | None = None
     other: CallLeg | None = None
+    invite: InviteIdentity | None = None
     _leg: CallLeg | None = field(default=None, init=False)
     _entered: list[AbstractAsyncContextManager[Any]] = field(default_factory=list, init=False)
     """Left in the reverse order: the signalling, the port, the place on the trunk."""
@@ -232,9 +251,9 @@ class OpenLeg:
         media = LegMedia(port, self.codecs, encrypted=signalled, fingerprint=fingerprint)
         signalling = await self._enter(equipment.phone.ring(self._request(media)))
         record = self.journal.open_leg(self.role, plan, self.user_id)
-        invite = signalling.invite
-        record.invite = None if invite is None else invite.to_json()
-        leg = self._leg = CallLeg(self.journal, record, media, signalling, equipment)
+        leg = self._leg = CallLeg(self.journal, record, media, signalling, equipment, self.invite)
+        if leg.note_invite():
+            self.journal.changed(record)
         port.listener = leg
         return leg
 
@@ -258,6 +277,7 @@ class OpenLeg:
             max_redirects=plan.max_redirects,
             response_seconds=plan.response_seconds,
             secure=plan.encrypted,
+            identity=self.invite,
         )
 
     def _take_request(self, request: Request) -> int:

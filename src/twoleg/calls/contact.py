@@ -12,7 +12,7 @@ from twoleg.calls.outcomes import Refusal, is_trunk_failure, refusal_of
 from twoleg.calls.plan import ContactPlan, LegPlan
 from twoleg.calls.ports import Equipment, TrunkFull
 from twoleg.media import Codec
-from twoleg.sip import SessionRejected
+from twoleg.sip import InviteIdentity, SessionRejected
 from twoleg.sip_io import LegRefused
 
 
@@ -22,6 +22,16 @@ class ContactNotReached(Exception):
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(refusal.name)
         self.refusal = refusal
+
+
+def first_invite(equipment: Equipment, plan: ContactPlan) -> InviteIdentity | None:
+    """Decide how the INVITE over the first trunk will be known, so that it can be stored ahead."""
+    if not plan.trunks:
+        return None
+    trunk = plan.trunks[0]
+    return equipment.phone.identify(
+        trunk.target, trunk.from_, trunk.to, trunk.destinations, trunk.routes
+    )
 
 
 def contact_on_the_line(
@@ -107,8 +117,16 @@ class _Ringing:
         codecs = trunk.codecs
         if self.agent is not None:
             codecs = contact_codecs(self.agent.media.codec or Codec.PCMU, codecs)
+        # Known ahead is the first INVITE alone.
+        invite, self.journal.contact_invite = self.journal.contact_invite, None
         self._line = OpenLeg(
-            self.equipment, self.journal, Role.CONTACT, trunk, codecs, other=self.agent
+            self.equipment,
+            self.journal,
+            Role.CONTACT,
+            trunk,
+            codecs,
+            other=self.agent,
+            invite=invite,
         )
         contact = await self._line.enter()
         self.journal.contact_ringing()

@@ -172,6 +172,9 @@ class Engine:
 
             async def cancel_lost(invite: InviteIdentity) -> None:
                 await phone.cancel_invite(invite, ENGINE_LOST)
+                if invite.is_first:
+                    # It may have been challenged since: nobody is told of that.
+                    await phone.cancel_invite(invite.challenged(), ENGINE_LOST)
 
             # Left in the opposite order: calls end, their records are written, and only then does
             # the engine say that it is gone.

@@ -14,12 +14,16 @@ from twoleg.calls.outcomes import EndedBy, Outcome
 from twoleg.calls.plan import CallPlan, LegPlan
 from twoleg.calls.states import TRANSITIONS, ForbiddenTransition, Status
 from twoleg.media import Verdict as Heard
+from twoleg.sip import InviteIdentity
 
 TRANSFERRED: Final = "call.transferred"
 """The event of a call whose contact another agent has now."""
 
 ANSWERED_BY: Final = "call.answered_by"
 """The event that says whether a person or a machine has answered for the contact."""
+
+NOT_RUNG: Final = "Not rung"
+"""The reason of a leg that was written and then could not be rung."""
 
 MAX_NOTES: Final = 500
 """Events of one call beside those of its status."""
@@ -65,7 +69,10 @@ class LegRecord:
     codec: str | None = None
     quality: dict[str, Any] | None = None
     invite: dict[str, Any] | None = None
-    """What a CANCEL needs once this engine is gone; None before the INVITE and after its answer."""
+    """What a CANCEL needs once this engine is gone; None before the INVITE and after its answer.
+
+    Of the agent who has the call, that of the contact's INVITE, which may leave once it is stored.
+    """
 
     dialog: dict[str, Any] | None = None
     """What a BYE needs once this engine is gone; None before the answer and after the end."""
@@ -202,6 +209,12 @@ class Journal:
     Made while the agent rings, so that nobody waits for it; None before.
     """
 
+    contact_invite: InviteIdentity | None = None
+    """How the contact's first INVITE will be known: stored with what must be before it leaves."""
+
+    _foreseen: LegRecord | None = field(init=False, default=None)
+    """The leg of a contact that is rung first, as it was written with the mark."""
+
     _answered_by: int | None = field(init=False, default=None)
     _disposed: Mapping[str, Any] | None = field(init=False, default=None)
     _sequence: int = field(init=False)
@@ -229,6 +242,12 @@ class Journal:
 
     def open_leg(self, role: Role, plan: LegPlan, user_id: int | None = None) -> LegRecord:
         """Begin the record of a leg; it is written with the call's next change."""
+        foreseen = self._foreseen
+        if foreseen is not None:
+            if plan is self.plan.contact.trunks[0]:
+                self._foreseen = None
+                return foreseen
+            self._close_foreseen()
         record = LegRecord(
             position=len(self._legs) + 1,
             role=role,
@@ -241,6 +260,13 @@ class Journal:
         self._unwritten.append(record)
         self.log_leg("leg is rung", record, to=record.to_uri)
         return record
+
+    def _close_foreseen(self) -> None:
+        """Note that a leg that was written ahead was not rung, as where its trunk is full."""
+        record, self._foreseen = self._foreseen, None
+        if record is not None:
+            record.ended_at, record.reason, record.invite = self.clock.now(), NOT_RUNG, None
+            self.changed(record)
 
     def changed(self, record: LegRecord) -> None:
         """Have a leg written with the call's next change."""
@@ -283,6 +309,9 @@ class Journal:
         """Note which agent took the call; the future is done once that is stored, or ClaimLost."""
         self._agent_rings.end(self.clock.monotonic())
         self._answered_by = record.user_id
+        if self.contact_invite is not None:
+            record.invite = self.contact_invite.to_json()
+            self.changed(record)
         data = {"user_id": record.user_id, "leg": record.position}
         return self.writer.store(self._enter(Status.AGENT_CONNECTED, data))
 
@@ -297,6 +326,9 @@ class Journal:
     def contact_is_first(self) -> asyncio.Future[None]:
         """Mark that the contact is to be attempted, before any agent is; then it may be rung."""
         self._contact_rings.begin(self.clock.monotonic())
+        if self.contact_invite is not None:
+            self._foreseen = self.open_leg(Role.CONTACT, self.plan.contact.trunks[0])
+            self._foreseen.invite = self.contact_invite.to_json()
         change = self._enter_with_mark(Status.CONTACT_RINGING)
         self.attempt_marked = self.writer.store(change)
         return self.attempt_marked
@@ -378,6 +410,7 @@ class Journal:
 
     def end(self, verdict: Verdict) -> None:
         """Close the record of a call whose end was `decided`; nothing may follow."""
+        self._close_foreseen()
         now = self.clock.monotonic()
         ending = Ending(
             outcome=verdict.outcome,

@@ -52,7 +52,9 @@ REQUEUE_LOST: Final = _requeue(_LOST)
 REQUEUE_OURS: Final = _requeue("e.id = %(self)s")
 
 # Talk time is known up to the engine's last heartbeat. What is to be hung up is kept until it is,
-# lest it be forgotten when the engine that is to do it is lost too.
+# lest it be forgotten when the engine that is to do it is lost too. The leg of the agent who has the
+# call knows the contact's first INVITE, which may have left without a trace of its own: that is leg
+# 0, unless the contact's leg says that it has come to more since.
 FAIL: Final = f"""
 WITH orphaned AS MATERIALIZED (
   SELECT c.id, e.heartbeat_at FROM calls c JOIN engines e ON e.id = c.engine_id
@@ -88,9 +90,16 @@ WITH orphaned AS MATERIALIZED (
     'talk_seconds', talk_seconds, 'total_seconds', total_seconds) FROM ended
 ), left_up AS (
   INSERT INTO lost_legs (call_id, position, engine_id, trunk_id, invite, dialog)
-  SELECT l.call_id, l.position, %(self)s, l.trunk_id, l.invite, l.dialog
+  SELECT l.call_id, l.position, %(self)s, l.trunk_id,
+    CASE WHEN l.dialog IS NULL THEN l.invite END, l.dialog
   FROM ended e JOIN legs l ON l.call_id = e.id
   WHERE l.ended_at IS NULL AND (l.invite IS NOT NULL OR l.dialog IS NOT NULL)
+  UNION ALL
+  SELECT l.call_id, 0, %(self)s, NULL, l.invite, NULL
+  FROM ended e JOIN legs l ON l.call_id = e.id
+  WHERE l.ended_at IS NULL AND l.dialog IS NOT NULL AND l.invite IS NOT NULL AND NOT EXISTS (
+    SELECT FROM legs c WHERE c.call_id = e.id AND c.role = 'contact'
+      AND num_nonnulls(c.answered_at, c.ended_at, c.invite) > 0)
 ), closed AS (
   UPDATE legs l SET ended_at = e.ended_at, invite = NULL, dialog = NULL FROM ended e
   WHERE l.call_id = e.id AND l.ended_at IS NULL

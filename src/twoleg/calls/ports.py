@@ -10,7 +10,15 @@ from twoleg.calls.phrases import Phrase
 from twoleg.calls.plan import AgentRound
 from twoleg.calls.trunk_health import TrunkHealth
 from twoleg.media import AudioTrack, Codec, PortListener, Quality, RemoteStream
-from twoleg.sip import HeaderFields, InviteIdentity, Progress, Reason
+from twoleg.sip import (
+    Destination,
+    HeaderFields,
+    InviteIdentity,
+    NameAddr,
+    Progress,
+    Reason,
+    SipUri,
+)
 from twoleg.sip_io import Answer, LegEnd, RingRequest
 from twoleg.speech import Variable
 
@@ -44,6 +52,15 @@ class Phone(Protocol):
     """Rings far ends; `twoleg.sip_io.Phone` is one."""
 
     def ring(self, request: RingRequest) -> AbstractAsyncContextManager[Leg]: ...
+
+    def identify(
+        self,
+        target: SipUri,
+        from_: NameAddr,
+        to: NameAddr,
+        destinations: tuple[Destination, ...] = (),
+        routes: tuple[NameAddr, ...] = (),
+    ) -> InviteIdentity | None: ...
 
 
 class Playable(Protocol):

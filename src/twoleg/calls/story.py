@@ -11,7 +11,7 @@ from twoleg.calls.agents import AgentSource, NoAgent, NobodyElse, agent_on_the_l
 from twoleg.calls.answering import tell_who_answered
 from twoleg.calls.call_leg import CallLeg
 from twoleg.calls.concurrency import alongside
-from twoleg.calls.contact import ContactNotReached, contact_on_the_line
+from twoleg.calls.contact import ContactNotReached, contact_on_the_line, first_invite
 from twoleg.calls.decision import Decision
 from twoleg.calls.failure_tones import TONE_SECONDS, tell_why
 from twoleg.calls.joint import Joint
@@ -176,6 +176,7 @@ class Story:
                 self._equipment, self._journal, self._plan, self._agents
             ) as agent:
                 self._talk.agent_is(agent)
+                self._foresee_contact()
                 await agent.acknowledge(self._journal.agent_connected(agent.record))
                 await whisper(self._equipment, self._plan, agent)
                 await self._attempt_is_marked()
@@ -186,8 +187,7 @@ class Story:
     async def _tell_contact_first(self) -> None:
         """Ring the contact, ring an agent while it is comforted, let them talk."""
         journal = self._journal
-        journal.contact_is_first()
-        await self._attempt_is_marked()
+        await self._contact_is_first()
         try:
             async with (
                 contact_on_the_line(
@@ -273,6 +273,16 @@ class Story:
             return
         if not self._talk.machine_answered() and not self._journal.bridged:
             self._decision.interrupt(Outcome.CONTACT_VOICEMAIL, EndedBy.SYSTEM)
+
+    def _foresee_contact(self) -> None:
+        """Decide what another engine would have to know to cancel the contact's INVITE."""
+        self._journal.contact_invite = first_invite(self._equipment, self._plan.contact)
+
+    async def _contact_is_first(self) -> None:
+        """Mark that the contact is to be rung before any agent."""
+        self._foresee_contact()
+        self._journal.contact_is_first()
+        await self._attempt_is_marked()
 
     async def _attempt_is_marked(self) -> None:
         """Wait for the mark, mostly made long ago, after which nothing dials this call again."""

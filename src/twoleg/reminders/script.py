@@ -120,8 +120,7 @@ class ReminderCall(Story):
             await self._desk.texts.audio(said(sentence, reminder.language), reminder.language)
         left = await self._left_on_machines(reminder)
         journal = self._journal
-        journal.contact_is_first()
-        await self._attempt_is_marked()
+        await self._contact_is_first()
         try:
             async with (
                 contact_on_the_line(

@@ -11,6 +11,7 @@ from twoleg.sip.values import immutable
 if TYPE_CHECKING:
     from .digest import Credentials
     from .fields import NameAddr
+    from .invite_identity import InviteIdentity
     from .transport import Address, Destination, Flow, Transport
     from .uri import SipUri
 
@@ -51,6 +52,8 @@ class Invitation:
     64*T1 (timer B). One that speaks later is cancelled, or acknowledged and ended.
     `secure`: descriptions of the session hold keys, and go over TLS or not at all (RFC 4568 5.1.4);
     those that come another way are refused with 488.
+    `identity`: what `UserAgent.identify` gave for it, so that another process may know it before it
+    leaves.
     """
 
     target: SipUri
@@ -67,6 +70,7 @@ class Invitation:
     follow_redirects: int = 0
     response_seconds: float | None = None
     call_id: str | None = None
+    identity: InviteIdentity | None = None
     contact_parameters: str = ""
 
 

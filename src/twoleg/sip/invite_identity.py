@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, Final
 
 from twoleg.sip.client_transaction import ClientTransaction
 from twoleg.sip.dialog_request import DialogRequest
 from twoleg.sip.dialogs import Dialog
 from twoleg.sip.drafts import Draft
 from twoleg.sip.early_dialogs import MAX_FORKS
-from twoleg.sip.endpoint import Endpoint
+from twoleg.sip.endpoint import CALL_ID_BYTES, Endpoint
 from twoleg.sip.errors import InvalidValue
 from twoleg.sip.events import RefusalCause, RequestCompleted
 from twoleg.sip.fields import NameAddr
 from twoleg.sip.message import Response
 from twoleg.sip.timers import Timer
 from twoleg.sip.transport import Destination, Transport
-from twoleg.sip.uri import parse_uri
+from twoleg.sip.uri import SipUri, parse_uri
 from twoleg.sip.values import immutable
+
+_TAG: Final = ";tag="
+
+
+def nth_branch(first: str, number: int) -> str:
+    """Give the branch of a leg's nth INVITE, which is told from that of its first."""
+    return first if number == 1 else f"{first}-{number}"
 
 
 @immutable()
@@ -37,6 +45,43 @@ class InviteIdentity:
     cseq: int
     routes: str
     destination: Destination
+
+    @property
+    def local_tag(self) -> str:
+        """Our tag, with which From ends."""
+        return self.from_.rpartition(_TAG)[2]
+
+    @property
+    def is_first(self) -> bool:
+        """Whether no challenge went before it."""
+        return self.cseq == 1
+
+    def challenged(self) -> InviteIdentity:
+        """Give the INVITE that follows this first one of its leg where that was challenged."""
+        return replace(self, branch=nth_branch(self.branch, 2), cseq=self.cseq + 1)
+
+    @classmethod
+    def ahead(
+        cls,
+        endpoint: Endpoint,
+        target: SipUri,
+        from_: NameAddr,
+        to: NameAddr,
+        routes: tuple[NameAddr, ...],
+        destination: Destination,
+    ) -> InviteIdentity:
+        """Decide how an INVITE will be known that is sent later. Raises LocalProtocolError."""
+        return cls(
+            uri=str(target),
+            via=endpoint.via(destination.transport),
+            branch=endpoint.branch(),
+            from_=f"{from_}{_TAG}{endpoint.tag()}",
+            to=str(to),
+            call_id=endpoint.tokens(CALL_ID_BYTES),
+            cseq=1,
+            routes="".join([f"Route: {route}\r\n" for route in routes]),
+            destination=destination,
+        )
 
     @classmethod
     def of_draft(cls, draft: Draft) -> InviteIdentity:

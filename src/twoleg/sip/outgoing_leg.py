@@ -16,7 +16,7 @@ from twoleg.sip.events import Answered, DestinationFailed, Progress, RefusalCaus
 from twoleg.sip.failover import Way, send_ack
 from twoleg.sip.header_lines import header_lines, reason_line, retry_after, told_causes
 from twoleg.sip.interface import Invitation
-from twoleg.sip.invite_identity import InviteIdentity
+from twoleg.sip.invite_identity import InviteIdentity, nth_branch
 from twoleg.sip.leg import Actions, Leg
 from twoleg.sip.leg_states import OUTGOING_LEG, LegAction, LegInput, LegState
 from twoleg.sip.legs import Legs
@@ -43,6 +43,7 @@ class OutgoingLeg(Leg):
         "_answered",
         "_attempt",
         "_authorization",
+        "_branch",
         "_cause",
         "_cseq",
         "_destinations",
@@ -52,6 +53,7 @@ class OutgoingLeg(Leg):
         "_forks",
         "_from",
         "_invitation",
+        "_invites",
         "_rang",
         "_redirects",
         "_response",
@@ -64,8 +66,12 @@ class OutgoingLeg(Leg):
 
     def __init__(self, legs: Legs, invitation: Invitation) -> None:
         endpoint = legs.endpoint
-        call_id = invitation.call_id or endpoint.tokens(CALL_ID_BYTES)
-        local_tag = endpoint.tag()
+        known = invitation.identity
+        if known is None:
+            call_id = invitation.call_id or endpoint.tokens(CALL_ID_BYTES)
+            local_tag, branch = endpoint.tag(), endpoint.branch()
+        else:
+            call_id, local_tag, branch = known.call_id, known.local_tag, known.branch
         super().__init__(
             legs, OUTGOING_LEG, call_id, local_tag, invitation.credentials, made_call_id=True
         )
@@ -73,6 +79,8 @@ class OutgoingLeg(Leg):
         self._invitation = invitation
         self._target: SipUri = invitation.target
         self._cseq = 1
+        self._branch = branch
+        self._invites = 0
         self._destinations = endpoint.usable(invitation.destinations, secure=invitation.secure)
         self._flow: Flow | None = invitation.flow
         self._attempt = 0
@@ -307,6 +315,7 @@ class OutgoingLeg(Leg):
 
     def _send_invite(self) -> None:
         self._early = None
+        self._invites += 1
         draft = self._make_draft(self._destination())
         data = draft.to_bytes()
         if len(data) > MAX_UDP_REQUEST and self._may_upgrade(draft):
@@ -350,7 +359,7 @@ class OutgoingLeg(Leg):
             method="INVITE",
             uri=uri,
             via=endpoint.via(transport),
-            branch=endpoint.branch(),
+            branch=nth_branch(self._branch, self._invites),
             from_=f"{self._from};tag={self.local_tag}",
             to=str(invitation.to),
             call_id=self.call_id,

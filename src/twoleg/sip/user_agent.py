@@ -44,7 +44,7 @@ from twoleg.sip.uri import SipUri, TelUri
 
 if TYPE_CHECKING:
     from twoleg.sip.digest import Credentials
-    from twoleg.sip.fields import Reason
+    from twoleg.sip.fields import NameAddr, Reason
 
 MAX_UNANSWERED: Final = 10_000
 """Requests that were passed to the user and have no response yet."""
@@ -151,6 +151,20 @@ class UserAgent:
         leg = OutgoingLeg(self._legs, invitation)
         leg.start()
         return leg.number
+
+    def identify(
+        self,
+        target: SipUri,
+        from_: NameAddr,
+        to: NameAddr,
+        routes: tuple[NameAddr, ...],
+        destination: Destination,
+    ) -> InviteIdentity:
+        """Decide how the INVITE of a later `Invitation` will be known, which is given this.
+
+        Raises LocalProtocolError.
+        """
+        return InviteIdentity.ahead(self._endpoint, target, from_, to, routes, destination)
 
     def acknowledge(self, leg: int, now: float, body: bytes | None = None) -> None:
         """Let the ACK of an answer leave; `body` is our answer where the 2xx brought an offer.

@@ -15,6 +15,7 @@ from twoleg.sip import (
     Event,
     Invitation,
     InviteIdentity,
+    LocalProtocolError,
     NameAddr,
     OutOfDialogRequest,
     Reason,
@@ -26,6 +27,7 @@ from twoleg.sip import (
     Transport,
     UserAgent,
     UserAgentConfig,
+    destination_of,
 )
 from twoleg.sip import (
     Counters as CoreCounters,
@@ -156,6 +158,28 @@ class Phone:
         """
         return Ringing(self.place, request)
 
+    def identify(
+        self,
+        target: SipUri,
+        from_: NameAddr,
+        to: NameAddr,
+        destinations: tuple[Destination, ...] = (),
+        routes: tuple[NameAddr, ...] = (),
+    ) -> InviteIdentity | None:
+        """Decide how the INVITE of a later `RingRequest` will be known, which is given this.
+
+        It is that over the first of the destinations; one that is a name is still to be looked up.
+        None where there is no way to send it.
+        """
+        hop = routes[0].uri if routes else target
+        there = destinations[0] if destinations else destination_of(hop, Transport.UDP)
+        if there is None:
+            return None
+        try:
+            return self._core.identify(target, from_, to, routes, there)
+        except LocalProtocolError:
+            return None
+
     async def place(self, request: RingRequest) -> Leg:
         """Send the INVITE. The caller hangs the leg up; `ring` sees to that by itself."""
         session = Session(
@@ -165,7 +189,8 @@ class Phone:
             request.take_info,
             request.take_request,
         )
-        call_id = self._tokens(CALL_ID_BYTES)
+        identity = request.identity
+        call_id = self._tokens(CALL_ID_BYTES) if identity is None else identity.call_id
         destinations = request.destinations
         if request.flow is None:
             try:
@@ -188,6 +213,7 @@ class Phone:
             response_seconds=request.response_seconds,
             secure=request.secure,
             call_id=call_id,
+            identity=identity,
         )
         return self._legs.invite(invitation, call_id, session)
 

@@ -6,7 +6,15 @@ from collections.abc import Awaitable, Callable
 from dataclasses import field
 from types import TracebackType
 
-from twoleg.sip import Credentials, Destination, Flow, NameAddr, Request, SipUri
+from twoleg.sip import (
+    Credentials,
+    Destination,
+    Flow,
+    InviteIdentity,
+    NameAddr,
+    Request,
+    SipUri,
+)
 from twoleg.sip.values import immutable
 from twoleg.sip_io.leg import Info, Leg
 
@@ -24,6 +32,7 @@ class RingRequest:
     `destinations` empty means: find them from the first route, or the target (RFC 3263).
     `response_seconds` is how long each of them may say nothing at all; None: 64*T1.
     `secure`: what describes the session holds keys, and goes over TLS or not at all.
+    `identity`: how the INVITE will be known, if that was decided (`Phone.identify`).
     """
 
     target: SipUri
@@ -43,6 +52,7 @@ class RingRequest:
     max_redirects: int = 0
     response_seconds: float | None = None
     secure: bool = False
+    identity: InviteIdentity | None = None
 
 
 class Ringing:

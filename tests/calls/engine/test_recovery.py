@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -316,6 +317,58 @@ async def test_what_a_lost_engine_left_ringing_is_taken_back(office, lookout, lo
         assert await watching.next_canceled() == INVITE
     assert watching.hung_up.empty()
     assert await office.rows("SELECT FROM legs WHERE ended_at IS NULL OR invite IS NOT NULL") == []
+
+
+CONTACT_INVITE = replace(INVITE, branch="z9hG4bK-2", call_id="call-2")
+
+
+async def test_a_contacts_invite_that_left_no_leg_is_taken_back(office, lookout, lost):
+    call_id = await office.queue()
+    await office.claim(lost)
+    await step(office, call_id, "agent_ringing", "agent_connected")
+    await add_leg(office, call_id, 1, invite=CONTACT_INVITE, answered_at=datetime.now(UTC))
+    async with lookout() as watching:
+        assert await watching.next_canceled() == CONTACT_INVITE
+        assert (await watching.next())[0] == DIALOG
+        await legs_to_hang_up(office, 0)
+    assert watching.canceled.empty()
+    assert await office.rows("SELECT FROM legs WHERE ended_at IS NULL OR invite IS NOT NULL") == []
+
+
+async def test_it_is_taken_back_too_where_its_leg_knows_no_more_of_it(office, lookout, lost):
+    call_id = await office.queue()
+    await office.claim(lost)
+    await step(office, call_id, "agent_ringing", "agent_connected", "contact_ringing")
+    await add_leg(office, call_id, 1, invite=CONTACT_INVITE, answered_at=datetime.now(UTC))
+    await add_leg(office, call_id, 2, dialog=None, role="contact")
+    async with lookout() as watching:
+        assert await watching.next_canceled() == CONTACT_INVITE
+        await watching.next()
+        await legs_to_hang_up(office, 0)
+    assert watching.canceled.empty()
+
+
+@pytest.mark.parametrize(
+    ("column", "canceled"),
+    [
+        ({"invite": INVITE}, [INVITE]),
+        ({"answered_at": datetime.now(UTC), "dialog": DIALOG}, []),
+        ({"ended_at": datetime.now(UTC)}, []),
+    ],
+    ids=["challenged", "answered", "over"],
+)
+async def test_what_the_contacts_leg_says_goes_before_what_was_foreseen(
+    office, lookout, lost, column, canceled
+):
+    call_id = await office.queue()
+    await office.claim(lost)
+    await step(office, call_id, "agent_ringing", "agent_connected", "contact_ringing")
+    await add_leg(office, call_id, 1, invite=CONTACT_INVITE, answered_at=datetime.now(UTC))
+    await add_leg(office, call_id, 2, **{"dialog": None, "role": "contact"} | column)
+    async with lookout() as watching:
+        await watching.next()
+        await legs_to_hang_up(office, 0)
+    assert [watching.canceled.get_nowait() for _ in range(watching.canceled.qsize())] == canceled
 
 
 async def test_whoever_ran_where_we_run_now_is_gone_without_waiting(office, lookout, database):

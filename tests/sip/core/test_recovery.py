@@ -8,15 +8,19 @@ import pytest
 
 from twoleg.sip import (
     Answered,
+    Credentials,
+    Destination,
     DialogIdentity,
     Ended,
     InvalidValue,
     InviteIdentity,
     LocalProtocolError,
+    NameAddr,
     Reason,
     RefusalCause,
     Refused,
     RequestCompleted,
+    SipUri,
     Transport,
 )
 
@@ -110,6 +114,69 @@ def test_another_process_takes_back_what_a_dead_one_left_ringing(network, caller
     assert [refused.cause for refused in callee.told_of(Refused)] == [RefusalCause.CANCELED]
     (completed,) = heir.told_of(RequestCompleted)
     assert (completed.request, completed.response.status) == (number, 200)
+
+
+def foreseen(caller, callee):
+    """Decide how an INVITE will be known."""
+    there = Destination(Transport.UDP, callee.address.host, callee.address.port)
+    return caller.agent.identify(callee.target, caller.name, callee.name, (), there)
+
+
+def test_an_invite_is_what_was_decided_before_it_left(network, caller, far):
+    route = NameAddr(SipUri.parse(f"sip:{far.address};lr"))
+    there = Destination(Transport.UDP, far.address.host, far.address.port)
+    decided = caller.agent.identify(far.target, caller.name, far.name, (route,), there)
+    leg = caller.invite(far, routes=(route,), identity=decided)
+    assert caller.agent.invite_under_way(leg) == decided
+    assert InviteIdentity.from_json(json.loads(json.dumps(decided.to_json()))) == decided
+    network.run_for(0.1)
+    [invite] = far.requests("INVITE")
+    assert (invite.call_id, invite.from_tag) == (decided.call_id, decided.local_tag)
+    assert (invite.via.branch, invite.cseq.number) == (decided.branch, decided.cseq)
+
+
+def test_another_process_takes_back_an_invite_that_left_no_trace_of_its_own(
+    network, caller, callee
+):
+    decided = foreseen(caller, callee)
+    caller.invite(callee, identity=decided)
+    network.run_for(0.1)
+    del network.peers[caller.address]
+    heir = network.peer("10.0.0.3")
+    number = heir.do("cancel", decided)
+    network.run_for(1)
+    assert [refused.cause for refused in callee.told_of(Refused)] == [RefusalCause.CANCELED]
+    [completed] = heir.told_of(RequestCompleted)
+    assert (completed.request, completed.response.status) == (number, 200)
+
+
+def test_what_follows_a_challenge_is_known_before_it_too(network, caller, far):
+    decided = foreseen(caller, far)
+    leg = caller.invite(far, identity=decided, credentials=Credentials("alice", "secret"))
+    network.run_for(0.1)
+    challenge = 'Digest realm="far", nonce="1", qop="auth", algorithm=MD5'
+    far.reply(far.requests("INVITE")[0], 407, ("Proxy-Authenticate", challenge))
+    network.run_for(0.1)
+    assert decided.is_first
+    assert not decided.challenged().is_first
+    assert caller.agent.invite_under_way(leg) == decided.challenged()
+    first, *_, second = far.requests("INVITE")
+    assert second.via.branch == decided.challenged().branch != first.via.branch
+
+
+def test_each_invite_of_a_leg_has_a_branch_of_its_own(network, caller, far):
+    other = network.far_end("10.0.0.8")
+    caller.invite(far, other, response_seconds=1.0)
+    network.run_for(2.0)
+    [first] = {each.via.branch for each in far.requests("INVITE")}
+    [second] = {each.via.branch for each in other.requests("INVITE")}
+    assert first != second
+
+
+def test_without_its_transport_no_invite_is_decided_on(caller, far):
+    there = Destination(Transport.TLS, far.address.host, far.address.port)
+    with pytest.raises(LocalProtocolError):
+        caller.agent.identify(far.target, caller.name, far.name, (), there)
 
 
 def test_a_cancel_that_finds_nobody_is_given_up(network, caller, far):
