@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from twoleg.calls.in_turn import InTurn
 from twoleg.calls.journal import ClaimLost
-from twoleg.calls.outcomes import EndedBy
+from twoleg.calls.outcomes import EndedBy, Refusal
 from twoleg.calls.plan import AgentPlan, AgentRound, CallPlan, ContactPlan, LegPlan
 from twoleg.calls.ports import Equipment, TrunkFull
 from twoleg.calls.states import TRANSITIONS, Status
@@ -689,8 +689,9 @@ class LoopClock:
 class MemoryTarget:
     """Rounds of users to whom a call is handed over."""
 
-    def __init__(self, rounds):
+    def __init__(self, rounds, nobody=Refusal.UNREACHABLE):
         self.rounds = list(rounds)
+        self.nobody = nobody
         self.given_up = False
         self.released = []
 
@@ -706,7 +707,10 @@ class MemoryTarget:
 
 
 class MemoryTransfers:
-    """Whom phones may name, by the user part; each is one round of one agent or more."""
+    """Whom phones may name, by the user part; each is one round of one agent or more.
+
+    Or a `Refusal`: whoever is named is there, and not rung for that.
+    """
 
     def __init__(self, **targets):
         self.rounds = targets
@@ -718,7 +722,11 @@ class MemoryTransfers:
         self.asked.append((wanted, agent_user_id))
         if wanted not in self.rounds:
             return None
-        target = MemoryTarget([AgentRound(agents=each) for each in self.rounds[wanted]])
+        rounds = self.rounds[wanted]
+        if isinstance(rounds, Refusal):
+            target = MemoryTarget([], rounds)
+        else:
+            target = MemoryTarget([AgentRound(agents=each) for each in rounds])
         self.targets.append(target)
         return target
 

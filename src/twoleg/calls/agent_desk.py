@@ -121,6 +121,7 @@ class AgentDesk:
             if found.agents:
                 search.ring(found)
                 return found
+            search.none_free = found.others
             search.turn_to_next(found.fallback)
             found = None
         return None

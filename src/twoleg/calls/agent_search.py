@@ -47,6 +47,9 @@ class AgentSearch:
     kept_user_id: int | None = None
     """Who talks while others are sought, and stays reserved for the call."""
 
+    none_free: bool = False
+    """Whom it asked last is there, and has another call, or is away."""
+
     _asked: list[Target] = field(init=False, default_factory=list)
     _target: Target | None = field(init=False)
     _begun: bool = field(init=False, default=False)

@@ -52,9 +52,9 @@ REQUEUE_LOST: Final = _requeue(_LOST)
 REQUEUE_OURS: Final = _requeue("e.id = %(self)s")
 
 # Talk time is known up to the engine's last heartbeat. What is to be hung up is kept until it is,
-# lest it be forgotten when the engine that is to do it is lost too. The leg of the agent who has the
-# call knows the contact's first INVITE, which may have left without a trace of its own: that is leg
-# 0, unless the contact's leg says that it has come to more since.
+# lest it be forgotten when the engine that is to do it is lost too. The leg of the agent who has
+# the call knows the contact's first INVITE, which may have left without a trace of its own: that is
+# leg 0, unless the contact's leg says that it has come to more since.
 FAIL: Final = f"""
 WITH orphaned AS MATERIALIZED (
   SELECT c.id, e.heartbeat_at FROM calls c JOIN engines e ON e.id = c.engine_id

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from twoleg.calls.limits import Limits
+from twoleg.calls.outcomes import Refusal
 from twoleg.calls.phrases import Phrase
 from twoleg.calls.plan import AgentRound
 from twoleg.calls.trunk_health import TrunkHealth
@@ -227,6 +228,11 @@ class DialCheck(Protocol):
 
 class TransferTarget(Protocol):
     """Those to whom a call is handed over, one round after another."""
+
+    @property
+    def nobody(self) -> Refusal:
+        """Why nobody was rung, where nobody could be."""
+        ...
 
     async def following(self) -> AgentRound | None:
         """Wait for those that are rung next; None: nobody is left to ring."""

@@ -86,7 +86,7 @@ class Transfer:
         except NoAgent as nobody:
             if taken:
                 raise
-            refusal = nobody.refusal or Refusal.UNREACHABLE
+            refusal = nobody.refusal or found.nobody
             self._fail(_STATUSES[refusal])
             raise NotTransferred(refusal) from None
         except (NoPortsLeft, NotEncrypted, OSError):

@@ -15,6 +15,7 @@ from twoleg.calls.agent_search import AgentSearch, Target
 from twoleg.calls.call_agents import CallAgents
 from twoleg.calls.claims import Claim
 from twoleg.calls.destinations import Destination, destination
+from twoleg.calls.outcomes import Refusal
 from twoleg.calls.plan import AgentRound
 from twoleg.calls.planning import Surroundings, round_of
 from twoleg.calls.ports import TransferTarget
@@ -34,12 +35,13 @@ _FIND: Final = f"""
 SELECT a.allowed_countries,
   EXISTS (SELECT FROM lines l WHERE l.account_id = a.id AND l.deleted_at IS NULL
    AND l.phone_number = %(number)s) OR {has_opted_out("a.id", "%(number)s")},
-  (SELECT u.id FROM users u WHERE u.account_id = a.id AND u.deleted_at IS NULL
-   AND lower(u.sip_username) = lower(%(wanted)s)),
+  u.id, u.availability = 'available',
   (SELECT g.id FROM ring_groups g WHERE g.account_id = a.id AND g.deleted_at IS NULL
    AND lower(replace(g.name, ' ', '-')) = lower(replace(%(wanted)s, ' ', '-'))
    ORDER BY g.id LIMIT 1)
-FROM accounts a WHERE a.id = %(account_id)s
+FROM accounts a LEFT JOIN users u ON u.account_id = a.id AND u.deleted_at IS NULL
+  AND lower(u.sip_username) = lower(%(wanted)s)
+WHERE a.id = %(account_id)s
 """  # noqa: S608
 
 log = structlog.get_logger(__name__)
@@ -74,21 +76,24 @@ class TransferTargets:
             return None
         if row is None:
             return None
-        allowed, is_never_dialled, user_id, group_id = row
+        allowed, is_never_dialled, user_id, is_available, group_id = row
         if user_id is not None and user_id != agent_user_id:
-            return self._agents(Target(user_id=user_id), agent_user_id)
+            return self._agents(Target(user_id=user_id), agent_user_id, may_be_busy=is_available)
         if group_id is not None:
-            return self._agents(Target(ring_group_id=group_id), agent_user_id)
+            target = Target(ring_group_id=group_id)
+            return self._agents(target, agent_user_id, may_be_busy=False)
         if is_never_dialled or number.refusal(allowed) is not None:
             return None
         return None if number.number is None else self._dialled(number.number)
 
-    def _agents(self, target: Target, agent_user_id: int | None) -> TransferTarget:
+    def _agents(
+        self, target: Target, agent_user_id: int | None, *, may_be_busy: bool
+    ) -> TransferTarget:
         """Ring users, but not the one who hands over, who keeps its reservation meanwhile."""
         search = AgentSearch(self.claim.call_id, (target,), kept_user_id=agent_user_id)
         if agent_user_id is not None:
             search.rung.add(agent_user_id)
-        return FoundAgents(CallAgents(self.claim, search, self.desk, self.here))
+        return FoundAgents(CallAgents(self.claim, search, self.desk, self.here), may_be_busy)
 
     def _read(self, wanted: str) -> Destination:
         if _NUMBER.fullmatch(wanted) is None:
@@ -109,6 +114,13 @@ class FoundAgents:
     """Users that are reserved as they are rung."""
 
     agents: CallAgents
+    may_be_busy: bool
+    """Who is not free has another call: it is one user, who is not away."""
+
+    @property
+    def nobody(self) -> Refusal:
+        is_busy = self.may_be_busy and self.agents.search.none_free
+        return Refusal.BUSY if is_busy else Refusal.UNREACHABLE
 
     async def following(self) -> AgentRound | None:
         return await self.agents.following()
@@ -127,6 +139,7 @@ class DialledNumber:
     """A number that is rung once."""
 
     rounds: list[AgentRound]
+    nobody: Refusal = Refusal.UNREACHABLE
 
     async def following(self) -> AgentRound | None:
         return self.rounds.pop() if self.rounds else None

@@ -160,6 +160,28 @@ async def test_a_busy_target_gives_the_contact_back_to_the_agent(office, databas
     assert await office.reserved() == {}
 
 
+async def test_a_target_who_has_another_call_is_busy_without_being_rung(
+    office, database_url, telephones
+):
+    agent, contact, boss = telephones
+    await office.add_trunk(host=LOOPBACK, port=contact.port)
+    alice, bob = await users_of(office, agent, boss)
+    other = await office.queue(user_id=bob)
+    await office.claim(await office.join())
+    async with Engine.open(config(), database_url):
+        call_id = await office.queue(user_id=alice)
+        agent_call = await agent.next_call()
+        contact_call = await contact.next_call()
+        await contact.hears(AGENT)
+        refer(agent_call, "sip:boss@example.com")
+        assert [await agent.told(), await agent.told()] == ["100", "486"]
+        await contact.hears(AGENT)
+        contact_call.hang_up()
+        assert await ended(office, call_id) == ("connected", "contact")
+    assert boss.calls.empty()
+    assert await office.reserved() == {bob: other}
+
+
 async def test_a_number_is_dialled_over_the_lines_trunk(office, database_url, telephones):
     agent, contact, boss = telephones
     await office.add_trunk(host=LOOPBACK, port=contact.port)

@@ -6,6 +6,7 @@ import pytest
 from calls.engine.conftest import note
 
 from twoleg.calls.agent_desk import AgentDesk
+from twoleg.calls.outcomes import Refusal
 from twoleg.calls.planning import Surroundings
 from twoleg.calls.transfer_targets import TransferTargets
 from twoleg.calls.writer import Writer
@@ -62,6 +63,42 @@ async def test_a_user_is_named_as_its_phone_registers_and_reserved_beside_the_ag
     assert dialled(together) == "+41445550178"
     assert await office.reserved() == {desk.alice: desk.claim.call_id, bob: desk.claim.call_id}
     assert await target.following() is None
+
+
+async def talks(office, user_id):
+    """Give a user a call at another engine."""
+    await office.queue(user_id=user_id)
+    [claim] = await office.claim(await office.join())
+    return claim.call_id
+
+
+async def test_a_user_who_has_another_call_is_busy(office, desk):
+    bob = await office.add_user("bob", phone_number="+41445550178")
+    other = await talks(office, bob)
+    target = await desk.find("bob")
+    assert await target.following() is None
+    assert target.nobody is Refusal.BUSY
+    assert (await office.reserved())[bob] == other
+
+
+async def test_who_is_away_or_has_no_phone_is_not_busy_but_unreachable(office, desk):
+    away = await office.add_user("bob", phone_number="+41445550178")
+    await office.rows("UPDATE users SET availability = 'away' WHERE id = %s", away)
+    await office.add_user("carol", phone_number=None)
+    for name in ("bob", "carol"):
+        target = await desk.find(name)
+        assert await target.following() is None
+        assert target.nobody is Refusal.UNREACHABLE
+
+
+async def test_a_group_of_which_all_have_other_calls_is_unreachable(office, desk):
+    bob = await office.add_user("bob", phone_number="+41445550178")
+    await talks(office, bob)
+    await office.add_group(bob)
+    await office.rows("UPDATE ring_groups SET name = 'sales'")
+    target = await desk.find("sales")
+    assert await target.following() is None
+    assert target.nobody is Refusal.UNREACHABLE
 
 
 async def test_a_group_is_named_and_does_not_ring_whoever_hands_over(office, desk):

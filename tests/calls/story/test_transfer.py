@@ -17,6 +17,7 @@ from calls.in_memory import (
     user,
 )
 
+from twoleg.calls.outcomes import Refusal
 from twoleg.calls.story import StorySettings
 from twoleg.sip import Direction
 
@@ -124,6 +125,15 @@ def test_where_nobody_takes_it_agent_and_contact_are_joined_again(tell, boss, st
     assert told.transfers.targets[0].given_up
     assert told.ended_at == pytest.approx(60.0, abs=0.1)
     assert (told.outcome, told.ended_by) == ("connected", "agent")
+
+
+@pytest.mark.parametrize(("why", "status"), [(Refusal.BUSY, "486"), (Refusal.UNREACHABLE, "480")])
+def test_a_target_that_is_not_rung_is_told_why(tell, why, status):
+    told = told_of(tell, (), HangsUp(20.0), transfers=MemoryTransfers(boss=why))
+    assert news(told) == ["100", status]
+    assert "boss" not in told.phone.legs
+    assert heard(told, "contact")[-2:] == ["ringback CH", "far end"]
+    assert told.outcome == "connected"
 
 
 def test_a_target_that_is_not_there_is_told_at_once(tell):

@@ -209,8 +209,8 @@ legs = Table(
     Column("reason", Text),
     Column("codec", Text),
     Column("quality", JSONB(none_as_null=True)),
-    # What a CANCEL needs once the engine is gone: InviteIdentity as JSON, until the answer. From then
-    # on an agent's leg has that of the contact's first INVITE, stored before it leaves.
+    # What a CANCEL needs once the engine is gone: InviteIdentity as JSON, until the answer; after
+    # it, in the row of the agent who has the call, that of the contact's first INVITE.
     Column("invite", JSONB(none_as_null=True)),
     # What a BYE needs then: DialogIdentity as JSON, from the answer to the end.
     Column("dialog", JSONB(none_as_null=True)),
