@@ -1,6 +1,7 @@
 """Where DNS leads: one destination after another (RFC 3263 4.3)."""
 
 import asyncio
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
@@ -112,6 +113,46 @@ async def test_ack_and_bye_get_through_where_one_address_of_a_contact_is_dead(na
             assert alice.counters.connections_failed == 1
         assert (await call.ended()).by_remote
         assert alice.counters.connections_failed == 2
+
+
+async def test_a_bye_leaves_an_address_of_a_contact_that_says_nothing(name_server):
+    """A datagram has no connection to be refused: silence has to tell."""
+    records = ("bob.example.com.", 60, "A", "127.0.0.2", "127.0.0.1")
+    async with (
+        name_server(records) as server,
+        looking_at(server, t1=0.02) as alice,
+        looking_at(server, t1=0.02, public_address="bob.example.com") as bob,
+        silent("127.0.0.2", address_of(bob).port) as asked,
+    ):
+        target = SipUri.parse(f"sip:bob@127.0.0.1:{address_of(bob).port}")
+        async with established(alice, bob, request_to(target)) as (_, call):
+            pass
+        assert (await call.ended()).by_remote
+        assert set(asked.methods()) == {"ACK", "BYE"}
+
+
+class Asked(asyncio.DatagramProtocol):
+    """Keeps what came, and says nothing."""
+
+    def __init__(self):
+        self.got = []
+
+    def datagram_received(self, data, addr):
+        self.got.append(data)
+
+    def methods(self):
+        return [data.partition(b" ")[0].decode() for data in self.got]
+
+
+@asynccontextmanager
+async def silent(host, port):
+    """Listen where nothing is ever answered."""
+    loop = asyncio.get_running_loop()
+    transport, asked = await loop.create_datagram_endpoint(Asked, local_addr=(host, port))
+    try:
+        yield asked
+    finally:
+        transport.close()
 
 
 async def test_the_dialog_of_a_lost_process_is_ended_by_another_address_of_its_name(name_server):

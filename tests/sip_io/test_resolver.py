@@ -102,6 +102,19 @@ async def test_an_srv_of_a_dot_says_that_the_service_is_not_there(name_server):
         assert not caught.value.temporary
 
 
+@pytest.mark.parametrize(("name", "others"), [("a", True), ("b", False)])
+async def test_of_several_addresses_each_knows_that_there_are_others(name_server, name, others):
+    async with name_server(*NAPTR_ZONE) as server, resolver(server) as it:
+        there = Destination(Transport.UDP, f"{name}.example.com", 5060, domain="example.com")
+        assert {each.others for each in await it.resolve(there)} == {others}
+
+
+async def test_what_a_service_has_says_nothing_of_its_domains_addresses(name_server):
+    async with name_server(*NAPTR_ZONE) as server, resolver(server) as it:
+        found = await it.resolve_uri(SipUri.parse("sip:example.com;transport=tcp"))
+        assert [each.others for each in found] == [False] * 3
+
+
 async def test_answers_and_absences_are_kept(name_server):
     async with name_server(*NAPTR_ZONE) as server, resolver(server) as it:
         for _ in range(3):

@@ -36,7 +36,18 @@ class ClientUser(Protocol):
 class ClientTransaction(Transaction):
     """One request on its way. `start` sends it; `give_up` forgets it."""
 
-    __slots__ = ("_ack", "_data", "_key", "_number", "_user", "draft", "further", "tried")
+    __slots__ = (
+        "_ack",
+        "_data",
+        "_hurried",
+        "_key",
+        "_number",
+        "_user",
+        "draft",
+        "further",
+        "hurries",
+        "tried",
+    )
 
     def __init__(
         self,
@@ -58,9 +69,13 @@ class ClientTransaction(Transaction):
         self._key = (draft.branch, method)
         self._number = endpoint.number()
         self._ack = b""
+        self._hurried = False
         self.draft = draft
         self.further: tuple[Destination, ...] = ()
         """What else the name of its destination stands for, best first (RFC 3263 4.3)."""
+
+        self.hurries = False
+        """Whether its user would try those, so that the first need not be waited for as long."""
 
         self.tried: tuple[Destination, ...] = ()
         """Where the same request went before, in vain."""
@@ -70,6 +85,11 @@ class ClientTransaction(Transaction):
         self._register()
         self._send(self._data)
         self.start_timers(patience)
+
+    def hurry(self) -> None:
+        """Have silence end it sooner from now on: there is another address to try."""
+        self._hurried = True
+        self.start_timers(self.endpoint.intervals.silence)
 
     def resume(self) -> None:
         """Wait for the final response of an INVITE that another process sent."""
@@ -102,6 +122,8 @@ class ClientTransaction(Transaction):
         draft.destination, *further = left
         self.further = tuple(further)
         self._send(sent.data)
+        if further and self.hurries and self.state is self.machine.start:
+            self.hurry()
 
     def transport_failed(self) -> None:
         """Take note that what was sent last could not be sent."""
@@ -152,6 +174,8 @@ class ClientTransaction(Transaction):
     def _enter(self, state: State) -> None:
         if state in _BUSY:
             # The one other than the first, PROCEEDING: what it does not keep stops.
+            if self._hurried:
+                self.start_timers()
             self.state = state
             if state not in self.machine.keeps:
                 self.stop_timers()

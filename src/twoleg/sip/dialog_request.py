@@ -20,7 +20,8 @@ Done: TypeAlias = Callable[[Response | None, RefusalCause], None]
 class DialogRequest:
     """Sends the request, and again with credentials if the peer asks who we are.
 
-    A destination that does not answer, cannot be reached or says 503 makes room for the next.
+    A destination that does not answer, cannot be reached or says 503 makes room for the next; where
+    there is one, it has 16*T1 to say anything at all.
     `done` is told once of the final response, or of None with the cause. Each 2xx to an INVITE
     is acknowledged, however often it comes (RFC 3261 13.2.2.4).
     """
@@ -69,8 +70,11 @@ class DialogRequest:
         if digest is not None:
             self._authorization = header_lines(digest.headers(self._method, draft.uri))
             draft.headers += self._authorization
-        self._transaction = ClientTransaction(dialog.endpoint, draft, self)
-        self._transaction.start()
+        transaction = self._transaction = ClientTransaction(dialog.endpoint, draft, self)
+        transaction.hurries = True
+        transaction.start()
+        if draft.destination.others:
+            transaction.hurry()
 
     def _goes_on(
         self, transaction: ClientTransaction, response: Response | None, cause: RefusalCause
@@ -85,9 +89,12 @@ class DialogRequest:
             return False
         endpoint = self._dialog.endpoint
         draft = replace(transaction.draft, destination=there, branch=endpoint.branch())
-        self._transaction = ClientTransaction(endpoint, draft, self)
-        self._transaction.tried = self._failover.tried
-        self._transaction.start()
+        following = self._transaction = ClientTransaction(endpoint, draft, self)
+        following.hurries = True
+        following.tried = self._failover.tried
+        following.start()
+        if self._failover.has_more:
+            following.hurry()
         return True
 
     def give_up(self) -> None:

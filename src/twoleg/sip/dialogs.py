@@ -283,6 +283,7 @@ class Dialog:
 
     def goes_by(self, destination: Destination) -> None:
         """Have requests go where one got an answer, when the way before led nowhere."""
+        destination = replace(destination, others=True)
         uri, routes, _, _ = self._known_way()
         self._way = (uri, routes, destination, None)
         self._first_hop = destination

@@ -35,6 +35,11 @@ class Failover:
         self.cause = cause
         """What the last destination that the request was sent to came to."""
 
+    @property
+    def has_more(self) -> bool:
+        """Whether another destination is known behind the one given last."""
+        return bool(self._left)
+
     def note(self, response: Response | None, cause: RefusalCause) -> None:
         """Take what a further destination came to; that there was none left to try is nothing."""
         if response is not None or cause is not RefusalCause.TRANSPORT:

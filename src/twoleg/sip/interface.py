@@ -49,7 +49,8 @@ class Invitation:
     `flow`: the registered connection to send by; in-dialog requests take it too.
     `body`: the offer; empty asks the far end for one.
     `response_seconds`: how long a destination may say nothing before it has timed out, in place of
-    64*T1 (timer B). One that speaks later is cancelled, or acknowledged and ended.
+    64*T1 (timer B), and 16*T1 where another follows. One that speaks later is cancelled, or
+    acknowledged and ended.
     `secure`: descriptions of the session hold keys, and go over TLS or not at all (RFC 4568 5.1.4);
     those that come another way are refused with 488.
     `identity`: what `UserAgent.identify` gave for it, so that another process may know it before it

@@ -24,8 +24,8 @@ _TAG: Final = ";tag="
 
 
 def nth_branch(first: str, number: int) -> str:
-    """Give the branch of a leg's nth INVITE, which is told from that of its first."""
-    return first if number == 1 else f"{first}-{number}"
+    """Give the branch of a further INVITE of a leg, which can be told from that of its first."""
+    return f"{first}-{number}"
 
 
 @immutable()

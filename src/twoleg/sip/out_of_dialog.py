@@ -59,6 +59,8 @@ class PlainRequest:
         )
         self._transaction = ClientTransaction(endpoint, draft, self)
         self._transaction.start()
+        if self._attempt + 1 < len(self._destinations):
+            self._transaction.hurry()
 
     def on_response(self, transaction: ClientTransaction, response: Response) -> None:
         if transaction is not self._transaction or response.status < 200:

@@ -322,8 +322,13 @@ class OutgoingLeg(Leg):
             draft = self._make_draft(replace(draft.destination, transport=Transport.TCP))
             data = draft.to_bytes()
         self._draft = draft
-        self._transaction = ClientTransaction(self.endpoint, draft, self, "INVITE", data)
-        self._transaction.start(self._invitation.response_seconds)
+        transaction = ClientTransaction(self.endpoint, draft, self, "INVITE", data)
+        self._transaction = transaction
+        patience = self._invitation.response_seconds
+        transaction.hurries = patience is None
+        transaction.start(patience)
+        if patience is None and self._attempt + 1 < len(self._destinations):
+            transaction.hurry()
 
     def _destination(self) -> Destination:
         flow = self._flow
@@ -359,7 +364,7 @@ class OutgoingLeg(Leg):
             method="INVITE",
             uri=uri,
             via=endpoint.via(transport),
-            branch=nth_branch(self._branch, self._invites),
+            branch=self._branch if self._invites == 1 else nth_branch(self._branch, self._invites),
             from_=f"{self._from};tag={self.local_tag}",
             to=str(invitation.to),
             call_id=self.call_id,

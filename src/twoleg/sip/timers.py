@@ -52,6 +52,14 @@ class Intervals:
         """64*T1: how long anything is waited for."""
         return 64 * self.t1
 
+    @property
+    def silence(self) -> float:
+        """16*T1: how long an address may say nothing where another is left to be tried.
+
+        By then it was asked five times. RFC 3263 4.3 has 64*T1 pass, half a minute for each.
+        """
+        return 16 * self.t1
+
     def usual(self) -> frozenset[float]:
         """Return the durations that nearly all deadlines have."""
         doublings = {self.t1 * 2**step for step in range(7)}

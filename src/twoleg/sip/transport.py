@@ -74,6 +74,7 @@ class Destination:
 
     `domain` is the SIP domain that the host was found for, and that a TLS certificate must name
     (RFC 5922); None stands for the host itself. Without `verify` no certificate is checked.
+    `others`: the domain stands, with this port, for further addresses.
     """
 
     transport: Transport
@@ -81,6 +82,7 @@ class Destination:
     port: int | None = None
     domain: str | None = None
     verify: bool = True
+    others: bool = False
 
     def leads_where(self, other: Destination) -> bool:
         """Tell whether a message goes to the same place, for whatever domain."""

@@ -195,8 +195,11 @@ class Resolver:
         if found.failure is not None:
             failure = found.failure
             raise UnresolvedHost(failure.host, failure.reason, temporary=failure.temporary)
+        # Requests within the dialog do not find what SRV did: their hop has a port by then.
+        addresses = sum([len(server.addresses) for server in found.servers])
+        several = question.port is not None and addresses > 1
         destinations = [
-            Destination(server.transport, address, server.port, domain=question.host, verify=verify)
+            Destination(server.transport, address, server.port, question.host, verify, several)
             for server in in_order_of_rank(found.servers, self._chance)
             for address in server.addresses
         ]

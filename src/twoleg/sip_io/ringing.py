@@ -30,7 +30,8 @@ class RingRequest:
     `PhoneConfig.dialog_methods`, to which it gives the status of our response.
 
     `destinations` empty means: find them from the first route, or the target (RFC 3263).
-    `response_seconds` is how long each of them may say nothing at all; None: 64*T1.
+    `response_seconds` is how long each of them may say nothing at all; None: 16*T1, and the last of
+    them 64*T1.
     `secure`: what describes the session holds keys, and goes over TLS or not at all.
     `identity`: how the INVITE will be known, if that was decided (`Phone.identify`).
     """

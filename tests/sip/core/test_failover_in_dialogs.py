@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 
 import pytest
 from sip.core.test_any_network import Story
@@ -106,9 +107,118 @@ def test_a_request_that_is_repeated_stays_at_its_address(network, caller, far, o
     network.names[NAME] = (other.address, far.address)
     network.after(1.0, lambda: network.names.update({NAME: (far.address, other.address)}))
     caller.do("hang_up", leg)
-    network.run_for(20)
-    assert len(other.requests("BYE")) > 5
+    network.run_for(7.9)
+    assert len(other.requests("BYE")) == 5
     assert far.requests("BYE") == []
+
+
+SILENCE = 8.0
+"""16*T1: how long an address may say nothing where another is left."""
+
+
+@pytest.mark.parametrize("method", ["BYE", "INFO", "INVITE", "UPDATE"])
+def test_an_address_that_says_nothing_has_less_time_where_there_is_another(
+    network, caller, far, other, method
+):
+    network.names[NAME] = (other.address, far.address)
+    leg = answered(network, caller, far, f"<sip:far@{NAME}>")
+    ask(caller, leg, method)
+    network.run_for(SILENCE - 0.1)
+    before = len(far.requests(method))
+    network.run_for(0.2)
+    assert len(far.requests(method)) == before + 1
+    assert len(other.requests(method)) == 5
+    assert caller.told_of(DestinationFailed) == [
+        DestinationFailed(by_name(other.address), RefusalCause.TIMEOUT)
+    ]
+
+
+def ask(caller, leg, method):
+    if method == "BYE":
+        caller.do("hang_up", leg)
+    elif method == "INFO":
+        caller.do("send_info", leg, "text/plain", b"5")
+    else:
+        caller.do("offer", leg, b"hold", method)
+
+
+def test_so_has_one_that_the_invite_reached_and_that_is_one_of_several(network, caller, far, other):
+    there = replace(by_name(far.address), others=True)
+    leg = answered(network, caller, far, f"<sip:far@{NAME}:5060>", destinations=(there,))
+    network.names[NAME] = (far.address, other.address)
+    caller.do("hang_up", leg)
+    network.run_for(SILENCE - 0.1)
+    assert other.requests("BYE") == []
+    network.run_for(0.2)
+    assert len(other.requests("BYE")) == 1
+
+
+def test_where_one_was_found_behind_another_that_is_less_time_again(network, caller, far, other):
+    network.names[NAME] = (other.address, far.address)
+    leg = answered(network, caller, far, f"<sip:far@{NAME}>")
+    obey(other, 503)
+    obey(far)
+    caller.do("send_info", leg, "text/plain", b"5")
+    network.run_for(1)
+    far.script = lambda message: None
+    network.names[NAME] = (far.address, other.address)
+    caller.do("hang_up", leg)
+    network.run_for(SILENCE - 0.1)
+    assert other.requests("BYE") == []
+    network.run_for(0.2)
+    assert len(other.requests("BYE")) == 1
+
+
+@pytest.mark.parametrize("known_as", [f"{NAME}", f"{NAME}:5060"])
+def test_the_only_address_and_the_last_are_asked_for_half_a_minute(network, caller, far, known_as):
+    network.names[NAME] = (far.address,)
+    leg = answered(
+        network, caller, far, f"<sip:far@{known_as}>", destinations=(by_name(far.address),)
+    )
+    caller.do("hang_up", leg)
+    network.run_for(31.9)
+    assert caller.told == []
+    network.run_for(0.2)
+    assert caller.told[-1] == Ended(leg, by_remote=False)
+
+
+def test_all_that_are_silent_take_no_longer_than_their_share(network, caller, far, other):
+    network.names[NAME] = (NOWHERE, other.address, far.address)
+    leg = answered(network, caller, far, f"<sip:far@{NAME}>")
+    number = caller.do("send_info", leg, "text/plain", b"5")
+    network.run_for(2 * SILENCE + 31.9)
+    assert caller.told_of(RequestCompleted) == []
+    network.run_for(0.3)
+    assert caller.told_of(RequestCompleted) == [
+        RequestCompleted(number, None, RefusalCause.TIMEOUT)
+    ]
+    assert len(far.requests("INFO")) == 11
+
+
+def test_one_that_has_said_100_is_not_silent(network, caller, far, other):
+    network.names[NAME] = (other.address, far.address)
+    leg = answered(network, caller, far, f"<sip:far@{NAME}>")
+    other.script = lambda message: message.method == "INFO" and other.reply(message, 100)
+    number = caller.do("send_info", leg, "text/plain", b"5")
+    network.run_for(30.0)
+    assert far.requests("INFO") == []
+    assert len(other.requests("INFO")) > 5
+    other.reply(other.requests("INFO")[-1], 200)
+    network.run_for(0.1)
+    [completed] = caller.told_of(RequestCompleted)
+    assert (completed.request, completed.response.status) == (number, 200)
+
+
+def test_what_a_silent_address_answers_late_changes_nothing(network, caller, far, other):
+    network.names[NAME] = (other.address, far.address)
+    leg = answered(network, caller, far, f"<sip:far@{NAME}>")
+    obey(far)
+    number = caller.do("send_info", leg, "text/plain", b"5")
+    network.run_for(SILENCE + 0.5)
+    other.reply(other.requests("INFO")[0], 500)
+    network.run_for(0.1)
+    [completed] = caller.told_of(RequestCompleted)
+    assert (completed.request, completed.response.status) == (number, 200)
 
 
 def test_when_every_address_was_tried_the_last_word_counts(network, caller, far, other):

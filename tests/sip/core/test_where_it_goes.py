@@ -12,9 +12,11 @@ from twoleg.sip import (
     Flow,
     LocalProtocolError,
     NameAddr,
+    OutOfDialogRequest,
     Progress,
     RefusalCause,
     Refused,
+    RequestCompleted,
     SipUri,
     Transport,
 )
@@ -37,11 +39,38 @@ def test_a_destination_that_cannot_be_reached_makes_room_for_the_next(network, c
 
 def test_a_destination_that_does_not_answer_makes_room_for_the_next(network, caller, far):
     caller.invite(far, destinations=(udp(NOWHERE), udp(far)))
-    network.run(until=31.9)
+    network.run(until=7.9)
     assert far.requests("INVITE") == []
-    network.run(until=33)
+    network.run(until=8.1)
     assert caller.told == [DestinationFailed(udp(NOWHERE), RefusalCause.TIMEOUT)]
-    assert len(far.requests("INVITE")) > 0
+    assert len(far.requests("INVITE")) == 1
+
+
+def test_the_last_destination_is_waited_for_as_long_as_the_only_one(network, caller, far):
+    leg = caller.invite(far, destinations=(udp(NOWHERE), udp(far)))
+    network.run(until=39.9)
+    assert caller.told_of(Refused) == []
+    network.run(until=40.1)
+    [refused] = caller.told_of(Refused)
+    assert (refused.leg, refused.cause) == (leg, RefusalCause.TIMEOUT)
+
+
+def test_a_request_outside_a_call_leaves_a_silent_destination_as_soon(network, caller, far):
+    request = OutOfDialogRequest(
+        method="OPTIONS",
+        target=far.target,
+        from_=caller.name,
+        to=far.name,
+        destinations=(udp(NOWHERE), udp(far)),
+    )
+    caller.do("request", request)
+    network.run(until=7.9)
+    assert far.requests("OPTIONS") == []
+    network.run(until=39.9)
+    assert len(far.requests("OPTIONS")) == 11
+    assert caller.told_of(RequestCompleted) == []
+    network.run(until=40.1)
+    assert caller.told_of(RequestCompleted)[0].cause is RefusalCause.TIMEOUT
 
 
 def test_of_a_destination_less_patience_may_be_had_and_what_rings_later_is_canceled(
