@@ -21,8 +21,8 @@ class UdpEndpoint(asyncio.DatagramProtocol):
     """A bound socket; what it receives goes to the inbox within the same call.
 
     ICMP errors are not heard of: a socket that is not connected would have to ask for them
-    (IP_RECVERR). Each then makes the next datagram, whomever it is for, fail in its place, and
-    uvloop 0.23 crashes where libuv reads them. Silence tells the same (`Intervals.silence`).
+    (IP_RECVERR). Each then makes the next datagram fail in its place, whomever that is for, and
+    uvloop 0.23 crashes over one that is left queued. Silence tells the same (`Intervals.silence`).
     """
 
     def __init__(self, inbox: Inbox) -> None:
