@@ -164,14 +164,16 @@ def directory(service: Service, line_numbers: Iterator[str]) -> Callable[..., Di
 
 
 @contextlib.contextmanager
-def running(data_dir: Path, certificates: Certificates, *options: str) -> Iterator[Service]:
+def running(
+    data_dir: Path, certificates: Certificates, *options: str, ws_host: str = LOOPBACK
+) -> Iterator[Service]:
     """Run `twoleg serve` on loopback until the block is left."""
     twoleg = [sys.executable, "-m", "twoleg"]
     tls, ws, wss = free_port(), free_port(), free_port()
     listen = [
         "--http", f"{LOOPBACK}:0", "--sip", f"{LOOPBACK}:0", "--sip-tls", f"{LOOPBACK}:{tls}",
         "--tls-certificate", str(certificates.chain), "--tls-key", str(certificates.key),
-        "--tls-authorities", str(certificates.authorities), "--sip-ws", f"{LOOPBACK}:{ws}",
+        "--tls-authorities", str(certificates.authorities), "--sip-ws", f"{ws_host}:{ws}",
         "--sip-wss", f"{LOOPBACK}:{wss}",
     ]  # fmt: skip
     with subprocess.Popen(

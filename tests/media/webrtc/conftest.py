@@ -14,7 +14,7 @@ from twoleg.media.webrtc.dtls import Certificate, DtlsAssociation
 from twoleg.media.webrtc.terms import WebRtcTerms
 
 PORTS = range(20_000, 60_000)
-LOOPBACK = "127.0.0.1"
+LOOPBACKS = ("127.0.0.1", "::1")
 SECONDS = 10
 OURS, THEIRS, PASSWORD = "ours", "theirs", "our password of 22 signs"
 
@@ -43,7 +43,8 @@ def check(username, password, transaction=bytes(12), *, nominates=True):
 class Browser:
     """What a browser does with a port: checks, a DTLS handshake, SRTP. It waits when asked to."""
 
-    def __init__(self, *, certificate=None, is_server=False, password=PASSWORD):
+    def __init__(self, host, *, certificate=None, is_server=False, password=PASSWORD):
+        self.host = host
         self.certificate = certificate or Certificate()
         self.is_server = is_server
         self.password = password
@@ -60,8 +61,9 @@ class Browser:
 
     def move(self):
         """Send from another place from now on, as a phone does that leaves a WLAN."""
-        self.rtp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-        self.rtp.bind((LOOPBACK, 0))
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        self.rtp = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        self.rtp.bind((self.host, 0))
         self.sockets.append(self.rtp)
         return self.rtp
 
@@ -174,19 +176,25 @@ class Browser:
         self._dtls = DtlsAssociation(self.certificate, self.send, is_client=not self.is_server)
 
 
+@pytest.fixture(params=LOOPBACKS)
+def host(request):
+    """Where browsers and the plane are: on IPv4, on IPv6."""
+    return request.param
+
+
 @pytest.fixture
-async def plane():
-    async with EmbeddedPlane.open(host=LOOPBACK, ports=PORTS) as plane:
+async def plane(host):
+    async with EmbeddedPlane.open(host=host, ports=PORTS) as plane:
         yield plane
         assert plane.ports_open == 0
 
 
 @pytest.fixture
-async def browser():
+async def browser(host):
     made = []
 
     def make(**options):
-        made.append(Browser(**options))
+        made.append(Browser(host, **options))
         return made[-1]
 
     yield make

@@ -362,7 +362,7 @@ async def test_a_plain_leg_knows_nothing_of_it(plane, browser):
     page = browser()
     async with plane.open_port() as port:
         port.connect(
-            RemoteStream(host="127.0.0.1", port=page.place[1], codec=Codec.PCMU, payload_type=0)
+            RemoteStream(host=page.host, port=page.place[1], codec=Codec.PCMU, payload_type=0)
         )
         page.reach(port)
         page.check()

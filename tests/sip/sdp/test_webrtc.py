@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -115,6 +116,17 @@ class TestOffers:
         assert agreed.keys is None
         assert agreed.direction is Direction.SENDRECV
         assert (agreed.format.encoding, agreed.dtmf_send_payload_type) == ("PCMU", 101)
+
+    @pytest.mark.parametrize("said", ["IN IP4 0.0.0.0", "IN IP6 ::", "IN IP6 2001:db8::1"])
+    @pytest.mark.parametrize("address", ["192.0.2.1", "2001:db8::7"])
+    def test_an_address_of_either_kind_may_be_said_to_ours_of_either(self, address, said):
+        """ICE finds where the browser is, whatever c= says (RFC 8829 5.2.1)."""
+        session = new_session(replace(LOCAL, address=address))
+        _, offered = read(session.create_offer())
+        assert offered.attribute("candidate") == f"1 1 udp 2130706431 {address} 4000 typ host"
+        agreed = session.accept_answer(ANSWER.replace("IN IP4 0.0.0.0", said).encode())
+        assert agreed.webrtc is not None
+        assert agreed.direction is Direction.SENDRECV
 
     def test_who_answers_passively_leaves_the_handshake_to_us(self):
         _, agreed = agreed_with(ANSWER.replace("setup:active", "setup:passive"))
