@@ -102,7 +102,7 @@ class CallLeg:
         `acknowledge` must follow.
         """
         record = self.record
-        record.invite = None
+        record.invite = self.stored_invite = None
         try:
             answer = await self.signalling.answered()
             record.sip_status = answer.status

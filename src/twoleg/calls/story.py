@@ -239,6 +239,7 @@ class Story:
                 ) as contact,
                 self._heard(contact, agent),
             ):
+                agent.record.invite = None  # the contact's, which has its answer
                 await contact.acknowledge(journal.contact_connected(contact.record))
                 await self._talk.go_on(agent, contact)
         except ContactNotReached as missed:
