@@ -33,6 +33,16 @@ class ClientUser(Protocol):
         """Take note that there will be no response: TIMEOUT or TRANSPORT."""
 
 
+class Unheard:
+    """A user to whom neither a response nor its want changes anything."""
+
+    def on_response(self, transaction: ClientTransaction, response: Response) -> None:
+        pass
+
+    def on_failure(self, transaction: ClientTransaction, cause: RefusalCause) -> None:
+        pass
+
+
 class ClientTransaction(Transaction):
     """One request on its way. `start` sends it; `give_up` forgets it."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import ClassVar, Final
 
-from twoleg.sip.client_transaction import ClientTransaction
+from twoleg.sip.client_transaction import ClientTransaction, Unheard
 from twoleg.sip.dialog_request import DialogRequest
 from twoleg.sip.dialogs import Dialog, destination_of
 from twoleg.sip.drafts import Draft
@@ -182,7 +182,7 @@ class OutgoingLeg(Leg):
             if draft.branch not in self._stopped:
                 self._stopped += (draft.branch,)
                 data = draft.cancel(reason_line(self.reason))
-                ClientTransaction(self.endpoint, draft, _Unheard(), "CANCEL", data).start()
+                ClientTransaction(self.endpoint, draft, Unheard(), "CANCEL", data).start()
         elif response.status < 300:
             self._end_fork(draft, response)
 
@@ -323,8 +323,8 @@ class OutgoingLeg(Leg):
             data = draft.to_bytes()
         self._draft = draft
         transaction = ClientTransaction(self.endpoint, draft, self, "INVITE", data)
-        self._transaction = transaction
         patience = self._invitation.response_seconds
+        self._transaction = transaction
         transaction.hurries = patience is None
         transaction.start(patience)
         if patience is None and self._attempt + 1 < len(self._destinations):
@@ -388,7 +388,7 @@ class OutgoingLeg(Leg):
         draft = self._draft
         assert draft is not None
         data = draft.cancel(reason_line(self.reason))
-        ClientTransaction(self.endpoint, draft, _Unheard(), "CANCEL", data).start()
+        ClientTransaction(self.endpoint, draft, Unheard(), "CANCEL", data).start()
         self.start_timer(Timer.GIVE_UP, self.endpoint.intervals.patience)
 
     def _make_ack(self, body: bytes = b"") -> None:
@@ -500,13 +500,3 @@ class OutgoingLeg(Leg):
         LegAction.BYE: Leg.send_bye,
         LegAction.END: tell_end,
     }
-
-
-class _Unheard:
-    """Sends a request whose response changes nothing."""
-
-    def on_response(self, transaction: ClientTransaction, response: Response) -> None:
-        pass
-
-    def on_failure(self, transaction: ClientTransaction, cause: RefusalCause) -> None:
-        pass
