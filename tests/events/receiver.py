@@ -12,6 +12,11 @@ from typing import Any
 
 from standardwebhooks import Webhook
 
+from twoleg.events.addresses import AddressPolicy
+
+ANYWHERE = AddressPolicy(allow_private=True)
+"""Messages may go to loopback, where the receiver is."""
+
 
 @dataclass(frozen=True)
 class Received:

@@ -10,7 +10,7 @@ import threading
 
 import pytest
 import trustme
-from events.receiver import receiving
+from events.receiver import ANYWHERE, receiving
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,7 +21,6 @@ from twoleg.events.delivery.names import Names
 from twoleg.events.delivery.posting import Poster, Request
 
 PUBLIC = AddressPolicy()
-ANYWHERE = AddressPolicy(allow_private=True)
 NAME = "hooks.example.com"
 INSIDE = [
     "127.0.0.1", "127.9.9.9", "10.1.2.3", "172.16.0.1", "172.31.255.255", "192.168.0.1",

@@ -5,24 +5,17 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from events.receiver import receiving
+from events.receiver import ANYWHERE, receiving
 from psycopg import Rollback
 
 from twoleg.calls.outcomes import Outcome
 from twoleg.events import webhooks
-from twoleg.events.addresses import AddressPolicy
 from twoleg.events.delivery import delivering
 from twoleg.events.log import events_between
 from twoleg.reminders.answers import STATUS_AFTER, Answer
-from twoleg.reminders.appointments import (
-    AppointmentStatus,
-    change_appointment,
-    delete_appointment,
-)
+from twoleg.reminders.appointments import AppointmentStatus, change_appointment, delete_appointment
 from twoleg.reminders.importing.rows import ImportedAppointment
 from twoleg.reminders.importing.storing import store_rows
-
-ANYWHERE = AddressPolicy(allow_private=True)
 
 
 @pytest.fixture
