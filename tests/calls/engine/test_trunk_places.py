@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import pytest
 from calls.engine.conftest import change
+from waiting import until
 
 from twoleg.calls import trunk_places
 from twoleg.calls.ports import TrunkFull
@@ -41,13 +42,6 @@ async def running_call(office, engine_id):
     call_id = await office.queue()
     await office.rows("UPDATE calls SET engine_id = %s WHERE id = %s", engine_id, call_id)
     return call_id
-
-
-async def until(condition):
-    """Wait for what nobody tells of."""
-    async with asyncio.timeout(20):
-        while not await condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
 
 
 async def test_engines_together_carry_no_more_than_the_trunk_does(office, engine, usage):

@@ -3,9 +3,9 @@
 import asyncio
 
 import pytest
-from calls.engine.test_agent_desk import until
 from sip_io.phones import LOOPBACK, address_of, phone
 from sip_io.test_registrar import Bindings
+from waiting import until
 
 from twoleg.calls import trunk_watch
 from twoleg.calls.background import background
