@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from calls.engine.agent_desk.floor import end, no_call_waits
+from waiting import until
 
 from twoleg.calls import agent_desk, agent_search
 
@@ -68,7 +69,7 @@ async def test_no_more_calls_wait_than_the_group_allows(office, floor, users):
             more, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
             done |= more
         assert [task.result() for task in done] == [None, None]
-        assert one.desk.waiting + other.desk.waiting == 2
+        await until(lambda: one.desk.waiting + other.desk.waiting == 2)
         for task in waiting:
             task.cancel()
         await asyncio.wait(waiting)
@@ -115,7 +116,7 @@ async def test_a_call_that_names_a_busy_user_waits_as_long_as_it_asked(office, f
         assert await waiting == [users[0]]
         impatient = await here.call(user_id=users[0], options={"max_wait_seconds": 1})
         assert await impatient.next() is None
-        assert await office.rows("SELECT FROM waiting_calls") == []
+        await no_call_waits(office)
 
 
 async def test_after_a_round_a_call_waits_for_those_that_it_has_not_rung(office, floor, users):

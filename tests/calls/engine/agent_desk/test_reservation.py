@@ -98,13 +98,13 @@ async def test_whoever_is_found_for_a_call_that_has_just_ended_is_free_again(
     office, floor, users, monkeypatch
 ):
     group = await office.add_group(*users, strategy="in_order")
-    sought = asyncio.Event()
+    sought, given_up = asyncio.Event(), asyncio.Event()
     seek = agent_desk.seek
 
     async def seek_and_be_slow(connection, engine_id, seeks):
         found = await seek(connection, engine_id, seeks)
         sought.set()
-        await connection.execute("SELECT pg_sleep(0.1)")
+        await given_up.wait()
         return found
 
     monkeypatch.setattr(agent_desk, "seek", seek_and_be_slow)
@@ -114,6 +114,7 @@ async def test_whoever_is_found_for_a_call_that_has_just_ended_is_free_again(
         await sought.wait()
         assert await office.reserved() == {users[1]: call.call_id}
         asking.cancel()
+        given_up.set()
         await all_are_free(office)
 
 
