@@ -169,3 +169,20 @@ async def practice(database):
             {"phone_number": "+18552562001", "country": "US", "trunk_ids": [trunk.id]},
         )
     return Practice(database, account.account_id, line.id, trunk.id)
+
+
+@pytest.fixture
+async def called(practice):
+    """An appointment with two reminders, whose contact is being called for the first."""
+    await practice.plan(
+        moments=[{"minutes_before": 120}, {"minutes_before": 60}],
+        max_attempts=2,
+        max_calls_per_day=10,
+    )
+    visit = await practice.appointment(hours=30)
+    await practice.execute(
+        "UPDATE reminders SET due_at = now() WHERE moment = 0 AND state = 'planned'"
+    )
+    await practice.tick()
+    [(call_id, _)] = await practice.calls()
+    return visit, call_id
