@@ -10,6 +10,7 @@ from twoleg.directory.accounts import setup_account
 from twoleg.directory.contacts import create_contact
 from twoleg.directory.lines import create_line
 from twoleg.directory.trunks import create_trunk
+from twoleg.reminders import placing
 from twoleg.reminders.answers import apply_answer
 from twoleg.reminders.appointments import (
     change_appointment,
@@ -129,10 +130,12 @@ class Practice:
             await do_everything(connection)
 
     async def let_a_second_pass(self):
-        """Have the calls of the last second count as older ones."""
+        """Have the calls of the last second, however long that is, count as older ones."""
         await self.execute(
-            """UPDATE reminder_attempts SET placed_at = placed_at - interval '1 second'
-               WHERE placed_at > now() - interval '1 second'"""
+            """UPDATE reminder_attempts SET placed_at = placed_at - second
+               FROM (SELECT make_interval(secs => %s) AS second) s
+               WHERE placed_at > now() - second""",
+            placing.RATE_SECONDS,
         )
 
     async def calls(self):
@@ -169,6 +172,12 @@ async def practice(database):
             {"phone_number": "+18552562001", "country": "US", "trunk_ids": [trunk.id]},
         )
     return Practice(database, account.account_id, line.id, trunk.id)
+
+
+@pytest.fixture
+def second_of_an_hour(monkeypatch):
+    """Have a second last until `let_a_second_pass`, however busy the machine is."""
+    monkeypatch.setattr(placing, "RATE_SECONDS", 3600.0)
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ async def test_half_of_the_trunks_calls_is_left_to_agents(practice):
     assert len(await practice.calls()) == 2
 
 
-async def test_the_accounts_rate_is_shared_too(practice):
+async def test_the_accounts_rate_is_shared_too(practice, second_of_an_hour):
     await practice.plan()
     await practice.execute("UPDATE accounts SET calls_per_second = 4")
     for _ in range(6):
@@ -45,7 +45,7 @@ async def test_the_accounts_rate_is_shared_too(practice):
         await practice.let_a_second_pass()
 
 
-async def test_the_trunks_rate_is_shared_too(practice):
+async def test_the_trunks_rate_is_shared_too(practice, second_of_an_hour):
     await practice.plan()
     await practice.execute("UPDATE trunks SET calls_per_second = 4")
     for _ in range(6):

@@ -38,7 +38,9 @@ WHERE c.id > %s ORDER BY c.id
 
 
 @pytest.mark.timeout(300)
-async def test_ten_thousand_due_at_nine_are_spread_and_agents_are_not_starved(practice):
+async def test_ten_thousand_due_at_nine_are_spread_and_agents_are_not_starved(
+    practice, second_of_an_hour
+):
     plan = await practice.plan()
     await practice.execute(
         "UPDATE accounts SET max_calls = %s, calls_per_second = %s", MAX_CALLS, CALLS_PER_SECOND
