@@ -9,6 +9,8 @@ CONTRACT = json.loads(
 PATH = CONTRACT["path"]
 REQUESTS = CONTRACT["accepted"]["requests"]
 ACCEPTED = (CONTRACT["accepted"]["status"], CONTRACT["accepted"]["body"])
+ENOUGH = {"user_id": 1, "contact_id": 1234, "line_id": 1}
+"""What a request of the tests' account must have, beside its token."""
 
 
 def with_token(body, token):

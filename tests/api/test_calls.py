@@ -1,8 +1,8 @@
 """Calls by the native API: placed, listed, read, hung up."""
 
 import pytest
+from call_contract import ENOUGH
 
-ENOUGH = {"user_id": 1, "contact_id": 1234, "line_id": 1}
 PATH = "/api/v1/calls"
 
 

@@ -4,9 +4,9 @@ import time
 
 import httpx
 import pytest
+from call_contract import ENOUGH
 
 PATH = "/api/v1/calls"
-ENOUGH = {"user_id": 1, "contact_id": 1234, "line_id": 1}
 AUDIO = b"".join(number.to_bytes(2, "big") for number in range(514))
 
 

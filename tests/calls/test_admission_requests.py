@@ -1,12 +1,12 @@
 """How the fields of a call request are read, and which of them are refused at sight."""
 
 import pytest
+from call_contract import ENOUGH
 from hypothesis import given
 from hypothesis import strategies as st
 
 from twoleg.calls.requests import FIELDS, integer, read_call_request
 
-ENOUGH = {"user_id": 1, "contact_id": 1234, "line_id": 1}
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),

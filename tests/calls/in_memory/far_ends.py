@@ -106,9 +106,5 @@ class LosesAudio:
 
 
 ANSWERS = (Rings(), Answers())
-
-
 RINGS_FOR_EVER = (Rings(),)
-
-
 DEAD = ()
