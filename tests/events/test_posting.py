@@ -238,7 +238,17 @@ async def test_a_kept_connection_that_was_closed_meanwhile_is_replaced(poster) -
 
 
 async def test_who_is_slow_with_the_body_has_taken_the_message(monkeypatch, poster) -> None:
-    monkeypatch.setattr(posting, "TIMEOUT_SECONDS", 0.05)
+    loop = asyncio.get_running_loop()
+    now = loop.time
+
+    class HeardOf(Connection):
+        """With the head of the reply, all the time that it may take has passed."""
+
+        def on_headers_complete(self) -> None:
+            super().on_headers_complete()
+            monkeypatch.setattr(loop, "time", lambda: now() + posting.TIMEOUT_SECONDS)
+
+    monkeypatch.setattr(posting, "Connection", HeardOf)
     sending = poster()
     async with saying(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n") as (url, _):
         assert (await post(sending, url)).status == 200

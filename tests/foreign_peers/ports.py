@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+from collections.abc import Iterator
 from typing import Final
 
 LOOPBACK: Final = "127.0.0.1"
@@ -21,3 +22,11 @@ def free_port() -> int:
             ):
                 stack.enter_context(socket.socket(socket.AF_INET, kind)).bind((LOOPBACK, number))
             return port
+
+
+@contextlib.contextmanager
+def silent_port() -> Iterator[int]:
+    """Give a TCP port at which nobody listens, nor will while the block lasts."""
+    with socket.socket() as kept:
+        kept.bind((LOOPBACK, 0))
+        yield int(kept.getsockname()[1])

@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections import Counter
 
+from calls.engine.agent_desk.floor import no_call_waits
 from calls.engine.conftest import change
 
 from twoleg.calls import agent_desk
@@ -141,6 +142,8 @@ async def _run_engine(floor, database, engine_id, draw):
         async with Dispatcher.open(database, engine_id, 30, desk, begin):
             async with asyncio.timeout(60):
                 await floor.over.wait()
+            # Who gives up is taken out of the queue behind its back.
+            await no_call_waits(floor.office)
 
 
 async def _come_and_go(floor, users, groups, draw):

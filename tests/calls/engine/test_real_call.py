@@ -2,20 +2,20 @@
 
 import asyncio
 import contextlib
-import wave
-from array import array
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from calls.engine.conftest import CONTACT_NUMBER
+from calls.engine.recorded_tones import recorded_tones
+from waiting import until
 
 from twoleg.calls.engine import Engine, EngineConfig
 from twoleg.calls.hang_up import request_hang_up
 from twoleg.calls.leg_media import LegMedia
-from twoleg.calls.recordings import SPOOL, finalise_recordings
+from twoleg.calls.recordings import SPOOL
 from twoleg.calls.story import StorySettings
-from twoleg.media import Codec, EmbeddedPlane, dominant_tone, steady
+from twoleg.media import Codec, EmbeddedPlane, steady
 from twoleg.sip import (
     Credentials,
     RegistrationConfig,
@@ -26,7 +26,6 @@ from twoleg.sip import (
     parse_message,
 )
 from twoleg.sip_io import AddressInUse, KnownAddresses, Listen, Phone, PhoneConfig, registered
-from twoleg.store.objects import Objects, ObjectSettings
 
 LOOPBACK = "127.0.0.1"
 RTP_PORTS = range(40000, 60000)
@@ -144,9 +143,11 @@ class World:
 
     async def until(self, value, statement, *parameters):
         """Wait until the database gives that value."""
-        async with asyncio.timeout(20):
-            while await self.office.value(statement, *parameters) != value:  # noqa: ASYNC110
-                await asyncio.sleep(0.02)
+
+        async def it_does():
+            return await self.office.value(statement, *parameters) == value
+
+        await until(it_does)
 
     async def ended(self, call_id):
         """Wait until the call's record is closed; gives its outcome and who ended it."""
@@ -221,21 +222,13 @@ async def test_a_recorded_call_has_the_agent_on_the_left_and_the_contact_on_the_
         call_id = await office.queue(user_id=world.alice)
         await world.agent.next_call()
         contact_call = await world.contact.next_call()
-        async with asyncio.timeout(20):
-            raws = (tmp_path / SPOOL).glob
-            while sum(raw.stat().st_size for raw in raws("*.raw")) < 20_000:  # noqa: ASYNC110
-                await asyncio.sleep(0.05)
+        raws = (tmp_path / SPOOL).glob
+        await until(lambda: sum(raw.stat().st_size for raw in raws("*.raw")) >= 20_000)
         contact_call.hang_up()
         await world.ended(call_id)
         await world.until("finalising", "SELECT state FROM recordings WHERE call_id = %s", call_id)
-    objects = Objects.open(ObjectSettings(directory=tmp_path / "recordings"))
-    async with await database.connect() as connection:
-        assert await finalise_recordings(connection, objects, tmp_path) == 1
-    with wave.open(str(tmp_path / "recordings" / str(office.account_id) / f"{call_id}.wav")) as wav:
-        rate = wav.getframerate()
-        samples = array("h", wav.readframes(wav.getnframes()))[-rate:]
-    heard = [dominant_tone(side, rate, (440, 1000)) for side in (samples[0::2], samples[1::2])]
-    assert heard == [440, 1000]
+    tones = await recorded_tones(database, tmp_path, office.account_id, call_id, (440, 1000))
+    assert tones == [440, 1000]
     assert (await office.events(call_id))[-2:] == ["ended", "recording_ready"]
 
 

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from calls.engine.test_real_call import LOOPBACK, World, config
+from foreign_peers.ports import silent_port
 from sip_io.phones import phone
 from sip_io.test_registrar import Bindings
 
@@ -99,13 +100,10 @@ async def test_a_trunk_that_wants_no_registration_any_more_is_left(
             await world.until("reachable", STATE, trunk)
 
 
-async def test_a_carrier_that_is_not_there_is_shown_and_tried_again(
-    world, bindings, carrier, add_trunk, database_url
-):
-    async with carrier() as port:
-        pass
-    trunk = await add_trunk(port, transport="tcp")
-    async with Engine.open(config(), database_url):
-        await world.until("failed", STATE, trunk)
-        detail = await world.office.value("SELECT state_detail FROM trunks WHERE id = %s", trunk)
-        assert detail
+async def test_a_carrier_that_is_not_there_is_shown_and_tried_again(world, add_trunk, database_url):
+    with silent_port() as port:
+        trunk = await add_trunk(port, transport="tcp")
+        async with Engine.open(config(), database_url):
+            await world.until("failed", STATE, trunk)
+            detail = "SELECT state_detail FROM trunks WHERE id = %s"
+            assert await world.office.value(detail, trunk)

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 from calls.engine.conftest import CONTACT_NUMBER
 from calls.engine.test_real_call import FarEnd, config
+from waiting import until
 
 from twoleg.calls.engine import Engine
 from twoleg.calls.leg_media import LegMedia
@@ -99,9 +100,10 @@ async def users_of(office, agent, boss):
 
 
 async def ended(office, call_id):
-    async with asyncio.timeout(20):
-        while await office.call(call_id) != "ended":  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
+    async def has_ended():
+        return await office.call(call_id) == "ended"
+
+    await until(has_ended)
     return await office.call(call_id, "outcome, ended_by")
 
 

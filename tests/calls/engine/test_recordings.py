@@ -8,6 +8,7 @@ import wave
 from array import array
 
 import pytest
+from waiting import until
 
 from twoleg.calls.recordings import (
     SPOOL,
@@ -349,16 +350,14 @@ async def test_an_engine_records_pauses_when_asked_and_hands_the_file_on(archive
         row = await archive.row(call_id)
         return None if row is None else row.state
 
-    async def until(wanted):
-        async with asyncio.timeout(10):
-            while await state() != wanted:  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
+    async def is_in(wanted):
+        return await state() == wanted
 
     async with RecordingDesk.open(archive.database, archive.objects, archive.directory) as desk:
         assert not await pause(pause=True)
         desk.begin(call_id, account_id, agent, contact, observer)
         assert desk.active == 1
-        await until("recording")
+        await until(lambda: is_in("recording"))
         assert await pause(pause=True)
         async with asyncio.timeout(10):
             assert await observer.seen.get() is True
@@ -370,7 +369,7 @@ async def test_an_engine_records_pauses_when_asked_and_hands_the_file_on(archive
         assert agent.track is not None
         desk.end(call_id)
         assert agent.track is None
-        await until("finalising")
+        await until(lambda: is_in("finalising"))
     assert observer.seen.empty()
     assert len(archive.files()) == 1
 
@@ -383,8 +382,11 @@ async def test_a_recording_that_the_disk_refused_says_why(archive, monkeypatch):
         desk.begin(call_id, archive.office.account_id, Port(), Port(), observer)
         async with asyncio.timeout(10):
             assert await observer.seen.get() == "No such file or directory"
-            while (await archive.row(call_id)).failure is None:  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
+
+        async def is_told():
+            return (await archive.row(call_id)).failure is not None
+
+        await until(is_told)
         desk.end(call_id)
         assert desk.stopped == 1
     assert (await archive.row(call_id)).failure == "No such file or directory"

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from calls.engine.conftest import note
+from waiting import until
 
 from twoleg.calls.agent_desk import AgentDesk
 from twoleg.calls.outcomes import Refusal
@@ -117,11 +118,13 @@ async def test_giving_up_frees_whoever_was_rung_and_keeps_the_agent(office, desk
     bob = await office.add_user("bob", phone_number="+41445550178")
     target = await desk.find("bob")
     await target.following()
+    assert bob in await office.reserved()
     target.give_up()
-    async with asyncio.timeout(20):
-        while bob in await office.reserved():  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
-    assert await office.reserved() == {desk.alice: desk.claim.call_id}
+
+    async def only_the_agent_is_reserved():
+        return await office.reserved() == {desk.alice: desk.claim.call_id}
+
+    await until(only_the_agent_is_reserved)
 
 
 async def test_once_it_is_transferred_only_the_new_agent_is_reserved(office, database, desk):

@@ -30,6 +30,12 @@ def at_once(monkeypatch):
 
 
 @pytest.fixture
+def in_an_hour(monkeypatch):
+    """What failed is not tried again while the test lasts."""
+    monkeypatch.setattr(sender, "PAUSES_SECONDS", (3600,) * len(sender.PAUSES_SECONDS))
+
+
+@pytest.fixture
 def rows(execute):
     async def rows(columns="state, attempts, last_status, last_error"):
         return await execute(f"SELECT {columns} FROM webhook_deliveries ORDER BY id")

@@ -131,6 +131,8 @@ async def test_nothing_of_a_pause_is_kept(stage):
     recording = stage.record()
     assert not recording.resume()
     await stage.talk((LOW, LOW))
+    # A second of it has passed: what is said after the pause stands behind what was said before.
+    recording.origin -= 1
     assert recording.pause()
     assert not recording.pause()
     await stage.talk((HIGH, HIGH))
@@ -144,6 +146,7 @@ async def test_nothing_of_a_pause_is_kept(stage):
     assert all(frame in data for frame in sound(LOW))
     _, left, right = stage.wav()
     assert tone_of(left) == tone_of(right) == LOW
+    assert tone_of(left[4000:]) == tone_of(right[4000:]) == LOW
 
 
 async def test_what_was_flushed_can_be_heard_after_the_engine_was_killed(stage, until):
