@@ -266,7 +266,7 @@ async def test_more_streams_than_an_account_may_have_are_refused(client, monkeyp
 async def test_a_reader_that_takes_nothing_is_cut_off_and_holds_up_nobody(
     client, url, app, account, execute, monkeypatch
 ):
-    monkeypatch.setattr(reply, "SEND_SECONDS", 0.05)
+    monkeypatch.setattr(reply, "SEND_SECONDS", 1.0)
     host, _, port = url.removeprefix("http://").partition(":")
     reader, writer = await asyncio.open_connection(host, int(port), limit=1)
     request = f"GET {EVENTS}?api_token={account.token} HTTP/1.1\r\nHost: x\r\n\r\n"

@@ -7,6 +7,7 @@ import ssl
 
 import pytest
 import trustme
+from foreign_peers.ports import silent_port
 from reminders.calendar_server import CalendarServer
 
 from twoleg.events.addresses import AddressPolicy
@@ -99,9 +100,8 @@ async def test_a_version_that_cannot_be_asked_for_is_fetched_again(server, fetch
 
 
 async def test_a_port_where_nobody_listens_is_no_connection(fetch):
-    async with CalendarServer.open() as gone:
-        url = gone.url()
-    assert await refusal(fetch, url) == "No connection."
+    with silent_port() as port:
+        assert await refusal(fetch, f"http://127.0.0.1:{port}/") == "No connection."
 
 
 async def test_a_name_that_nobody_has_is_said(fetch):

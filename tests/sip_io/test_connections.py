@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 import trustme
+from foreign_peers.ports import silent_port
 from sip_io.phones import (
     LOOPBACK,
     address_of,
@@ -144,13 +145,12 @@ async def test_a_peer_that_breaks_off_every_connection_is_a_failure_at_once():
 
 
 async def test_a_refused_connection_is_a_failure_at_once():
-    async with phone(TCP) as alice:
-        async with server() as there:
-            pass
-        with pytest.raises(RequestFailed) as failed:
-            await alice.options(TARGET, there.destinations)
-        assert failed.value.cause is RefusalCause.TRANSPORT
-        assert alice.counters.connections_failed == 1
+    with silent_port() as port:
+        async with phone(TCP) as alice:
+            with pytest.raises(RequestFailed) as failed:
+                await alice.options(TARGET, (Destination(TCP, LOOPBACK, port),))
+            assert failed.value.cause is RefusalCause.TRANSPORT
+            assert alice.counters.connections_failed == 1
 
 
 async def test_replies_go_back_by_the_connection_that_the_request_came_by():
@@ -180,13 +180,16 @@ async def test_a_stream_that_is_no_sip_is_closed():
 
 async def test_silent_connections_are_closed(monkeypatch):
     monkeypatch.setattr(connections_module, "SWEEP_SECONDS", 0.01)
-    limits = ConnectionLimits(idle_seconds=0.0, unproven_seconds=0.0)
+    loop = asyncio.get_running_loop()
+    now = loop.time
+    limits = ConnectionLimits(idle_seconds=200.0, unproven_seconds=100.0)
     async with (
         server() as there,
         phone(TCP, connections=limits) as alice,
         stream_to(alice) as (reader, _),
     ):
         await alice.options(TARGET, there.destinations)
+        monkeypatch.setattr(loop, "time", lambda: now() + 300)
         await there.gone.wait()
         assert await reader.read() == b""
         assert alice.counters.connections_idle_closed == 2

@@ -16,7 +16,7 @@ TARGET = SipUri.parse("sip:bob@example.com;transport=tcp")
 
 def looking_at(server, *transports, **config):
     """A phone that asks this name server."""
-    resolver = ResolverConfig(nameservers=(server.address,), lookup_seconds=1.0)
+    resolver = ResolverConfig(nameservers=(server.address,), lookup_seconds=20.0)
     return phone(*transports, resolver=resolver, **config)
 
 

@@ -330,9 +330,9 @@ async def test_a_silent_page_is_asked_whether_it_is_there(monkeypatch):
 
 async def test_a_page_that_does_not_say_that_it_is_there_is_gone(monkeypatch):
     monkeypatch.setattr(connections_module, "SWEEP_SECONDS", 0.01)
-    monkeypatch.setattr(websocket_module, "GONE_SECONDS", 0.05)
     async with phone(WS) as service, raw(service) as (reader, _):
         await reader.readuntil(b"\r\n\r\n")
+        monkeypatch.setattr(websocket_module, "GONE_SECONDS", 0.05)
         assert await reader.read() == b""
 
 

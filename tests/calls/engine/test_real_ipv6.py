@@ -107,7 +107,7 @@ def asking(server):
     class Asking(EngineConfig):
         @property
         def phone(self):
-            resolver = ResolverConfig(nameservers=(server.address,), lookup_seconds=1.0)
+            resolver = ResolverConfig(nameservers=(server.address,), lookup_seconds=20.0)
             return replace(super().phone, resolver=resolver)
 
     settings = config(sip=(LOOPBACK, 0))

@@ -111,11 +111,11 @@ async def test_a_listener_hears_one_stream_whatever_its_source(plane, call):
 async def test_the_timestamp_at_a_joint_advances_by_the_time_that_passed(plane, call):
     left, right, agent, contact = call
     bridge = plane.bridge(left, right)
+    loop = asyncio.get_running_loop()
+    began = loop.time()
     contact.send(right)
     before = await agent.receive()
     bridge.close()
-    loop = asyncio.get_running_loop()
-    began = loop.time()
     await asyncio.sleep(0.2)
     plane.bridge(left, right)
     contact.send(right)

@@ -152,5 +152,6 @@ class TestWaiting:
             await office.queue(user_id=alice)
             await stage.next()
             await office.queue(ring_group_id=patient)
+            await stage.calls_wait(1)
             one_too_many = await office.queue(ring_group_id=patient)
             assert (await stage.next()).claim.call_id == one_too_many
