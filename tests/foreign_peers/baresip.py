@@ -6,6 +6,7 @@ import contextlib
 import json
 import socket
 import subprocess
+import time
 import wave
 from array import array
 from collections.abc import Callable, Iterator
@@ -14,9 +15,12 @@ from typing import Any, Final
 
 from .ports import LOOPBACK, free_port
 
-START_SECONDS: Final = 10
+START_SECONDS: Final = 30
 STOP_SECONDS: Final = 10
 EVENT_SECONDS: Final = 45
+POLL_SECONDS: Final = 0.05
+HEAD_BYTES: Final = 44
+"""Of a WAV file, with the sampling rate at its 24th byte."""
 SAMPLE_RATE: Final = 8000
 
 _CONFIG = """\
@@ -65,6 +69,23 @@ class Baresip:
             message = self._receive()
             if message.get("type") == event:
                 return message
+
+    def listen(self, seconds: float) -> None:
+        """Let the far end say so much more: what has come of it is in the file of what is heard."""
+        enough = self._heard_seconds() + seconds
+        give_up = time.monotonic() + EVENT_SECONDS
+        while self._heard_seconds() < enough:
+            assert time.monotonic() < give_up, "the far end has fallen silent"
+            time.sleep(POLL_SECONDS)
+
+    def _heard_seconds(self) -> float:
+        for recording in self._records.glob("dump-*-dec.wav"):
+            with recording.open("rb") as file:
+                head = file.read(HEAD_BYTES)
+            if len(head) == HEAD_BYTES:
+                rate = int.from_bytes(head[24:28], "little")
+                return (recording.stat().st_size - HEAD_BYTES) / (2 * rate)
+        return 0.0
 
     def heard(self) -> array[int]:
         """Give the samples that the far end of the last call sent, once baresip has ended."""

@@ -21,7 +21,7 @@ import trustme
 from foreign_peers.ports import LOOPBACK, free_port
 
 READY_SECONDS: Final = 60
-STOP_SECONDS: Final = 15
+STOP_SECONDS: Final = 30
 CALL_SECONDS: Final = 60
 POLL_SECONDS: Final = 0.05
 FIRST_RTP_PORT: Final = 42_000

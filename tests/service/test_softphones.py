@@ -91,6 +91,8 @@ def talk(service, agent, directory, contact):
     )
     agent.wait_for("CALL_ESTABLISHED")
     contact.wait_for("CALL_ESTABLISHED")
+    for phone in (agent, contact):
+        phone.listen(TALK_SECONDS + 1)
     # RTCP reports of what each has heard come every few seconds while they talk.
     agent.wait_for("CALL_RTCP")
     agent.command("hangup")
@@ -232,6 +234,7 @@ def test_a_browser_and_a_contact_hear_each_other(
             )
             contact.wait_for("CALL_ESTABLISHED")
             page.wait_until(hears_contact)
+            contact.listen(TALK_SECONDS + 1)
             contact.wait_for("CALL_RTCP")
             # Hold and resume, as another network would have it too: with a restart of ICE.
             assert page.run("phone.offer('sendonly')") == 200

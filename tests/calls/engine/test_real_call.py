@@ -69,9 +69,6 @@ class FarEnd:
         call.accept(media.answer_offer(call.offer))
         port.play(steady((self.hertz,), 1000), loop=True)
 
-    async def only_ring(self, call, port):
-        call.ring()
-
     async def refuse(self, call, port):
         call.reject(486)
 

@@ -56,9 +56,6 @@ class FarEnd:
     async def be_busy(self, call, port):
         call.reject(486)
 
-    async def ring_only(self, call, port):
-        call.ring()
-
     def _receive(self, codec, payload):
         self._samples.extend(self._decoder.decode(payload))
         if len(self._samples) >= WINDOW:
