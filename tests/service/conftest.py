@@ -19,6 +19,7 @@ import httpx
 import pytest
 import trustme
 from foreign_peers.ports import LOOPBACK, free_port
+from foreign_peers.rtpengine import Rtpengine
 
 READY_SECONDS: Final = 60
 STOP_SECONDS: Final = 30
@@ -26,6 +27,8 @@ CALL_SECONDS: Final = 60
 POLL_SECONDS: Final = 0.05
 FIRST_RTP_PORT: Final = 42_000
 RTP_PORTS: Final = 400
+OWN_MEDIA: Final = "own media"
+AT_RTPENGINE: Final = "at rtpengine"
 
 
 @dataclass(frozen=True)
@@ -120,12 +123,20 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 
 @pytest.fixture(scope="session")
 def service(
-    tmp_path_factory: pytest.TempPathFactory, worker_number: int, certificates: Certificates
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    worker_number: int,
+    certificates: Certificates,
 ) -> Iterator[Service]:
+    """Its media are its own, or at a node of rtpengine's for tests that ask for that."""
     low = FIRST_RTP_PORT + RTP_PORTS * worker_number
-    options = ("--rtp-ports", f"{low}-{low + RTP_PORTS - 1}")
-    with running(tmp_path_factory.mktemp("service") / "data", certificates, *options) as service:
-        yield service
+    options = ["--rtp-ports", f"{low}-{low + RTP_PORTS - 1}"]
+    with contextlib.ExitStack() as stack:
+        if getattr(request, "param", OWN_MEDIA) == AT_RTPENGINE:
+            host, port = stack.enter_context(Rtpengine()).place
+            options += ["--rtpengine", f"{host}:{port}"]
+        data = tmp_path_factory.mktemp("service") / "data"
+        yield stack.enter_context(running(data, certificates, *options))
 
 
 @pytest.fixture(scope="session")

@@ -9,8 +9,8 @@ from typing import Any, Final, TypeVar
 from twoleg.calls.journal import Journal, LegRecord, Role
 from twoleg.calls.leg_media import LegMedia, info_of
 from twoleg.calls.plan import LegPlan
-from twoleg.calls.ports import Equipment, Leg, MediaPlane, NotEncrypted, NotForBrowsers
-from twoleg.media import Codec, Quality
+from twoleg.calls.ports import Equipment, Leg
+from twoleg.media import Codec, KeyAgreement, Quality
 from twoleg.sip import (
     InviteIdentity,
     Progress,
@@ -237,18 +237,17 @@ class OpenLeg:
     async def enter(self) -> CallLeg:
         """Ring the far end; `leave` must follow, whatever comes of it.
 
-        Raises TrunkFull, NotEncrypted, and what the media plane has to say when it has no port:
-        NoPortsLeft, OSError.
+        Raises TrunkFull, and what the media plane has to say when it has no port: NoPortsLeft,
+        OSError.
         """
         equipment, plan, other = self.equipment, self.plan, self.other
-        fingerprint = _fingerprint(plan, equipment.plane)
         if plan.is_limited and plan.trunk_id is not None and equipment.trunks is not None:
             call_id = self.journal.plan.call_id
             await self._enter(equipment.trunks.place(plan.trunk_id, call_id))
         beside = None if other is None else other.media.port
-        port = await self._enter(equipment.plane.open_port(beside))
-        signalled = plan.encrypted and fingerprint is None
-        media = LegMedia(port, self.codecs, encrypted=signalled, fingerprint=fingerprint)
+        agreement = _agreement(plan)
+        port = await self._enter(equipment.plane.open_port(beside, agreement))
+        media = LegMedia(port, self.codecs, agreement)
         signalling = await self._enter(equipment.phone.ring(self._request(media)))
         record = self.journal.open_leg(self.role, plan, self.user_id)
         leg = self._leg = CallLeg(self.journal, record, media, signalling, equipment, self.invite)
@@ -306,18 +305,11 @@ class OpenLeg:
         return entered
 
 
-def _fingerprint(plan: LegPlan, plane: MediaPlane) -> str | None:
-    """Say what a browser is told of our certificate; None: it is none, or its keys are signalled.
-
-    Raises NotForBrowsers, NotEncrypted.
-    """
+def _agreement(plan: LegPlan) -> KeyAgreement | None:
+    """Say how a leg comes by the keys of its audio; None: it is plain RTP."""
     if plan.is_browser:
-        if plane.fingerprint is None:
-            raise NotForBrowsers
-        return plane.fingerprint
-    if plan.encrypted and not plane.encrypts:
-        raise NotEncrypted
-    return None
+        return KeyAgreement.DTLS
+    return KeyAgreement.SDES if plan.encrypted else None
 
 
 def _figures(quality: Quality) -> dict[str, Any]:

@@ -209,13 +209,7 @@ class Engine:
                 trunks=trunks,
                 recordings=recordings,
             )
-            here = Surroundings(
-                engine_id,
-                ours,
-                random.random,
-                equipment.health,
-                takes_browsers=not config.rtpengine,
-            )
+            here = Surroundings(engine_id, ours, random.random, equipment.health)
 
             desk = await enter(AgentDesk.open(database, engine_id))
             checks = await enter(DialChecks.open(database))

@@ -1,22 +1,25 @@
 """One leg's session: what offer and answer say, done at its media port."""
 
 import random
+from dataclasses import replace
 from functools import lru_cache
 from typing import Final, Protocol
 
 from twoleg.calls.agreed_stream import CODECS, FORMATS, SUITES, remote_stream
 from twoleg.calls.ports import MediaPort
-from twoleg.media import Codec
+from twoleg.media import Codec, KeyAgreement, OwnEnd
 from twoleg.sip import (
     TELEPHONE_EVENT,
     AgreedAudio,
     AudioFormat,
     AudioSession,
+    IceCredentials,
     LocalAudio,
     SessionRejected,
 )
 from twoleg.sip_io import Info
 
+_CRYPTO_SUITES: Final = {ours: suite for suite, ours in SUITES.items()}
 _OFFERED_SUITES: Final = tuple(SUITES)
 _DTMF_RELAY: Final = "application/dtmf-relay"
 _DTMF: Final = "application/dtmf"
@@ -35,8 +38,7 @@ class HoldListener(Protocol):
 class LegMedia:
     """Keeps a leg's media port as offer and answer agree, from the first offer to the last.
 
-    The audio is plain RTP; `encrypted`, it has keys in its descriptions; with `fingerprint`, that
-    of the certificate which the port shows, it is what browsers have.
+    The audio is plain RTP, or SRTP with an `agreement` on its keys, for which the port was opened.
     """
 
     __slots__ = ("_session", "hold_listener", "port")
@@ -45,22 +47,14 @@ class LegMedia:
         self,
         port: MediaPort,
         codecs: tuple[Codec, ...],
-        *,
-        encrypted: bool = False,
-        fingerprint: str | None = None,
+        agreement: KeyAgreement | None = None,
     ) -> None:
         self.port = port
         self.hold_listener: HoldListener | None = None
-        self._session = AudioSession(
-            LocalAudio(
-                port.address,
-                port.port,
-                _formats(codecs),
-                suites=_OFFERED_SUITES if encrypted else (),
-                fingerprint=fingerprint,
-            ),
-            random.getrandbits(_SESSION_ID_BITS),
-        )
+        local = LocalAudio(port.address, port.port, _formats(codecs))
+        if agreement is not None:
+            local = _protected(local, agreement, port.own_end(agreement))
+        self._session = AudioSession(local, random.getrandbits(_SESSION_ID_BITS))
 
     @property
     def codec(self) -> Codec | None:
@@ -108,6 +102,9 @@ class LegMedia:
 
     def _connect(self, agreed: AgreedAudio, *, was_held: bool) -> None:
         self.port.connect(remote_stream(agreed))
+        if agreed.keys is not None and self._session.local.keys:
+            # Whoever has made the keys keeps that of this suite alone.
+            self._session.local = replace(self._session.local, suites=(agreed.keys.suite,))
         if self.hold_listener is not None and self.is_held != was_held:
             self.hold_listener.hold_changed(held=self.is_held)
 
@@ -121,6 +118,14 @@ class LegMedia:
 @lru_cache(_REMEMBERED)
 def _formats(codecs: tuple[Codec, ...]) -> tuple[AudioFormat, ...]:
     return (*(FORMATS[codec] for codec in codecs), TELEPHONE_EVENT)
+
+
+def _protected(local: LocalAudio, agreement: KeyAgreement, own: OwnEnd) -> LocalAudio:
+    if agreement is KeyAgreement.SDES:
+        keys = tuple([(_CRYPTO_SUITES[suite], key) for suite, key in own.keys])
+        return replace(local, suites=_OFFERED_SUITES, keys=keys)
+    ice = None if own.ice is None else IceCredentials(*own.ice)
+    return replace(local, fingerprint=own.fingerprint, ice=ice)
 
 
 def digit_of(content_type: str, body: bytes) -> str | None:

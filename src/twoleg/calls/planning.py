@@ -69,9 +69,6 @@ class Surroundings:
     health: TrunkHealth = field(default_factory=TrunkHealth)
     """Tells of a trunk whether others are to be tried first."""
 
-    takes_browsers: bool = True
-    """Whether the media plane can speak with web pages."""
-
 
 def plan_of(claim: Claim, here: Surroundings) -> CallPlan:
     """Make the plan of a claimed call."""
@@ -162,16 +159,10 @@ def _endpoints(
             if (phone := _registered_phone(binding, agent, claim, here)) is not None
         )
         if phones:
-            return _with_audio(phones, here)
+            return phones
     if number is None or not trunks or not _may_be_dialled(number, claim):
         return ()
     return (_over_trunks(trunks, number, claim, here),)
-
-
-def _with_audio(phones: tuple[LegPlan, ...], here: Surroundings) -> tuple[LegPlan, ...]:
-    """Leave pages out where they cannot be spoken with, unless there is nothing else to ring."""
-    others = tuple(phone for phone in phones if not phone.is_browser)
-    return phones if here.takes_browsers else others or phones
 
 
 def _may_be_dialled(number: str, claim: Claim) -> bool:

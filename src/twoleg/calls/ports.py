@@ -10,7 +10,15 @@ from twoleg.calls.outcomes import Refusal
 from twoleg.calls.phrases import Phrase
 from twoleg.calls.plan import AgentRound
 from twoleg.calls.trunk_health import TrunkHealth
-from twoleg.media import AudioTrack, Codec, PortListener, Quality, RemoteStream
+from twoleg.media import (
+    AudioTrack,
+    Codec,
+    KeyAgreement,
+    OwnEnd,
+    PortListener,
+    Quality,
+    RemoteStream,
+)
 from twoleg.sip import (
     Destination,
     HeaderFields,
@@ -94,6 +102,8 @@ class MediaPort(Protocol):
 
     listener: PortListener | None
 
+    def own_end(self, agreement: KeyAgreement) -> OwnEnd: ...
+
     def connect(self, remote: RemoteStream) -> None: ...
 
     def play(self, audio: Playable, *, loop: bool = False) -> Playing: ...
@@ -129,18 +139,13 @@ class MediaPlane(Protocol):
     `twoleg.media.EmbeddedPlane` is one, `twoleg.media.rtpengine.RtpenginePlane` the other.
     """
 
-    @property
-    def encrypts(self) -> bool:
-        """Whether its ports send and receive SRTP where that is agreed on."""
-        ...
+    def open_port(
+        self, beside: Any = None, agreement: KeyAgreement | None = None
+    ) -> AbstractAsyncContextManager[MediaPort]:
+        """Open a port for as long as the block lasts; `beside` is the one it may be joined to.
 
-    @property
-    def fingerprint(self) -> str | None:
-        """What a=fingerprint says of the certificate that ports show; None: none does DTLS."""
-        ...
-
-    def open_port(self, beside: Any = None) -> AbstractAsyncContextManager[MediaPort]:
-        """Open a port for as long as the block lasts; `beside` is the one it may be joined to."""
+        With an agreement on keys it has SRTP or nothing, never plain RTP.
+        """
         ...
 
     def bridge(self, left: Any, right: Any) -> Bridge:
@@ -201,14 +206,6 @@ class TrunkPlaces(Protocol):
     def place(self, trunk_id: int, call_id: int) -> AbstractAsyncContextManager[None]:
         """Have a place on the trunk for as long as the block lasts. Raises TrunkFull."""
         ...
-
-
-class NotEncrypted(Exception):
-    """A leg is to be encrypted, and the media plane cannot do that."""
-
-
-class NotForBrowsers(NotEncrypted):
-    """A leg is a browser's, and the media plane has no WebRTC."""
 
 
 class NotChecked(Exception):

@@ -29,8 +29,6 @@ from twoleg.calls.ports import (
     DialCheck,
     Equipment,
     NotChecked,
-    NotEncrypted,
-    NotForBrowsers,
     Transfers,
 )
 from twoleg.calls.talk import Talk
@@ -311,10 +309,6 @@ def _in_words(error: Exception) -> str:
         return "no RTP port was free"
     if isinstance(cause, NotRecorded):
         return "the database did not take the attempt"
-    if isinstance(cause, NotForBrowsers):
-        return "the phone is a browser, and rtpengine nodes are not asked for WebRTC"
-    if isinstance(cause, NotEncrypted):
-        return "media_encryption is sdes, and rtpengine nodes do not encrypt"
     if isinstance(cause, NotChecked):
         return "the database did not say whether the contact may still be called"
     return f"{type(cause).__name__}: {cause}"[:_MAX_FAILURE]

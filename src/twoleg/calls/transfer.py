@@ -11,7 +11,7 @@ from twoleg.calls.call_leg import CallLeg
 from twoleg.calls.journal import Journal
 from twoleg.calls.outcomes import Refusal
 from twoleg.calls.plan import CallPlan
-from twoleg.calls.ports import Equipment, NotEncrypted, Transfers, TransferTarget
+from twoleg.calls.ports import Equipment, Transfers, TransferTarget
 from twoleg.media import NoPortsLeft
 from twoleg.sip import SIPFRAG, Reason, Refer, refer_news
 
@@ -89,7 +89,7 @@ class Transfer:
             refusal = nobody.refusal or found.nobody
             self._fail(_STATUSES[refusal])
             raise NotTransferred(refusal) from None
-        except (NoPortsLeft, NotEncrypted, OSError):
+        except (NoPortsLeft, OSError):
             if taken:
                 raise
             self._fail(_STATUSES[Refusal.BLOCKED])

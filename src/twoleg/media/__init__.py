@@ -7,6 +7,7 @@ from twoleg.media.decoding import Decoder
 from twoleg.media.goertzel import dominant_tone, tone_levels
 from twoleg.media.incoming import AudioTrack, CodecMismatch
 from twoleg.media.machine_detection import AnsweredBy, MachineDetector, Sign, Verdict
+from twoleg.media.own_end import KeyAgreement, OwnEnd
 from twoleg.media.plane import EmbeddedPlane
 from twoleg.media.playback import NotConnected, Playback
 from twoleg.media.port import MediaPort
@@ -35,10 +36,12 @@ __all__ = [
     "CodecMismatch",
     "Decoder",
     "EmbeddedPlane",
+    "KeyAgreement",
     "MachineDetector",
     "MediaPort",
     "NoPortsLeft",
     "NotConnected",
+    "OwnEnd",
     "Playback",
     "PortClosed",
     "PortListener",

@@ -9,6 +9,7 @@ from typing import Final
 from twoleg.media.bridge import Bridge
 from twoleg.media.clock import FrameClock
 from twoleg.media.due_times import DueTimes
+from twoleg.media.own_end import KeyAgreement
 from twoleg.media.port import MediaPort, Shared
 from twoleg.media.relay import ControlRelay, Relay
 from twoleg.media.socket_pairs import SocketPairs
@@ -20,8 +21,6 @@ SWEEP_SECONDS: Final = 0.2
 
 class EmbeddedPlane:
     """Ports and bridges on this machine's sockets, in the event loop that opened it."""
-
-    encrypts: Final = True
 
     def __init__(self, *, host: str, advertised: str, ports: range) -> None:
         self._open: dict[int, MediaPort] = {}
@@ -58,22 +57,20 @@ class EmbeddedPlane:
         finally:
             plane._close()
 
-    def open_port(self, beside: MediaPort | None = None) -> AbstractAsyncContextManager[MediaPort]:
+    def open_port(
+        self, beside: MediaPort | None = None, agreement: KeyAgreement | None = None
+    ) -> AbstractAsyncContextManager[MediaPort]:
         """Open the port of one leg, for as long as the leg lasts.
 
         Entering raises NoPortsLeft, OSError.
         """
-        del beside  # all ports are in one place, and any two of them can be joined
+        # All ports are in one place and any two can be joined; they encrypt when they connect.
+        del beside, agreement
         return _PortSpan(self)
 
     def bridge(self, left: MediaPort, right: MediaPort) -> Bridge:
         """Let two far ends hear each other from now on. Raises CodecMismatch."""
         return Bridge(left, right)
-
-    @property
-    def fingerprint(self) -> str:
-        """The a=fingerprint of the certificate that ports show to browsers."""
-        return self._browsers.fingerprint
 
     @property
     def advertised(self) -> str:

@@ -13,6 +13,7 @@ from twoleg.media.incoming import AudioSink, AudioTrack, Incoming, translation
 from twoleg.media.key_presses import Way
 from twoleg.media.latch import SocketAddress, socket_address
 from twoleg.media.outgoing import Outgoing
+from twoleg.media.own_end import KeyAgreement, OwnEnd
 from twoleg.media.playback import FrameSource, NotConnected, Playback
 from twoleg.media.port_listener import PortListener
 from twoleg.media.protection import Protection
@@ -121,6 +122,12 @@ class MediaPort:
     def is_securing(self) -> bool:
         """Whether a browser is to be spoken with, and cannot be yet."""
         return self._webrtc is not None and self._webrtc.pair is None
+
+    def own_end(self, agreement: KeyAgreement) -> OwnEnd:
+        """Say what descriptions of the leg have to say of its protection."""
+        if agreement is KeyAgreement.DTLS:
+            return OwnEnd(self._shared.browsers.fingerprint)
+        return OwnEnd()
 
     def play(self, audio: FrameSource, *, loop: bool = False) -> Playback:
         """Send audio from the next tick on, in place of what was played or bridged until now.

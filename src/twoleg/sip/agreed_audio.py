@@ -13,7 +13,7 @@ from twoleg.sip.key_exchange import StreamKeys
 from twoleg.sip.sdes import CryptoSuite
 from twoleg.sip.sdp import Direction, MalformedDescription, Media, SessionDescription
 from twoleg.sip.values import immutable
-from twoleg.sip.webrtc import DISCARD_PORT, WebRtc
+from twoleg.sip.webrtc import DISCARD_PORT, IceCredentials, WebRtc
 from twoleg.sip.webrtc import PROTOCOLS as _WEBRTC
 
 DEFAULT_PTIME = 20
@@ -32,7 +32,8 @@ class LocalAudio:
     `address` is an IP literal, `ptime` is in milliseconds. With `suites`, in order of preference,
     the stream is SRTP (RFC 4568) or is not; its descriptions hold keys then, and may only go where
     nobody else can read them. With `fingerprint`, what a=fingerprint says of our certificate, it is
-    a browser's: SRTP whose keys DTLS gives (RFC 5763).
+    a browser's: SRTP whose keys DTLS gives (RFC 5763). `keys`, one for each suite, and `ice` are
+    there where not we have made them but who receives for us.
     """
 
     address: str
@@ -41,6 +42,8 @@ class LocalAudio:
     ptime: int = DEFAULT_PTIME
     suites: tuple[CryptoSuite, ...] = ()
     fingerprint: str | None = None
+    keys: tuple[tuple[CryptoSuite, bytes], ...] = field(default=(), repr=False)
+    ice: IceCredentials | None = None
 
     @property
     def protocols(self) -> tuple[str, ...]:

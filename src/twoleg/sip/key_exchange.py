@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import field
 
 from twoleg.sip.sdes import KEY_OCTETS, Crypto, CryptoSuite, crypto_lines, parse_crypto
@@ -23,14 +23,16 @@ class KeyExchange:
     """Chooses suites, and makes our keys with `make_key`, which gives so many random octets.
 
     Each suite has one key of ours for the whole session: what is sent with it is never begun anew
-    (7.1.4), and no two lines of an offer share one (7.1.1).
+    (7.1.4), and no two lines of an offer share one (7.1.1). `ours` are those that exist already.
     """
 
     __slots__ = ("_make_key", "_offered", "_ours")
 
-    def __init__(self, make_key: Callable[[int], bytes]) -> None:
+    def __init__(
+        self, make_key: Callable[[int], bytes], ours: Iterable[tuple[CryptoSuite, bytes]] = ()
+    ) -> None:
         self._make_key = make_key
-        self._ours: dict[CryptoSuite, bytes] = {}
+        self._ours = dict(ours)
         self._offered: tuple[Crypto, ...] = ()
 
     def offer(self, suites: tuple[CryptoSuite, ...]) -> tuple[Crypto, ...]:

@@ -54,9 +54,11 @@ class AudioSession:
         # Our last description without its origin: the version rises when this changes.
         self._described = ""
         self._layout = first_layout(local.protocols[0])
-        self._keys = KeyExchange(make_key)
+        self._keys = KeyExchange(make_key, local.keys)
         self._webrtc = (
-            None if local.fingerprint is None else WebRtcExchange(local.fingerprint, make_key)
+            None
+            if local.fingerprint is None
+            else WebRtcExchange(local.fingerprint, make_key, local.ice)
         )
         self._direction = Direction.SENDRECV
         self._payload_types: dict[tuple[str, int, int], int] = {}

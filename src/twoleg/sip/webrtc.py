@@ -100,13 +100,20 @@ class WebRtcExchange:
 
     `fingerprint` is what a=fingerprint says of our certificate. `make_key` gives so many random
     octets. The association lasts as long as both sides' certificates and roles do: a hold or a
-    change of codec repeats them (RFC 8842 3.1).
+    change of codec repeats them (RFC 8842 3.1). `ice` are our credentials where a media server has
+    made them, which has no others: they stay even when the far end restarts ICE.
     """
 
-    def __init__(self, fingerprint: str, make_key: Callable[[int], bytes]) -> None:
+    def __init__(
+        self,
+        fingerprint: str,
+        make_key: Callable[[int], bytes],
+        ice: IceCredentials | None = None,
+    ) -> None:
         self._fingerprint = fingerprint
         self._make_key = make_key
-        self._ours = self._new_credentials()
+        self._given = ice
+        self._ours = ice or self._new_credentials()
         self._agreed: WebRtc | None = None
         self._mid = _MID
         self._in_group = True
@@ -142,7 +149,7 @@ class WebRtcExchange:
         else:
             is_client = setup is Setup.PASSIVE
         agreed = self._read(description, media, is_client=is_client)
-        if before is not None and agreed.theirs != before.theirs:
+        if before is not None and agreed.theirs != before.theirs and self._given is None:
             # An ICE restart has both sides begin anew (RFC 8839 4.4.1.1.1).
             self._ours = self._new_credentials()
             agreed = self._read(description, media, is_client=is_client)

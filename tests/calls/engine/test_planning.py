@@ -19,13 +19,13 @@ class Planner:
         self.office = office
         self.engine_id = None
 
-    async def plan(self, chance=lambda: 0.5, health=None, takes_browsers=True, **columns):
+    async def plan(self, chance=lambda: 0.5, health=None, **columns):
         """Queue a call, claim it, and plan it."""
         await self.office.queue(**columns)
         if self.engine_id is None:
             self.engine_id = await self.office.join()
         [claim] = await self.office.claim(self.engine_id)
-        here = Surroundings(self.engine_id, OURS, chance, health or TrunkHealth(), takes_browsers)
+        here = Surroundings(self.engine_id, OURS, chance, health or TrunkHealth())
         return plan_of(claim, here)
 
 
@@ -118,20 +118,6 @@ class TestTheAgent:
         flow = flow_to_json(Flow(transport, OURS, ALICE_FLOW.remote, 1))
         await office.register(alice, contact, flow=flow, engine_id=planner.engine_id)
         assert only_endpoint(await planner.plan(user_id=alice)).is_browser
-
-    async def test_a_page_is_left_out_where_it_cannot_be_spoken_with_but_not_if_it_is_all(
-        self, office, planner, trunk_id, alice
-    ):
-        planner.engine_id = await office.join()
-        flow = flow_to_json(Flow(Transport.WSS, OURS, ALICE_FLOW.remote, 1))
-        page = "sip:x1@y2.invalid;transport=ws"
-        await office.register(alice, page, flow=flow, engine_id=planner.engine_id)
-        alone = await planner.plan(user_id=alice, takes_browsers=False)
-        assert only_endpoint(alone).is_browser
-        await office.rows("DELETE FROM reservations")
-        await office.register(alice, "sip:alice@10.0.0.5:5060", flow=flow_to_json(ALICE_FLOW))
-        beside = await planner.plan(user_id=alice, takes_browsers=False)
-        assert not only_endpoint(beside).is_browser
 
     async def test_it_shows_the_contact(self, office, planner, trunk_id, alice):
         await office.register(alice, "sip:alice@192.0.2.7")

@@ -24,7 +24,7 @@ from calls.in_memory.far_ends import (
     Sends,
     Vanishes,
 )
-from calls.in_memory.media import MemoryPlane, MemoryRecordings
+from calls.in_memory.media import FINGERPRINT, MemoryPlane, MemoryRecordings
 from calls.in_memory.plans import call_plan, leg_plan, one_after_another, user
 from calls.in_memory.record import MemoryWriter
 from calls.in_memory.sounds import (
@@ -40,6 +40,7 @@ from calls.in_memory.telling import prepare
 __all__ = [
     "ANSWERS",
     "DEAD",
+    "FINGERPRINT",
     "RINGS_FOR_EVER",
     "Answers",
     "AttentionTone",

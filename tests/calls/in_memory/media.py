@@ -5,7 +5,11 @@ from collections import deque
 from contextlib import asynccontextmanager, contextmanager, suppress
 
 from twoleg.calls.in_turn import InTurn
-from twoleg.media import Codec, NoPortsLeft, Quality
+from twoleg.media import Codec, KeyAgreement, NoPortsLeft, OwnEnd, Quality
+from twoleg.media.rtpengine import NoNodeLeft
+from twoleg.media.rtpengine.descriptions import UnusableDescription
+
+FINGERPRINT = "sha-256 " + ":".join(["AB"] * 32)
 
 
 class MemoryPlayback:
@@ -40,6 +44,9 @@ class MemoryPort:
         self.address = "192.0.2.1"
         self.port = number
         self.plane = plane
+        self.given = None
+        """What a media server would have made for it."""
+
         self.remote = None
         self.heard = []
         self.digits = deque()
@@ -52,6 +59,11 @@ class MemoryPort:
         self.peer = None
         self.first = asyncio.Event()
         self.audio_stopped = asyncio.Event()
+
+    def own_end(self, agreement):
+        if self.given is not None:
+            return self.given
+        return OwnEnd(FINGERPRINT) if agreement is KeyAgreement.DTLS else OwnEnd()
 
     def connect(self, remote):
         self.remote = remote
@@ -131,7 +143,6 @@ class MemoryBridge:
 
 class MemoryPlane:
     encrypts = True
-    fingerprint = "sha-256 " + ":".join(["AB"] * 32)
 
     def __init__(self, ports):
         self.loop = asyncio.get_running_loop()
@@ -143,8 +154,10 @@ class MemoryPlane:
         self._ports = ports
 
     @asynccontextmanager
-    async def open_port(self, beside=None):
+    async def open_port(self, beside=None, agreement=None):
         await asyncio.sleep(0)
+        if agreement is not None and not self.encrypts:
+            raise NoNodeLeft([UnusableDescription("the node does not encrypt")])
         if len(self.open) == self._ports:
             raise NoPortsLeft(range(30000, 30002))
         self._next += 2

@@ -64,14 +64,11 @@ def prepare(
     recordings=None,
     check=None,
     encrypts=True,
-    takes_browsers=True,
     **writer,
 ):
     """Make a story and all that it needs; to be called in a running loop."""
     plane = MemoryPlane(ports)
     plane.encrypts = encrypts
-    if not takes_browsers:
-        plane.fingerprint = None
     phone = MemoryPhone(plane, behaviours)
     record = MemoryWriter(**writer)
     options = {} if check is None else {"check": check}

@@ -253,10 +253,10 @@ def browser_plan():
     return replace(plan, rounds=(replace(together, agents=(replace(agent, endpoints=(page,)),)),))
 
 
-def test_a_browser_where_the_plane_has_no_webrtc_fails_the_call_and_says_so(tell):
-    told = tell({"agent": ANSWERS}, browser_plan(), takes_browsers=False)
+def test_a_browser_where_the_media_node_has_no_webrtc_fails_the_call_and_says_so(tell):
+    told = tell({"agent": ANSWERS}, browser_plan(), encrypts=False)
     assert told.outcome == "failed"
-    assert "browser" in told.writer.ending.failure
+    assert "does not encrypt" in told.writer.ending.failure
     assert not told.phone.legs
 
 
@@ -290,5 +290,5 @@ def test_a_leg_that_cannot_be_encrypted_is_not_rung_in_the_clear(tell):
         encrypts=False,
     )
     assert told.outcome == "failed"
-    assert "media_encryption" in told.writer.ending.failure
+    assert "does not encrypt" in told.writer.ending.failure
     assert list(told.phone.legs) == ["agent"]

@@ -1,11 +1,13 @@
 """What the far end's session descriptions do to a leg's media port."""
 
+from dataclasses import replace
+
 import pytest
-from calls.in_memory import ANSWERS, Answers, HangsUp, MemoryPlane, Offers, Rings
+from calls.in_memory import ANSWERS, FINGERPRINT, Answers, HangsUp, MemoryPlane, Offers, Rings
 from calls.virtual_time import run
 
 from twoleg.calls.leg_media import LegMedia, agent_codecs, contact_codecs, digit_of, joins
-from twoleg.media import Codec, SrtpSuite
+from twoleg.media import Codec, KeyAgreement, OwnEnd, SrtpSuite
 from twoleg.sip import (
     PCMA,
     PCMU,
@@ -48,7 +50,7 @@ def test_the_answer_connects_the_port():
 def test_an_encrypted_leg_connects_the_port_with_the_keys_of_both_sides():
     async def main(loop):
         async with MemoryPlane(1).open_port() as port:
-            media = LegMedia(port, (Codec.PCMU,), encrypted=True)
+            media = LegMedia(port, (Codec.PCMU,), KeyAgreement.SDES)
             suites = (CryptoSuite.AES_CM_128_HMAC_SHA1_32,)
             far = AudioSession(LocalAudio("192.0.2.9", 4000, (PCMU,), suites=suites), 5)
             answer, agreed = far.answer_offer(media.make_offer())
@@ -66,8 +68,8 @@ def test_an_encrypted_leg_connects_the_port_with_the_keys_of_both_sides():
 def test_a_browsers_leg_connects_the_port_with_what_ice_and_dtls_need():
     async def main(loop):
         async with MemoryPlane(1).open_port() as port:
-            ours, theirs = (f"sha-256 {':'.join([octet] * 32)}" for octet in ("AB", "CD"))
-            media = LegMedia(port, (Codec.PCMU,), fingerprint=ours)
+            theirs = f"sha-256 {':'.join(['CD'] * 32)}"
+            media = LegMedia(port, (Codec.PCMU,), KeyAgreement.DTLS)
             far = AudioSession(LocalAudio("192.0.2.9", 4000, (PCMU,), fingerprint=theirs), 5)
             # Both sides of this code are ICE-lite, and browsers are not.
             answer, agreed = far.answer_offer(media.make_offer().replace(b"a=ice-lite\r\n", b""))
@@ -84,10 +86,49 @@ def test_a_browsers_leg_connects_the_port_with_what_ice_and_dtls_need():
     run(main)
 
 
+def test_the_keys_that_a_media_server_has_made_are_ours_and_the_suite_stays_when_it_is_agreed_on():
+    high, low = SrtpSuite.AES_CM_128_HMAC_SHA1_80, SrtpSuite.AES_CM_128_HMAC_SHA1_32
+    made = {high: b"h" * 30, low: b"l" * 30}
+
+    async def main(loop):
+        async with MemoryPlane(1).open_port() as port:
+            port.given = OwnEnd(keys=tuple(made.items()))
+            media = LegMedia(port, (Codec.PCMU,), KeyAgreement.SDES)
+            suites = (CryptoSuite.AES_CM_128_HMAC_SHA1_32,)
+            far = AudioSession(LocalAudio("192.0.2.9", 4000, (PCMU,), suites=suites), 5)
+            answer, agreed = far.answer_offer(media.make_offer())
+            media.accept_answer(answer)
+            assert (port.remote.keys.suite, port.remote.keys.ours) == (low, made[low])
+            assert agreed.keys.theirs == made[low]
+            other = replace(far.local, suites=(CryptoSuite.AES_CM_128_HMAC_SHA1_80,))
+            with pytest.raises(SessionRejected):
+                media.answer_offer(AudioSession(other, 6).create_offer())
+            assert port.remote.keys.suite is low
+
+    run(main)
+
+
+def test_ice_credentials_that_a_media_server_has_made_are_ours_and_outlast_restarts():
+    async def main(loop):
+        async with MemoryPlane(1).open_port() as port:
+            port.given = OwnEnd(fingerprint=FINGERPRINT, ice=("ours", "our password of 22 signs"))
+            media = LegMedia(port, (Codec.PCMU,), KeyAgreement.DTLS)
+            local = LocalAudio("192.0.2.9", 4000, (PCMU,), fingerprint=FINGERPRINT)
+            for number in range(2):
+                # Each of the far ends has other credentials, as one has that restarts ICE.
+                far = AudioSession(local, number)
+                offer = far.create_offer().replace(b"a=ice-lite\r\n", b"")
+                assert b"a=ice-ufrag:ours\r\n" in media.answer_offer(offer)
+                assert port.remote.webrtc.fragment == "ours"
+                assert port.remote.webrtc.password == "our password of 22 signs"
+
+    run(main)
+
+
 def test_a_plain_answer_to_an_encrypted_offer_connects_nothing():
     async def main(loop):
         async with MemoryPlane(1).open_port() as port:
-            media = LegMedia(port, (Codec.PCMU,), encrypted=True)
+            media = LegMedia(port, (Codec.PCMU,), KeyAgreement.SDES)
             far = AudioSession(LocalAudio("192.0.2.9", 4000, (PCMU,)), 5)
             media.make_offer()
             with pytest.raises(SessionRejected):

@@ -7,6 +7,7 @@ from array import array
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from foreign_peers.rtpengine import Rtpengine
@@ -38,16 +39,20 @@ class Line:
         self, leg: RtpenginePort, codec: Codec = Codec.PCMU, *, event: int | None = EVENT
     ) -> None:
         """Agree on a codec, and begin to send the tone."""
-        self._decoder = Decoder(codec)
+        self.decode(codec)
         self.phone.connect(self._stream(leg.address, leg.port, codec, event))
         leg.connect(self.stream(codec, event=event))
         self.speak()
 
     def stream(
-        self, codec: Codec = Codec.PCMU, *, event: int | None = EVENT, **changes: bool
+        self, codec: Codec = Codec.PCMU, *, event: int | None = EVENT, **changes: Any
     ) -> RemoteStream:
         """The phone, as the leg is told of it."""
         return self._stream(self.phone.address, self.phone.port, codec, event, **changes)
+
+    def decode(self, codec: Codec) -> None:
+        """Take what comes for a codec's."""
+        self._decoder = Decoder(codec)
 
     def speak(self) -> None:
         self.phone.play(steady((self.hertz,), 1000), loop=True)
@@ -79,7 +84,7 @@ class Line:
 
     @staticmethod
     def _stream(
-        host: str, port: int, codec: Codec, event: int | None, **changes: bool
+        host: str, port: int, codec: Codec, event: int | None, **changes: Any
     ) -> RemoteStream:
         return RemoteStream(
             host=host, port=port, codec=codec, payload_type=codec.payload_type,

@@ -1,23 +1,32 @@
 """The little SDP that rtpengine is told and tells: one audio stream. Pure."""
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from twoleg.media.codec import Codec
 from twoleg.media.remote import RemoteStream
+
+PLAIN: Final = "RTP/AVP"
 
 DISCARD_PORT: Final = 9
 """Whoever is not known yet, or is nobody, is described with it (RFC 863)."""
 
 COMFORT_NOISE: Final = 13
 
-_NOWHERE: Final = {"IP4": "0.0.0.0", "IP6": "::"}  # noqa: S104  # an address to send nothing to
+ALL_FORMATS: Final = (
+    *((codec.payload_type, f"{codec.encoding}/{codec.clock_rate}") for codec in Codec),
+    (101, "telephone-event/8000"),
+)
+"""What both sides speak between which nothing is to be transcoded."""
+
+NOWHERE: Final = {"IP4": "0.0.0.0", "IP6": "::"}  # noqa: S104  # an address to send nothing to
 _ADDRESS: Final = re.compile(rb"^c=IN IP[46] ([0-9A-Fa-f:.]{1,64})\r?$", re.MULTILINE)
 _AUDIO: Final = re.compile(rb"^m=audio ([0-9]{1,5}) ", re.MULTILINE)
 
 
 class UnusableDescription(ConnectionError):
-    """A node's description says nothing of where it receives audio."""
+    """A node's description does not say what we have to know."""
 
 
 def family_of(host: str) -> str:
@@ -33,7 +42,7 @@ def nobody(family: str, *, is_expected: bool) -> str:
     """
     formats = [(codec.payload_type, f"{codec.encoding}/{codec.clock_rate}") for codec in Codec]
     direction = "inactive" if is_expected else "sendrecv"
-    return _description(_NOWHERE[family], DISCARD_PORT, formats, direction=direction)
+    return described(NOWHERE[family], DISCARD_PORT, formats, direction=direction)
 
 
 def far_end(remote: RemoteStream) -> str:
@@ -53,7 +62,7 @@ def far_end(remote: RemoteStream) -> str:
     elif remote.rtcp is not None:
         host, port = remote.rtcp
         extra.append(f"a=rtcp:{port} IN {family_of(host)} {host}")
-    return _description(remote.host, remote.port, formats, extra)
+    return described(remote.host, remote.port, formats, extra)
 
 
 def listener(host: str, port: int, remote: RemoteStream) -> str:
@@ -62,7 +71,7 @@ def listener(host: str, port: int, remote: RemoteStream) -> str:
     formats = [(remote.payload_type, f"{codec.encoding}/{codec.clock_rate}")]
     if remote.dtmf_payload_type is not None:
         formats.append((remote.dtmf_payload_type, "telephone-event/8000"))
-    return _description(host, port, formats, direction="recvonly")
+    return described(host, port, formats, direction="recvonly")
 
 
 def place_of(description: object) -> tuple[str, int]:
@@ -71,16 +80,18 @@ def place_of(description: object) -> tuple[str, int]:
         address, audio = _ADDRESS.search(description), _AUDIO.search(description)
         if address is not None and audio is not None and int(audio[1]):
             return address[1].decode(), int(audio[1])
-    raise UnusableDescription
+    raise UnusableDescription("an rtpengine node does not say where it receives")
 
 
-def _description(
+def described(
     host: str,
     port: int,
-    formats: list[tuple[int, str]],
-    extra: "list[str] | tuple[()]" = (),
+    formats: Sequence[tuple[int, str]],
+    extra: Sequence[str] = (),
     direction: str = "sendrecv",
+    protocol: str = PLAIN,
 ) -> str:
+    """Write a description: payload types with their names, and attributes as whole lines."""
     where = f"IN {family_of(host)} {host}"
     lines = [
         "v=0",
@@ -88,7 +99,7 @@ def _description(
         "s=-",
         f"c={where}",
         "t=0 0",
-        f"m=audio {port} RTP/AVP {' '.join(str(number) for number, _ in formats)}",
+        f"m=audio {port} {protocol} {' '.join(str(number) for number, _ in formats)}",
         *(f"a=rtpmap:{number} {name}" for number, name in formats),
         f"a={direction}",
         *extra,

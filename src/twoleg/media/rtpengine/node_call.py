@@ -6,7 +6,9 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
+from twoleg.media.own_end import KeyAgreement
 from twoleg.media.plane import EmbeddedPlane
+from twoleg.media.rtpengine.gateway import Gateway
 from twoleg.media.rtpengine.nodes import Node
 from twoleg.media.rtpengine.port import RtpenginePort
 from twoleg.media.rtpengine.session import Session
@@ -33,23 +35,30 @@ class NodeCall:
         spawn(self.session.work())
 
     @asynccontextmanager
-    async def open_port(self) -> AsyncIterator[RtpenginePort]:
-        """Open a port for as long as the block lasts.
+    async def open_port(
+        self, agreement: KeyAgreement | None = None
+    ) -> AsyncIterator[RtpenginePort]:
+        """Open a port for as long as the block lasts; with an agreement on keys it is of SRTP.
 
         Raises NodeSilent, NodeRefused, SessionLost, UnusableDescription.
         """
         tag = secrets.token_hex(8)
+        gateway = None if agreement is None else Gateway(self, tag, agreement)
         self._opening += 1
         self.node.legs += 1
         try:
             at = await self.session.ask(lambda: self.session.open(tag))
-            port = self._ports[tag] = RtpenginePort(self, tag, at)
+            if gateway is not None:
+                at = await self.session.ask(gateway.open)
+            port = self._ports[tag] = RtpenginePort(self, tag, at, gateway)
             if self._watching is None:
                 self._watching = self.spawn(self._watch())
             yield port
         finally:
             self.node.legs -= 1
             self._opening -= 1
+            if gateway is not None:
+                gateway.close()
             self._close_port(tag)
 
     async def look(self) -> None:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final, Self
 
+from twoleg.media.own_end import KeyAgreement
 from twoleg.media.plane import EmbeddedPlane
 from twoleg.media.rtpengine.descriptions import family_of
 from twoleg.media.rtpengine.node_call import NodeCall
@@ -49,9 +50,6 @@ class NodeBridge:
 class RtpenginePlane:
     """Ports and bridges at a fleet of rtpengine nodes. Made by `RtpenginePlane.open`."""
 
-    encrypts: Final = False
-    fingerprint: Final = None
-
     def __init__(self, nodes: Nodes, ears: EmbeddedPlane) -> None:
         self._nodes = nodes
         self._ears = ears
@@ -75,13 +73,15 @@ class RtpenginePlane:
                 await plane._close()
 
     @asynccontextmanager
-    async def open_port(self, beside: RtpenginePort | None = None) -> AsyncIterator[RtpenginePort]:
+    async def open_port(
+        self, beside: RtpenginePort | None = None, agreement: KeyAgreement | None = None
+    ) -> AsyncIterator[RtpenginePort]:
         """Open the port of one leg, for as long as the leg lasts; only those beside can be joined.
 
-        Raises NoNodeLeft.
+        With an agreement on keys its audio is SRTP, or is not. Raises NoNodeLeft.
         """
         async with AsyncExitStack() as opened:
-            yield await self._opened(opened, beside)
+            yield await self._opened(opened, beside, agreement)
 
     def bridge(self, left: RtpenginePort, right: RtpenginePort) -> NodeBridge:
         """Let two far ends hear each other from now on. Raises NotTogether."""
@@ -96,11 +96,16 @@ class RtpenginePlane:
     def ports_open(self) -> int:
         return self._nodes.legs
 
-    async def _opened(self, opened: AsyncExitStack, beside: RtpenginePort | None) -> RtpenginePort:
+    async def _opened(
+        self,
+        opened: AsyncExitStack,
+        beside: RtpenginePort | None,
+        agreement: KeyAgreement | None,
+    ) -> RtpenginePort:
         refusals: list[Exception] = []
         for call in (beside.call,) if beside is not None else self._new_calls():
             try:
-                return await opened.enter_async_context(call.open_port())
+                return await opened.enter_async_context(call.open_port(agreement))
             except ConnectionError as refusal:
                 refusals.append(refusal)
         raise NoNodeLeft(refusals)

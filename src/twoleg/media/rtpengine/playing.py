@@ -58,6 +58,7 @@ class NodePlayback:
     async def _play_all(self) -> None:
         remote = self._port.remote
         assert remote is not None
+        await self._port.opened()
         codec = played_as(remote.codec)
         frames = self._audio.frames(codec)
         while frames:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from twoleg.media.dtmf import DIGITS
 from twoleg.media.incoming import AudioSink, AudioTrack
 from twoleg.media.key_presses import MAX_DIGITS, KeyPresses, Way
+from twoleg.media.own_end import KeyAgreement, OwnEnd
 from twoleg.media.playback import FrameSource, NotConnected
 from twoleg.media.port_listener import PortListener
 from twoleg.media.quality import Quality
@@ -21,6 +22,7 @@ from twoleg.media.rtpengine.statistics import LegStatistics, StreamReport, quali
 from twoleg.media.waits import PortClosed
 
 if TYPE_CHECKING:
+    from twoleg.media.rtpengine.gateway import Gateway
     from twoleg.media.rtpengine.node_call import NodeCall
 
 FIRST_LOOKS_SECONDS: Final = (0.1, 0.1, 0.2, 0.3)
@@ -35,7 +37,13 @@ class RtpenginePort:
     telephone-events gets those of the other as tones.
     """
 
-    def __init__(self, call: "NodeCall", tag: str, at: tuple[str, int]) -> None:
+    def __init__(
+        self,
+        call: "NodeCall",
+        tag: str,
+        at: tuple[str, int],
+        gateway: "Gateway | None" = None,
+    ) -> None:
         self.address, self.port = at
         self.tag = tag
         self.session: Session = call.session
@@ -47,6 +55,7 @@ class RtpenginePort:
         self.track: AudioTrack | None = None
         self.audio_sink: AudioSink | None = None
         self.call = call
+        self._gateway = gateway
         self._playback: NodePlayback | None = None
         self._ear: Ear | None = None
         self._listeners = 0
@@ -58,6 +67,33 @@ class RtpenginePort:
         self._far: StreamReport | None = None
         self._heard_at: float | None = None
         self._receiving_since: float | None = None
+
+    @property
+    def stream(self) -> RemoteStream | None:
+        """With whom the node's call has RTP for this leg; None: nobody, as yet."""
+        if self.remote is None or self._gateway is None:
+            return self.remote
+        return self._gateway.inside(self.remote)
+
+    def own_end(self, agreement: KeyAgreement) -> OwnEnd:
+        """Say what descriptions of the leg have to say of its protection."""
+        del agreement  # it was opened for one
+        return OwnEnd() if self._gateway is None else self._gateway.own_end
+
+    async def opened(self) -> None:
+        """Wait until audio can flow with a far end that has been told."""
+        if self._gateway is not None:
+            await self._gateway.opened.wait()
+
+    def gateway_opened(self) -> None:
+        """Let audio flow; the gateway says so."""
+        self.settle()
+        self._hear_as_wanted()
+
+    def gateway_failed(self, why: str) -> None:
+        """Have the leg ended that has no audio; the gateway says why."""
+        if self.listener is not None:
+            self.listener.media_failed(why)
 
     @property
     def is_sending(self) -> bool:
@@ -193,6 +229,8 @@ class RtpenginePort:
 
     def seen(self, statistics: LegStatistics) -> None:
         """Take what the node has seen of the far end's stream."""
+        if self.stream is None:
+            return
         if statistics.packets != self._statistics.packets:
             self._heard_at = time.monotonic()
         self._statistics = statistics
@@ -205,8 +243,7 @@ class RtpenginePort:
 
     def settle(self) -> None:
         """Have the node brought to what is to be. Returns at once."""
-        session = self.session
-        session.post(lambda: session.settle(self))
+        self.session.post(self._settle)
 
     def join(self, partner: "RtpenginePort") -> None:
         """Be joined to another; for `NodeBridge`."""
@@ -234,6 +271,11 @@ class RtpenginePort:
             self._ear.close()
         self.listener = self.track = self.audio_sink = None
 
+    async def _settle(self) -> None:
+        if self._gateway is not None and self.remote is not None:
+            await self._gateway.tell(self.remote, self)
+        await self.session.settle(self)
+
     def _put_digit(self, digit: str) -> None:
         if len(self._digits) < MAX_DIGITS:
             self._digits.append(digit)
@@ -258,7 +300,7 @@ class RtpenginePort:
         wanted = (
             self._listeners > 0 or self.track is not None or self.audio_sink is not None
         ) and not self._closed.is_set()
-        ear, remote = self._ear, self.remote
+        ear, remote = self._ear, self.stream
         if ear is not None and (not wanted or remote is None or not _sounds_as(ear.remote, remote)):
             ear.close()
             ear = self._ear = None

@@ -17,9 +17,15 @@ from typing import Final, Protocol, TypeVar
 
 from twoleg.media.remote import RemoteStream
 from twoleg.media.rtpengine.bencode import Decoded, Encodable
-from twoleg.media.rtpengine.descriptions import far_end, nobody, place_of
+from twoleg.media.rtpengine.descriptions import (
+    UnusableDescription,
+    far_end,
+    nobody,
+    place_of,
+)
 from twoleg.media.rtpengine.ng import NodeRefused, NodeSilent
 from twoleg.media.rtpengine.nodes import Node
+from twoleg.media.rtpengine.statistics import local_place
 
 NOBODY: Final = "nobody"
 
@@ -57,8 +63,8 @@ class Participant(Protocol):
     def tag(self) -> str: ...
 
     @property
-    def remote(self) -> RemoteStream | None:
-        """The far end; None: not known yet."""
+    def stream(self) -> RemoteStream | None:
+        """The far end, or the gateway that stands before it; None: not known yet."""
         ...
 
     @property
@@ -199,17 +205,27 @@ class Session:
             await self._forget()
         return reply
 
+    async def place_within(self, tag: str) -> tuple[str, int]:
+        """Give where a participant receives from within its node; a job.
+
+        Raises as `request`, and UnusableDescription.
+        """
+        place = local_place(await self.figures(), tag)
+        if place is None:
+            raise UnusableDescription("an rtpengine node does not say where it receives")
+        return place
+
     async def settle(self, leg: Participant) -> None:
         """Bring the node to what is to be of a leg, and of whom it is joined to; a job."""
-        if leg.tag not in self._known or leg.remote is None:
+        if leg.tag not in self._known or leg.stream is None:
             return
-        await self._tell_far_end(leg, leg.remote)
+        await self._tell_far_end(leg, leg.stream)
         partner = leg.partner
-        if partner is None or partner.tag not in self._known or partner.remote is None:
-            await self._join_nobody(leg, leg.remote)
+        if partner is None or partner.tag not in self._known or partner.stream is None:
+            await self._join_nobody(leg, leg.stream)
         else:
-            await self._tell_far_end(partner, partner.remote)
-            await self._join(leg, leg.remote, partner, partner.remote)
+            await self._tell_far_end(partner, partner.stream)
+            await self._join(leg, leg.stream, partner, partner.stream)
             await self._silence(partner, silent=not leg.hears_partner)
             await self._silence(leg, silent=not partner.hears_partner)
 

@@ -1,10 +1,12 @@
 """What rtpengine tells of a call's legs, from its reply to `query`. Pure."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from twoleg.media.codec import Codec
 from twoleg.media.quality import MIN_PACKETS_FOR_MOS, Quality, mean_opinion_score
 from twoleg.media.rtpengine.bencode import Decoded
+from twoleg.media.rtpengine.descriptions import DISCARD_PORT
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,19 @@ class LegStatistics:
     """None: nobody has reported on it yet."""
 
 
+class Securing(NamedTuple):
+    """How far a node has come with a browser."""
+
+    is_found: bool
+    """ICE has found it."""
+
+    has_keys: bool
+    """Its DTLS handshake is done, with whoever it is."""
+
+    is_proved: bool
+    """It has the certificate that its description speaks of."""
+
+
 def leg_statistics(reply: dict[str, Decoded], tag: str) -> LegStatistics | None:
     """Find a leg in the reply; None: the call has none such."""
     leg = _at(reply, "tags", tag)
@@ -40,6 +55,27 @@ def leg_statistics(reply: dict[str, Decoded], tag: str) -> LegStatistics | None:
     if lost is None or jitter is None:
         return LegStatistics(packets)
     return LegStatistics(packets, StreamReport(lost, float(jitter), trip / 1000 if trip else None))
+
+
+def local_place(reply: dict[str, Decoded], tag: str) -> tuple[str, int] | None:
+    """Find where a participant receives, by the node's own address; None: nowhere.
+
+    Far ends are told another address where the node stands behind a NAT.
+    """
+    stream = _at(reply, "tags", tag, "medias", 0, "streams", 0)
+    host, port = _at(stream, "local address"), _number(_at(stream, "local port"))
+    return (host.decode(), port) if isinstance(host, bytes) and port else None
+
+
+def securing(reply: dict[str, Decoded], tag: str) -> Securing:
+    """Tell how far a participant with ICE and DTLS has come."""
+    stream = _at(reply, "tags", tag, "medias", 0, "streams", 0)
+    flags, place = _at(stream, "flags"), _at(stream, "endpoint", "port")
+    return Securing(
+        is_found=place not in (None, DISCARD_PORT),
+        has_keys=_at(stream, "crypto suite") is not None,
+        is_proved=isinstance(flags, list) and b"DTLS fingerprint verified" in flags,
+    )
 
 
 def quality_of(codec: Codec | None, leg: LegStatistics, far: StreamReport | None) -> Quality:

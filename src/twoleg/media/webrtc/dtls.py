@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from OpenSSL import SSL
 
 from twoleg.media.srtp import SrtpKeys, SrtpSuite
+from twoleg.media.webrtc.terms import NOT_PROVED
 
 MAX_DATAGRAM_BYTES: Final = 1200
 """What gets through any tunnel on the way, without being cut into pieces."""
@@ -120,7 +121,7 @@ class DtlsAssociation:
             function = _HASHES.get(name)
             if function is not None and function(encoded).digest() == digest:
                 return
-        raise DtlsFailed("the far end's certificate is not that of its a=fingerprint")
+        raise DtlsFailed(NOT_PROVED)
 
     def keys(self) -> SrtpKeys:
         """Give what the audio is encrypted with (RFC 5764 section 4.2)."""

@@ -12,10 +12,12 @@ from twoleg.media.webrtc.allowance import Allowance
 from twoleg.media.webrtc.dtls import Certificate, DtlsAssociation, DtlsFailed
 from twoleg.media.webrtc.ice import IceLite
 from twoleg.media.webrtc.stun import is_stun
-from twoleg.media.webrtc.terms import WebRtcTerms
-
-SECURE_WITHIN_SECONDS: Final = 20.0
-"""How long it may take until audio can flow; browsers give up on a pair after 15 or 30."""
+from twoleg.media.webrtc.terms import (
+    NOT_FOUND,
+    NOT_SECURED,
+    SECURE_WITHIN_SECONDS,
+    WebRtcTerms,
+)
 
 CLOSED_SECONDS: Final = 2.0
 """A browser that hangs up closes DTLS too, and its BYE may take a little longer."""
@@ -245,8 +247,8 @@ class WebRtcTransport:
 
     def _what_is_missing(self) -> str:
         if self._ice.nominated is None:
-            return f"the browser found no way to us (ICE) in {SECURE_WITHIN_SECONDS:g} s"
-        return f"there was no DTLS association after {SECURE_WITHIN_SECONDS:g} s"
+            return NOT_FOUND
+        return NOT_SECURED
 
     def _send(self, datagram: bytes) -> None:
         destination = self.pair or self._heard_from or self._ice.nominated
