@@ -7,16 +7,23 @@ from base64 import b64encode
 from types import SimpleNamespace
 
 import pytest
+from foreign_peers.rtpengine import Rtpengine
 
 from twoleg.media import Codec, KeyAgreement, SrtpKeys, SrtpSuite, steady
 from twoleg.media.rtpengine import NoNodeLeft, protected
+from twoleg.media.rtpengine.descriptions import ALL_FORMATS, described
+from twoleg.media.rtpengine.ng import NgClient
 
-from .conftest import EVENT, Line, until
+from .conftest import EVENT, LOOPBACK, Line, plane_at, until
 
 pytestmark = pytest.mark.peer
 
 SDES = KeyAgreement.SDES
 HIGH, LOW = SrtpSuite.AES_CM_128_HMAC_SHA1_80, SrtpSuite.AES_CM_128_HMAC_SHA1_32
+
+
+SILENT = described(LOOPBACK, 9, ALL_FORMATS)
+"""One that never sends, although it might."""
 
 
 class Encrypted:
@@ -99,6 +106,33 @@ async def test_a_hold_and_a_new_key_of_the_far_ends_leave_ours_in_use(plane, age
         phone.connect()
         await asyncio.gather(agent.hears(620), contact.hears(440))
         assert agent.phone.quality().packets_rejected == 0
+
+
+async def test_a_hold_may_last_longer_than_nodes_wait_for_audio(here, agent, contact):
+    with Rtpengine("--timeout=2") as node:
+        async with (
+            plane_at(here, node) as plane,
+            plane.open_port(None, SDES) as left,
+            plane.open_port(left, SDES) as right,
+        ):
+            phone = Encrypted(agent, left)
+            phone.connect()
+            Encrypted(contact, right).connect()
+            plane.bridge(left, right)
+            await asyncio.gather(agent.hears(620), contact.hears(440))
+            left.connect(phone.stream(sending=False, receiving=False))
+            agent.phone.stop_playing()
+            calls = node.calls
+            async with NgClient.open(*node.place) as another:
+                forgotten = {"call-id": "x", "from-tag": "a", "to-tag": "b", "sdp": SILENT}
+                await another.request("offer", forgotten)
+                await another.request("answer", forgotten)
+            assert node.calls == calls + 1
+            await until(lambda: node.calls == calls)
+
+            left.connect(phone.stream())
+            agent.speak()
+            await asyncio.gather(agent.hears(620), contact.hears(440))
 
 
 async def test_what_is_not_protected_with_the_far_ends_key_is_not_heard(

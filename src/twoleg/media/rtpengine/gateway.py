@@ -117,7 +117,7 @@ class Gateway:
             if self._suite not in (None, remote.keys.suite):
                 raise SuiteChanged
             self._suite = remote.keys.suite
-        answer = far_end_answer(remote, self._tags)
+        answer = far_end_answer(remote, self._tags, self._session.family)
         if answer == self._told:
             return
         await self._session.request(

@@ -80,23 +80,24 @@ class OfferedEnd:
         return keys
 
 
-def far_end_answer(remote: RemoteStream, tags: Mapping[SrtpSuite, int]) -> str:
+def far_end_answer(remote: RemoteStream, tags: Mapping[SrtpSuite, int], family: str) -> str:
     """Write what a far end has agreed to as its answer to the node's offer.
 
-    Formats and directions are always the same: to transcode and to hold is done behind it.
+    Formats are always the same: to transcode is done behind the gateway, and so is to hold; but
+    of who holds nothing is missed, since a node forgets a call without RTP after a minute.
     """
+    direction = "sendrecv" if remote.sending and remote.receiving else "inactive"
     if remote.webrtc is not None:
         # Its password and its candidates are of no use to who waits to be found.
         lines = ["a=ice-options:trickle", "a=rtcp-mux", *_webrtc_lines(remote.webrtc)]
-        where = NOWHERE["IP4"], DISCARD_PORT
-        return described(*where, ALL_FORMATS, lines, protocol=PROTOCOLS[KeyAgreement.DTLS])
-    assert remote.keys is not None
-    lines = [_crypto_line(remote.keys, tags)]
-    if remote.rtcp is not None:
-        host, port = remote.rtcp
-        lines.append(f"a=rtcp:{port} IN {family_of(host)} {host}")
-    where = remote.host, remote.port
-    return described(*where, ALL_FORMATS, lines, protocol=PROTOCOLS[KeyAgreement.SDES])
+        protocol, host, port = PROTOCOLS[KeyAgreement.DTLS], NOWHERE[family], DISCARD_PORT
+    else:
+        assert remote.keys is not None
+        lines = [_crypto_line(remote.keys, tags)]
+        if remote.rtcp is not None:
+            lines.append(f"a=rtcp:{remote.rtcp[1]} IN {family_of(remote.rtcp[0])} {remote.rtcp[0]}")
+        protocol, host, port = PROTOCOLS[KeyAgreement.SDES], remote.host, remote.port
+    return described(host, port, ALL_FORMATS, lines, direction, protocol)
 
 
 def _crypto_line(keys: SrtpKeys, tags: Mapping[SrtpSuite, int]) -> str:
