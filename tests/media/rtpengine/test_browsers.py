@@ -1,6 +1,7 @@
 """Browsers' legs at a real rtpengine: who is let in, who is heard, what ends the leg."""
 
 import asyncio
+import logging
 from array import array
 from collections import deque
 from types import SimpleNamespace
@@ -215,3 +216,14 @@ async def test_another_certificate_in_mid_call_is_proved_anew(plane, contact, pa
         await until(lambda: browser.leg._gateway._told.count(browser.certificate.fingerprint))
         await browser.talk()
         await asyncio.gather(browser.hears(620), contact.hears(440))
+
+
+async def test_no_password_is_in_the_log_nor_in_what_a_leg_shows_of_itself(plane, page, caplog):
+    caplog.set_level(logging.DEBUG)
+    async with plane.open_port(None, DTLS) as left:
+        browser = page(left)
+        left.connect(browser.stream())
+        await browser.talk()
+        await left.first_packet()
+        shown = caplog.text + repr(left.own_end(DTLS)) + repr(left.remote)
+        assert left.own_end(DTLS).ice[1] not in shown

@@ -6,9 +6,12 @@ from hypothesis import given, settings
 from twoleg.media import Codec
 from twoleg.media.rtpengine.statistics import (
     LegStatistics,
+    Securing,
     StreamReport,
     leg_statistics,
+    local_place,
     quality_of,
+    securing,
 )
 
 from .test_bencode import VALUES
@@ -35,6 +38,37 @@ def test_the_last_report_counts():
 
 def test_a_leg_that_the_node_does_not_know():
     assert leg_statistics(reply(), "b") is None
+
+
+def tagged(**stream):
+    return {"tags": {"a": {"medias": [{"streams": [stream, {}]}]}}}
+
+
+def test_a_participants_own_place_at_its_node():
+    there = tagged(**{"local address": b"10.0.0.7", "local port": 30_000})
+    assert local_place(there, "a") == ("10.0.0.7", 30_000)
+    assert local_place(there, "b") is None
+    assert local_place(tagged(), "a") is None
+
+
+NOWHERE, FOUND = {"address": b"0.0.0.0", "port": 9}, {"address": b"192.0.2.9", "port": 4000}
+
+
+@pytest.mark.parametrize(
+    ("stream", "seen"),
+    [
+        ({}, Securing(False, False, False)),
+        ({"endpoint": NOWHERE, "flags": [b"RTP"]}, Securing(False, False, False)),
+        ({"endpoint": FOUND, "flags": [b"RTP"]}, Securing(True, False, False)),
+        ({"endpoint": FOUND, "crypto suite": b"x", "flags": []}, Securing(True, True, False)),
+        (
+            {"endpoint": FOUND, "crypto suite": b"x", "flags": [b"DTLS fingerprint verified"]},
+            Securing(True, True, True),
+        ),
+    ],
+)
+def test_how_far_a_browser_has_come(stream, seen):
+    assert securing(tagged(**stream), "a") == seen
 
 
 @settings(max_examples=50)

@@ -64,7 +64,7 @@ def local_place(reply: dict[str, Decoded], tag: str) -> tuple[str, int] | None:
     """
     stream = _at(reply, "tags", tag, "medias", 0, "streams", 0)
     host, port = _at(stream, "local address"), _number(_at(stream, "local port"))
-    return (host.decode(), port) if isinstance(host, bytes) and port else None
+    return (host.decode("ascii", "replace"), port) if isinstance(host, bytes) and port else None
 
 
 def securing(reply: dict[str, Decoded], tag: str) -> Securing:
