@@ -9,12 +9,12 @@ from types import SimpleNamespace
 import pytest
 from media.webrtc.conftest import THEIRS, Browser
 
-from twoleg.media import Codec, Decoder, KeyAgreement, dominant_tone, steady
+from twoleg.media import Codec, Decoder, KeyAgreement, SrtpKeys, SrtpSuite, dominant_tone, steady
 from twoleg.media.rtpengine import gateway
 from twoleg.media.webrtc.dtls import Certificate
 from twoleg.media.webrtc.terms import NOT_FOUND, NOT_PROVED, NOT_SECURED
 
-from .conftest import FRAMES, TONES, until
+from .conftest import FRAMES, TONES, Line, until
 
 pytestmark = pytest.mark.peer
 
@@ -153,6 +153,29 @@ async def test_a_browser_that_moves_is_heard_from_there(plane, contact, page):
         await asyncio.gather(browser.hears(620), contact.hears(440))
         await browser.go()
         await asyncio.gather(browser.hears(620), contact.hears(440))
+
+
+async def test_who_is_not_the_browser_is_not_heard_and_takes_nothing_over(
+    plane, contact, page, here
+):
+    async with (
+        plane.open_port(None, DTLS) as left,
+        plane.open_port(left) as right,
+        here.open_port() as third,
+    ):
+        browser = page(left)
+        left.connect(browser.stream())
+        contact.connect(right)
+        plane.bridge(left, right)
+        await browser.talk()
+        await asyncio.gather(browser.hears(620), contact.hears(440))
+        stranger = Line(third, 330)
+        keys = SrtpKeys(SrtpSuite.AES_CM_128_HMAC_SHA1_80, bytes(30), bytes(range(30)))
+        third.connect(stranger.stream()._replace(host=left.address, port=left.port, keys=keys))
+        stranger.speak()
+        await until(lambda: third.outgoing.packets > 50)
+        await asyncio.gather(browser.hears(620), contact.hears(440))
+        assert third.quality().packets_rejected == 0
 
 
 @pytest.mark.parametrize("is_told_first", [False, True])
