@@ -14,7 +14,7 @@ from twoleg.media.rtpengine import gateway
 from twoleg.media.webrtc.dtls import Certificate
 from twoleg.media.webrtc.terms import NOT_FOUND, NOT_PROVED, NOT_SECURED
 
-from .conftest import FRAMES, TONES, Line, until
+from .conftest import FRAMES, LOOPBACK, TONES, Line, until
 
 pytestmark = pytest.mark.peer
 
@@ -27,7 +27,7 @@ class Page(Browser):
 
     def __init__(self, leg, **options):
         own = leg.own_end(DTLS)
-        super().__init__(password=own.ice[1], **options)
+        super().__init__(LOOPBACK, password=own.ice[1], **options)
         self.leg = leg
         self.username = f"{own.ice[0]}:{THEIRS}"
         self.frames = 0
