@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final, Generic, TypeVar
 
 from fastapi import Query, Response
@@ -15,6 +17,7 @@ PREFIX: Final = "/api/v1"
 DEFAULT_PAGE: Final = 50
 MAX_PAGE: Final = 200
 _ID_BYTES: Final = 8
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 Limit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="How many things at most.")]
 Cursor = Annotated[
@@ -33,32 +36,65 @@ class Page(BaseModel, Generic[Item]):
     next_cursor: str | None
 
 
-def cursor_after(last_id: int) -> str:
-    """Return the cursor of the page that follows the thing with `last_id`."""
-    return base64.urlsafe_b64encode(last_id.to_bytes(_ID_BYTES, "big")).decode().rstrip("=")
+def cursor_after(*position: int) -> str:
+    """Return the cursor of the page that follows the thing at `position`: as a rule, its id."""
+    packed = b"".join(each.to_bytes(_ID_BYTES, "big") for each in position)
+    return base64.urlsafe_b64encode(packed).decode().rstrip("=")
 
 
 def position_of(cursor: str | None) -> int | None:
     """Return the id that `cursor` stands behind; raises FieldErrors where it is not one of ours."""
+    return None if cursor is None else _numbers_of(cursor, 1)[0]
+
+
+def moment_of(cursor: str | None) -> tuple[datetime, int] | None:
+    """Return the time and the id that `cursor` stands behind; raises FieldErrors."""
     if cursor is None:
         return None
+    microseconds, id_ = _numbers_of(cursor, 2)
     try:
-        padded = cursor + "=" * (-len(cursor) % 4)
-        decoded = base64.b64decode(padded, altchars=b"-_", validate=True)
-        position = int.from_bytes(decoded, "big") if len(decoded) == _ID_BYTES else -1
-    except ValueError:
-        position = -1
-    if not 0 <= position <= MAX_ID:
-        raise FieldErrors({"cursor": ["The cursor is not one that a list gave."]})
-    return position
+        return _EPOCH + timedelta(microseconds=microseconds), id_
+    except OverflowError as error:
+        raise _unknown_cursor() from error
 
 
-def page_of(found: list[Any], limit: int, data: list[Any]) -> dict[str, Any]:
-    """Return the page of `data`, made from `found`, which is up to one more than `limit`."""
+def moment_cursor(at: datetime, id_: int) -> str:
+    """Return the cursor of a list that is in order of time, behind the thing of then."""
+    return cursor_after((at - _EPOCH) // timedelta(microseconds=1), id_)
+
+
+def _numbers_of(cursor: str, count: int) -> list[int]:
+    padded = cursor + "=" * (-len(cursor) % 4)
+    try:
+        packed = base64.b64decode(padded, altchars=b"-_", validate=True)
+    except ValueError as error:
+        raise _unknown_cursor() from error
+    parts = range(0, len(packed), _ID_BYTES)
+    numbers = [int.from_bytes(packed[at : at + _ID_BYTES], "big") for at in parts]
+    if len(packed) != count * _ID_BYTES or max(numbers) > MAX_ID:
+        raise _unknown_cursor()
+    return numbers
+
+
+def _unknown_cursor() -> FieldErrors:
+    return FieldErrors({"cursor": ["The cursor is not one that a list gave."]})
+
+
+def _after(item: Any) -> str:
+    return cursor_after(item.id)
+
+
+def page_of(
+    found: list[Any], limit: int, data: list[Any], after: Callable[[Any], str] = _after
+) -> dict[str, Any]:
+    """Return the page of `data`, made from `found`, which is up to one more than `limit`.
+
+    `after` gives the cursor behind one of them.
+    """
     more = len(found) > limit
     return {
         "data": data[:limit],
-        "next_cursor": cursor_after(found[limit - 1].id) if more else None,
+        "next_cursor": after(found[limit - 1]) if more else None,
     }
 
 

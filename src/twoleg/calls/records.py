@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import psycopg
 from psycopg import sql
 from psycopg.rows import class_row, dict_row
 
 from twoleg.calls.recordings.rows import RecordingRow, recordings_of
+from twoleg.calls.states import Status
 
 Connection = psycopg.AsyncConnection[Any]
 # One more than the pages of the API, so that they see whether more follow.
@@ -101,6 +102,13 @@ class CallFilter:
     phone_number: str | None = None
 
 
+class CallPosition(NamedTuple):
+    """Where a page of calls ends: those that follow were placed earlier."""
+
+    created_at: datetime
+    id: int
+
+
 _CALL_COLUMNS: Final = [
     name for name in CallRecord.__dataclass_fields__ if name not in ("legs", "events", "recording")
 ]
@@ -114,21 +122,28 @@ _EQUAL: Final = (
     "contact_id",
     "line_id",
 )
-_CONDITIONS: Final = {
+_CONDITIONS: Final = {name: f"{name} = %({name})s" for name in _EQUAL} | {
     "created_from": "created_at >= %(created_from)s",
     "created_to": "created_at < %(created_to)s",
-    "phone_number": "%(phone_number)s IN"
-    " (contact_phone_number, line_phone_number, user_phone_number)",
 }
+# Of whom a number may be. Each has an index of its own; a call is found by the first that fits.
+_NUMBERS: Final = (
+    "contact_phone_number = %(phone_number)s",
+    "line_phone_number = %(phone_number)s AND contact_phone_number <> %(phone_number)s",
+    "user_phone_number = %(phone_number)s"
+    " AND %(phone_number)s NOT IN (contact_phone_number, line_phone_number)",
+)
+# Every index that a list is read by is of calls that have ended. So a call costs each of them one
+# entry, when it ends; those that run are few and have an index by account.
+_PART: Final = sql.SQL("""(
+SELECT {columns} FROM calls WHERE {condition} ORDER BY created_at DESC, id DESC LIMIT %(limit)s)""")
 
 
 async def find_call(connection: Connection, account_id: int, call_id: int) -> CallRecord | None:
     """Return the account's call with its legs and events, None where there is no such call."""
-    found = await _select(
-        connection,
-        sql.SQL("account_id = %(account_id)s AND id = %(id)s"),
-        {"account_id": account_id, "id": call_id, "limit": 1},
-    )
+    condition = "account_id = %(account_id)s AND id = %(id)s"
+    parameters = {"account_id": account_id, "id": call_id, "limit": 1}
+    found = await _select(connection, [condition], parameters)
     return found[0] if found else None
 
 
@@ -137,32 +152,48 @@ async def list_calls(
     account_id: int,
     wanted: CallFilter,
     *,
-    before_id: int | None,
+    before: CallPosition | None,
     limit: int,
 ) -> list[CallRecord]:
-    """Return up to `limit` calls, newest first, beginning below `before_id`."""
+    """Return up to `limit` calls, newest first, beginning behind `before`."""
     parameters: dict[str, Any] = {"account_id": account_id, "limit": min(limit, MAX_PAGE)}
-    conditions = [sql.SQL("account_id = %(account_id)s")]
-    if before_id is not None:
-        parameters["before_id"] = before_id
-        conditions.append(sql.SQL("id < %(before_id)s"))
+    conditions = ["account_id = %(account_id)s"]
+    if before is not None:
+        parameters |= {"before_at": before.created_at, "before_id": before.id}
+        conditions.append("(created_at, id) < (%(before_at)s, %(before_id)s)")
     for name in CallFilter.__dataclass_fields__:
         value = getattr(wanted, name)
         if value is not None:
             parameters[name] = value
-            text = f"{name} = %({name})s" if name in _EQUAL else _CONDITIONS[name]
-            conditions.append(sql.SQL(text))
-    return await _select(connection, sql.SQL(" AND ").join(conditions), parameters)
+            conditions += [_CONDITIONS[name]] if name in _CONDITIONS else []
+    common = " AND ".join(conditions)
+    parts = [f"{common} AND {narrowed}" for narrowed in _parts(wanted)]
+    return await _select(connection, parts, parameters)
+
+
+def _parts(wanted: CallFilter) -> list[str]:
+    """Return the conditions of which each call that is `wanted` meets one, by what finds it."""
+    numbers = _NUMBERS if wanted.phone_number is not None else ("true",)
+    parts = []
+    if wanted.status in (None, Status.ENDED):
+        parts += [f"ended_at IS NOT NULL AND {number}" for number in numbers]
+    if wanted.status != Status.ENDED:
+        parts += [f"ended_at IS NULL AND {number}" for number in numbers]
+    return parts
 
 
 async def _select(
-    connection: Connection, condition: sql.Composable, parameters: Mapping[str, Any]
+    connection: Connection, parts: Sequence[str], parameters: Mapping[str, Any]
 ) -> list[CallRecord]:
-    query = sql.SQL(
-        "SELECT {columns} FROM calls WHERE {condition} ORDER BY id DESC LIMIT %(limit)s"
-    ).format(columns=sql.SQL(", ").join(map(sql.Identifier, _CALL_COLUMNS)), condition=condition)
+    """Return the newest calls of those that meet one of `parts`."""
+    columns = sql.SQL(", ").join(map(sql.Identifier, _CALL_COLUMNS))
+    found_by = [_PART.format(columns=columns, condition=sql.SQL(part)) for part in parts]
+    query = sql.SQL(" UNION ALL ").join(found_by)
+    if len(parts) > 1:
+        query += sql.SQL(" ORDER BY created_at DESC, id DESC LIMIT %(limit)s")
     async with connection.cursor(row_factory=dict_row) as cursor:
-        await cursor.execute(query, parameters)
+        # Planned for these very values: which index is best depends on how rare each of them is.
+        await cursor.execute(query, parameters, prepare=False)
         rows = await cursor.fetchall()
     if not rows:
         return []

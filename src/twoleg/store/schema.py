@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,7 @@ from twoleg.store.url import connection_string
 UPGRADE_LOCK: Final = 0x74776F6C6567
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _HEAD: Final = "head"
+_POLL_SECONDS: Final = 0.1
 
 
 def upgrade(url: str) -> None:
@@ -29,8 +31,7 @@ def upgrade(url: str) -> None:
     Blocking: an async caller uses a thread. Raises SchemaTooNew where the database is ahead.
     """
     with _connection(url) as connection:
-        connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": UPGRADE_LOCK})
-        connection.commit()
+        _wait_for_turn(connection)
         try:
             _refuse_unknown(_found(connection), _wanted())
             command.upgrade(_config(connection), _HEAD)
@@ -65,6 +66,19 @@ def _connection(url: str) -> Iterator[Connection]:
     )
     with engine.connect() as connection:
         yield connection
+
+
+def _wait_for_turn(connection: Connection) -> None:
+    """Take the lock of upgrades.
+
+    Nobody waits for it inside a statement: an index that is made beside others waits until every
+    statement that began before has ended.
+    """
+    taken = text("SELECT pg_try_advisory_lock(:key)")
+    while not connection.execute(taken, {"key": UPGRADE_LOCK}).scalar_one():
+        connection.rollback()
+        time.sleep(_POLL_SECONDS)
+    connection.commit()
 
 
 def _config(connection: Connection) -> Config:

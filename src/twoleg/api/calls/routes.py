@@ -14,7 +14,7 @@ from twoleg.api.calls.dry_run_schemas import DryRun
 from twoleg.api.calls.schemas import Call, CallChange, read_place_call
 from twoleg.api.errors import FieldErrors, JSONReply, NoSuchThing, rate_limit_headers
 from twoleg.api.idempotency import SCOPE_KEY
-from twoleg.api.pages import DEFAULT_PAGE, Cursor, Limit, Page, page_of, position_of
+from twoleg.api.pages import DEFAULT_PAGE, Cursor, Limit, Page, moment_cursor, moment_of, page_of
 from twoleg.api.recordings.schemas import Recording
 from twoleg.api.state import AddressPolicyOf, AdmissionOf, DatabaseOf, RecordingLinksOf
 from twoleg.api.values import Id, WantedTime, Word, storable_text, wanted_phone_number
@@ -24,7 +24,7 @@ from twoleg.calls.dry_run import dry_run as plan_only
 from twoleg.calls.hang_up import request_hang_up
 from twoleg.calls.outcomes import Outcome
 from twoleg.calls.recordings import RecordingLinks
-from twoleg.calls.records import CallFilter, CallRecord, find_call, list_calls
+from twoleg.calls.records import CallFilter, CallPosition, CallRecord, find_call, list_calls
 from twoleg.calls.states import Status
 
 PLACE_CALL: Final = "#/components/schemas/PlaceCall"
@@ -110,15 +110,14 @@ async def read_calls(
         created_to=created_to,
         phone_number=wanted_phone_number(phone_number),
     )
+    position = moment_of(cursor)
+    before = None if position is None else CallPosition(*position)
     async with database.connection() as connection:
         found = await list_calls(
-            connection,
-            principal.account_id,
-            wanted,
-            before_id=position_of(cursor),
-            limit=limit + 1,
+            connection, principal.account_id, wanted, before=before, limit=limit + 1
         )
-    return page_of(found, limit, [await _shown(each, request, links) for each in found])
+    data = [await _shown(each, request, links) for each in found]
+    return page_of(found, limit, data, lambda last: moment_cursor(last.created_at, last.id))
 
 
 @router.get("/{call_id}", response_model=Call)

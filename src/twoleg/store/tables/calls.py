@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
@@ -15,7 +17,6 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    desc,
     func,
     text,
 )
@@ -132,10 +133,36 @@ Index(
     calls.c.idempotency_key,
     postgresql_where=text("idempotency_key IS NOT NULL"),
 )
-Index("ix_calls_account_id_id", calls.c.account_id, desc(calls.c.id))
-Index("ix_calls_account_id_user_id", calls.c.account_id, calls.c.user_id, desc(calls.c.id))
-Index("ix_calls_account_id_contact_id", calls.c.account_id, calls.c.contact_id, desc(calls.c.id))
-Index("ix_calls_account_id_created_at", calls.c.account_id, calls.c.created_at)
+
+
+def _of_ended(name: str, *first: Any, where: str = "") -> None:
+    """Make an index for lists, newest first: of calls that have ended, which change no more."""
+    Index(
+        name,
+        calls.c.account_id,
+        *first,
+        calls.c.created_at,
+        calls.c.id,
+        postgresql_where=text(f"ended_at IS NOT NULL{where}"),
+    )
+
+
+_of_ended("ix_calls_ended")
+_of_ended("ix_calls_ended_outcome", calls.c.outcome)
+_of_ended("ix_calls_ended_contact_phone_number", calls.c.contact_phone_number)
+_of_ended("ix_calls_ended_line_phone_number", calls.c.line_phone_number)
+for _column in (
+    calls.c.user_id,
+    calls.c.ring_group_id,
+    calls.c.contact_id,
+    calls.c.line_id,
+    calls.c.user_phone_number,
+    calls.c.answered_by,
+    calls.c.disposition,
+):
+    _of_ended(
+        f"ix_calls_ended_{_column.name}", _column, where=f" AND {_column.name} IS NOT NULL"
+    )
 
 # Which call has a user: rung or talking. It keeps two calls from ringing one user.
 reservations = Table(
