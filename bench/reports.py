@@ -23,6 +23,7 @@ from _call_book import CALLS_PER_CONTACT, DAYS, GROUPS, LINES, USERS, fill
 from _figures import figure, machine, percentile
 
 from twoleg.directory.accounts import NewAccount, change_account, setup_account
+from twoleg.reports.call_sums import sum_days
 from twoleg.store import Database, EmbeddedServer, schema
 
 ACCOUNT = 1
@@ -56,6 +57,9 @@ def _measure(calls: int, times: int) -> dict[str, float]:
         schema.upgrade(server.url)
         account = uvloop.run(_set_up(server.url))
         fill(server.url, calls)
+        began = time.monotonic()
+        days = uvloop.run(_sum_days(server.url))
+        figure(f"reports.{calls}.summed", days / (time.monotonic() - began), "days_of_accounts/s")
         with _api(server.url, account.token) as api:
             return _report(calls, _ask(api, _questions(api, calls), times))
 
@@ -167,7 +171,7 @@ def _questions(api: httpx.Client, calls: int) -> dict[str, Question]:
 @contextlib.contextmanager
 def _api(url: str, token: str) -> Iterator[httpx.Client]:
     """Start `twoleg api` on the database at `url`; stop it at the end."""
-    environment = {**os.environ, "TWOLEG_DATABASE_URL": url, "TWOLEG_LOG_LEVEL": "warning"}
+    environment = {**os.environ, "TWOLEG_DATABASE_URL": url, "TWOLEG_LOG_LEVEL": "error"}
     command = [sys.executable, "-m", "twoleg", "api", "--http", "127.0.0.1:0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as started:
         try:
@@ -182,6 +186,12 @@ def _api(url: str, token: str) -> Iterator[httpx.Client]:
         finally:
             started.terminate()
             started.wait(STOP_SECONDS)
+
+
+async def _sum_days(url: str) -> int:
+    """Sum what is over, as a worker does each hour."""
+    async with Database.open(url) as database:
+        return await sum_days(database)
 
 
 async def _set_up(url: str) -> NewAccount:

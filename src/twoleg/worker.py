@@ -19,6 +19,7 @@ from twoleg.calls.recordings import remove_old_recordings
 from twoleg.calls.spoken_texts import forget_old_texts
 from twoleg.directory.idempotency import remove_old_keys
 from twoleg.events.delivery import remove_old_deliveries
+from twoleg.reports.call_sums import sum_days
 from twoleg.store import Database
 from twoleg.store.batches import in_batches
 from twoleg.store.url import connection_string
@@ -73,6 +74,7 @@ def periodic_jobs(
         PeriodicJob("remove_old_deliveries", "37 3 * * *", remove_deliveries),
         PeriodicJob("remove_old_keys", "7 * * * *", forget_old_keys),
         PeriodicJob("forget_spoken_texts", "47 * * * *", forget_spoken_texts),
+        PeriodicJob("sum_days", "11 * * * *", sum_days),
     ]
     kept = [days for days in (record_days, recording_days) if days is not None]
     if kept:

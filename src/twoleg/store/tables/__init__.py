@@ -45,6 +45,7 @@ from twoleg.store.tables.reminders import (
     reminders,
 )
 from twoleg.store.tables.speech import spoken_texts
+from twoleg.store.tables.sums import call_sums, summed_days
 from twoleg.store.tables.webhooks import (
     webhook_deliveries,
     webhook_position,
@@ -60,6 +61,7 @@ __all__ = [
     "appointments",
     "bindings",
     "call_events",
+    "call_sums",
     "calls",
     "contact_phone_numbers",
     "contacts",
@@ -84,6 +86,7 @@ __all__ = [
     "ring_groups",
     "signing_keys",
     "spoken_texts",
+    "summed_days",
     "tokens",
     "trunk_slots",
     "trunk_usage",

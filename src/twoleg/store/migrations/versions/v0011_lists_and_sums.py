@@ -1,10 +1,10 @@
-"""Lists of calls by indexes of those that have ended: an entry is written once, and not thrice."""
+"""Lists of calls by indexes of those that have ended, and sums of days for reports."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from twoleg.store.migrations.scripts import run_beside_others
+from twoleg.store.migrations.scripts import run_beside_others, run_script
 
 revision = "0011"
 down_revision = "0010"
@@ -48,15 +48,71 @@ _OF_ALL: Final = {
     "ix_calls_account_id_created_at": "(account_id, created_at)",
 }
 
+_SUMS: Final = """
+CREATE TABLE summed_days (
+    account_id bigint NOT NULL,
+    time_zone text NOT NULL,
+    day date NOT NULL,
+    CONSTRAINT pk_summed_days PRIMARY KEY (account_id, time_zone, day)
+);
+
+CREATE TABLE call_sums (
+    account_id bigint NOT NULL,
+    time_zone text NOT NULL,
+    day date NOT NULL,
+    kind text NOT NULL,
+    key text,
+    calls integer NOT NULL,
+    connected integer NOT NULL,
+    agent_missed integer NOT NULL,
+    contact_missed integer NOT NULL,
+    talk_seconds numeric(15, 3) NOT NULL,
+    connected_talks integer NOT NULL,
+    connected_talk_seconds numeric(15, 3) NOT NULL,
+    agent_rings integer NOT NULL,
+    agent_ring_seconds numeric(15, 3) NOT NULL,
+    contact_rings integer NOT NULL,
+    contact_ring_seconds numeric(15, 3) NOT NULL,
+    CONSTRAINT fk_call_sums_account_id_time_zone_day FOREIGN KEY (account_id, time_zone, day)
+        REFERENCES summed_days (account_id, time_zone, day) ON DELETE CASCADE
+);
+CREATE INDEX ix_call_sums_account_id_time_zone_day_kind
+    ON call_sums (account_id, time_zone, day, kind);
+"""
+# A day of which calls are removed is counted again. Whoever sums days has the lock alone: it has
+# not counted what goes here, or what it wrote is seen, and removed.
+_REMOVAL: Final = """
+CREATE FUNCTION forget_sums_of_removed_calls() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock_shared(hashtext('twoleg.call_sums'));
+    DELETE FROM summed_days d USING removed r
+    WHERE d.account_id = r.account_id AND d.day = (r.created_at AT TIME ZONE d.time_zone)::date;
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER forget_sums_of_removed_calls AFTER DELETE ON calls
+    REFERENCING OLD TABLE AS removed FOR EACH STATEMENT
+    EXECUTE FUNCTION forget_sums_of_removed_calls();
+"""
+_BACK: Final = """
+DROP TRIGGER forget_sums_of_removed_calls ON calls;
+DROP FUNCTION forget_sums_of_removed_calls();
+DROP TABLE call_sums;
+DROP TABLE summed_days;
+"""
+
 
 def upgrade() -> None:
-    """Make those of ended calls, then remove those of all."""
+    """Make the indexes of ended calls, remove those of all; make the tables of sums."""
     _replace(_OF_ALL, _ENDED)
+    run_script(_SUMS)
+    run_script(_REMOVAL)
 
 
 def downgrade() -> None:
-    """Bring those of all calls back."""
+    """Bring the indexes of all calls back, and remove the sums."""
     _replace(_ENDED, _OF_ALL)
+    run_script(_BACK)
 
 
 def _replace(old: dict[str, str], new: dict[str, str]) -> None:
