@@ -20,9 +20,9 @@ DAYS = 730
 LIVE = 200
 """The newest calls, which have not ended."""
 
-EVENTFUL = 1_000_000
-"""Of no more calls are there events: those of ten million would take 12 GB. They are the newest
-ones, and as many in the middle as a page may be of.
+WHOLE = 1_000_000
+"""Of no more calls are there legs and events: those of ten million would take 20 GB. They are the
+newest ones, and as many in the middle as a page may be of.
 """
 _MIDDLE = 100_000
 
@@ -81,6 +81,7 @@ FROM (
       random() AS pick, -90 * ln(1 - random()) AS talk
     FROM generate_series(1, %(calls)s) n OFFSET 0) drawn OFFSET 0) chosen
 """
+_IS_WHOLE = "(c.id > %(calls)s - %(whole)s OR abs(c.id - %(calls)s / 2) < %(middle)s)"
 _LEGS = f"""
 INSERT INTO legs (call_id, position, role, user_id, to_uri, trunk_id, started_at, answered_at,
   ended_at, sip_status, q850_cause, reason, codec, quality)
@@ -92,14 +93,14 @@ SELECT c.id, p.position, p.role,
   c.ended_at, 200, 16, 'Normal call clearing', 'PCMU',
   '{{"packets_received": 3051, "packets_lost": 0, "jitter_ms": 0.4, "mos": 4.4}}'
 FROM calls c, (VALUES (0::smallint, 'agent'), (1, 'contact')) p (position, role)
-WHERE NOT (p.role = 'contact' AND coalesce(c.outcome, '') ~ 'agent')
+WHERE NOT (p.role = 'contact' AND coalesce(c.outcome, '') ~ 'agent') AND {_IS_WHOLE}
 """
-_EVENTS = """
+_EVENTS = f"""
 INSERT INTO call_events (account_id, call_id, sequence, type, at)
 SELECT c.account_id, c.id, e.sequence, e.type, c.created_at + make_interval(secs => e.sequence)
 FROM calls c, (VALUES (1, 'call.queued'), (2, 'call.agent_ringing'), (3, 'call.agent_connected'),
   (4, 'call.contact_ringing'), (5, 'call.bridged'), (6, 'call.ended')) e (sequence, type)
-WHERE c.id > %(calls)s - %(eventful)s OR abs(c.id - %(calls)s / 2) < %(middle)s
+WHERE {_IS_WHOLE}
 """
 _REMINDERS = """
 INSERT INTO appointments (id, account_id, contact_id, reminder_plan_id, wall_starts_at, time_zone,
@@ -124,7 +125,7 @@ _INDEXES = f"""
 SELECT i.indexrelid::regclass::text, pg_get_indexdef(i.indexrelid) FROM pg_index i
 WHERE i.indrelid::regclass::text IN {_FILLED}
   AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.indexrelid)
-"""  # noqa: S608
+"""
 
 
 def fill(url: str, calls: int) -> None:
@@ -132,8 +133,8 @@ def fill(url: str, calls: int) -> None:
     numbers = {
         "calls": calls,
         "contacts": max(ACCOUNTS, calls // CALLS_PER_CONTACT),
-        "eventful": EVENTFUL,
-        "middle": _MIDDLE if calls > EVENTFUL else 0,
+        "whole": WHOLE,
+        "middle": _MIDDLE,
     }
     with psycopg.connect(url, autocommit=True) as connection:
         # What triggers and foreign keys would look at is right.

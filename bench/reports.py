@@ -15,11 +15,13 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import cycle
 from pathlib import Path
 
 import httpx
 import uvloop
-from _call_book import CALLS_PER_CONTACT, DAYS, GROUPS, LINES, USERS, fill
+from _call_book import ACCOUNTS, CALLS_PER_CONTACT, DAYS, GROUPS, LINES, USERS, fill
 from _figures import figure, machine, percentile
 
 from twoleg.directory.accounts import NewAccount, change_account, setup_account
@@ -31,6 +33,11 @@ STOP_SECONDS = 10
 ASK_SECONDS = 120
 MONTH = timedelta(days=30)
 
+REPORTS = {
+    "calls": ("day", "hour", "agent", "line", "ring_group", "outcome"),
+    "reminders": ("plan", "offset", "hour", "day", "outcome"),
+}
+
 Query = dict[str, str | int]
 Question = Callable[[], tuple[str, Query]]
 
@@ -41,11 +48,11 @@ def main() -> None:
     parser.add_argument("--times", type=int, default=20, help="how often each is asked")
     arguments = parser.parse_args()
     machine()
-    few, many = (_measure(size, arguments.times) for size in
-                 (arguments.calls // 10, arguments.calls))  # fmt: skip
-    sizes = f"{arguments.calls // 10}_to_{arguments.calls}"
+    sizes = (arguments.calls // 10, arguments.calls)
+    few, many = (_measure(size, arguments.times) for size in sizes)
+    growth = f"growth_{sizes[0]}_to_{sizes[1]}"
     for name, seconds in many.items():
-        figure(f"reports.{name}_growth_{sizes}", seconds / few[name], "ratio")
+        figure(f"reports.{name}_{growth}", seconds / few[name], "ratio")
 
 
 def _measure(calls: int, times: int) -> dict[str, float]:
@@ -93,79 +100,105 @@ def _ask(api: httpx.Client, questions: dict[str, Question], times: int) -> dict[
     return took
 
 
-def _questions(api: httpx.Client, calls: int) -> dict[str, Question]:
-    draw = random.Random(calls)
-    now = datetime.now(UTC)
-    contacts = calls // CALLS_PER_CONTACT // 20
+class Draw:
+    """What is asked for: another one of the account's each time."""
 
-    def one_of(count: int) -> int:
-        return 1000 * ACCOUNT + draw.randint(1, count)
+    def __init__(self, calls: int) -> None:
+        self._random = random.Random(calls)
+        self._contacts = calls // CALLS_PER_CONTACT // ACCOUNTS
+        self._now = datetime.now(UTC)
 
-    def contact() -> int:
-        return 20 * draw.randint(1, contacts - 1)
+    def one_of(self, count: int) -> int:
+        """Give the id of a user, a line or a group."""
+        return 1000 * ACCOUNT + self._random.randint(1, count)
 
-    def number() -> str:
-        return f"+1818{2_000_000 + contact()}"
+    def contact(self) -> int:
+        return ACCOUNTS * self._random.randint(1, self._contacts - 1)
 
-    def month() -> Query:
-        start = now - timedelta(days=draw.uniform(31, DAYS - 1))
+    def number(self) -> str:
+        return f"+1818{2_000_000 + self.contact()}"
+
+    def month(self) -> Query:
+        start = self._now - timedelta(days=self._random.uniform(31, DAYS - 1))
         return {"created_from": start.isoformat(), "created_to": (start + MONTH).isoformat()}
 
-    def since(days: int) -> Query:
-        return {"from": (now - timedelta(days=days)).date().isoformat()}
+    def since(self, days: int) -> Query:
+        return {"from": (self._now - timedelta(days=days)).date().isoformat()}
 
-    middle = (now - timedelta(days=DAYS / 2)).isoformat()
+
+def _questions(api: httpx.Client, calls: int) -> dict[str, Question]:
+    draw = Draw(calls)
+    middle = (datetime.now(UTC) - timedelta(days=DAYS / 2)).isoformat()
     found = api.get("/calls", params={"created_to": middle}).raise_for_status().json()
-    deep, ids = found["next_cursor"], [each["id"] for each in found["data"]]
-    lists: dict[str, Callable[[], Query]] = {
-        "first_page": lambda: {},
+    ids = cycle(each["id"] for each in found["data"])
+    lists = _lists(draw, found["next_cursor"])
+    return {
+        **{f"calls.{name}": partial(_of_list, query) for name, query in lists.items()},
+        "call": lambda: (f"/calls/{next(ids)}", {}),
+        **{
+            f"{path}_by_{group}_{days}_days": partial(_of_report, path, group, draw.since(days))
+            for path, groups in REPORTS.items()
+            for group in groups
+            for days in (7, 30, 365)
+        },
+        "calls_csv": lambda: ("/reports/calls.csv", draw.since(30)),
+        "reminders_csv": lambda: ("/reports/reminders.csv", draw.since(30)),
+        "appointments_csv": lambda: ("/appointments.csv", {}),
+    }
+
+
+def _of_list(query: Callable[[], Query]) -> tuple[str, Query]:
+    return "/calls", query()
+
+
+def _of_report(path: str, group: str, since: Query) -> tuple[str, Query]:
+    return f"/reports/{path}", {"group_by": group, **since}
+
+
+def _lists(draw: Draw, deep: str) -> dict[str, Callable[[], Query]]:
+    """Name filters and pairs of them: some find much, some little, some nothing."""
+
+    def user() -> Query:
+        return {"user_id": draw.one_of(USERS)}
+
+    def line() -> Query:
+        return {"line_id": draw.one_of(LINES)}
+
+    def number() -> Query:
+        return {"phone_number": draw.number()}
+
+    return {
+        "first_page": dict,
         "deep_page": lambda: {"cursor": deep},
         "ended": lambda: {"status": "ended"},
         "bridged": lambda: {"status": "bridged"},
         "queued": lambda: {"status": "queued"},
         "connected": lambda: {"outcome": "connected"},
         "failed": lambda: {"outcome": "failed"},
-        "never": lambda: {"outcome": "expired"},
-        "user": lambda: {"user_id": one_of(USERS)},
-        "group": lambda: {"ring_group_id": one_of(GROUPS)},
-        "line": lambda: {"line_id": one_of(LINES)},
-        "contact": lambda: {"contact_id": contact()},
-        "number": lambda: {"phone_number": number()},
-        "line_number": lambda: {"phone_number": f"+1855{2_000_000 + one_of(LINES)}"},
+        "expired": lambda: {"outcome": "expired"},
+        "user": user,
+        "group": lambda: {"ring_group_id": draw.one_of(GROUPS)},
+        "line": line,
+        "contact": lambda: {"contact_id": draw.contact()},
+        "number": number,
+        "line_number": lambda: {"phone_number": f"+1855{2_000_000 + draw.one_of(LINES)}"},
         "unknown_number": lambda: {"phone_number": "+18185550000"},
-        "machines": lambda: {"answered_by": "machine"},
+        "machine": lambda: {"answered_by": "machine"},
         "disposition": lambda: {"disposition": "sold"},
-        "month": month,
-        "month_deep": lambda: {**month(), "cursor": deep},
-        "user_outcome": lambda: {"user_id": one_of(USERS), "outcome": "contact_voicemail"},
-        "user_failed": lambda: {"user_id": one_of(USERS), "outcome": "failed"},
-        "user_month": lambda: {"user_id": one_of(USERS), **month()},
-        "user_bridged": lambda: {"user_id": one_of(USERS), "status": "bridged"},
-        "user_line": lambda: {"user_id": one_of(USERS), "line_id": one_of(LINES)},
-        "line_outcome": lambda: {"line_id": one_of(LINES), "outcome": "contact_busy"},
-        "line_month": lambda: {"line_id": one_of(LINES), **month()},
-        "outcome_month": lambda: {"outcome": "agent_declined", **month()},
-        "failed_month": lambda: {"outcome": "failed", **month()},
-        "number_outcome": lambda: {"phone_number": number(), "outcome": "contact_busy"},
-        "number_month": lambda: {"phone_number": number(), **month()},
+        "month": draw.month,
+        "month_deep": lambda: {**draw.month(), "cursor": deep},
+        "user_outcome": lambda: {**user(), "outcome": "contact_voicemail"},
+        "user_failed": lambda: {**user(), "outcome": "failed"},
+        "user_month": lambda: {**user(), **draw.month()},
+        "user_bridged": lambda: {**user(), "status": "bridged"},
+        "user_line": lambda: {**user(), **line()},
+        "line_outcome": lambda: {**line(), "outcome": "contact_busy"},
+        "line_month": lambda: {**line(), **draw.month()},
+        "outcome_month": lambda: {"outcome": "agent_declined", **draw.month()},
+        "failed_month": lambda: {"outcome": "failed", **draw.month()},
+        "number_outcome": lambda: {**number(), "outcome": "contact_busy"},
+        "number_month": lambda: {**number(), **draw.month()},
     }
-    questions: dict[str, Question] = {
-        f"calls.{name}": lambda query=query: ("/calls", query()) for name, query in lists.items()
-    }
-    questions["call"] = lambda: (f"/calls/{draw.choice(ids)}", {})
-    for path, groups in (
-        ("calls", ("day", "hour", "agent", "line", "ring_group", "outcome")),
-        ("reminders", ("plan", "offset", "hour", "day", "outcome")),
-    ):
-        for group in groups:
-            for days in (7, 30, 365):
-                questions[f"{path}_by_{group}_{days}_days"] = lambda path=path, group=group, days=days: (
-                    f"/reports/{path}", {"group_by": group, **since(days)}
-                )  # fmt: skip
-    questions["calls_csv"] = lambda: ("/reports/calls.csv", since(30))
-    questions["reminders_csv"] = lambda: ("/reports/reminders.csv", since(30))
-    questions["appointments_csv"] = lambda: ("/appointments.csv", {})
-    return questions
 
 
 @contextlib.contextmanager

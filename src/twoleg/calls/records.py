@@ -130,8 +130,10 @@ _CONDITIONS: Final = {name: f"{name} = %({name})s" for name in _EQUAL} | {
 _NUMBERS: Final = (
     "contact_phone_number = %(phone_number)s",
     "line_phone_number = %(phone_number)s AND contact_phone_number <> %(phone_number)s",
-    "user_phone_number = %(phone_number)s"
-    " AND %(phone_number)s NOT IN (contact_phone_number, line_phone_number)",
+    (
+        "user_phone_number = %(phone_number)s"
+        " AND %(phone_number)s NOT IN (contact_phone_number, line_phone_number)"
+    ),
 )
 # Every index that a list is read by is of calls that have ended. So a call costs each of them one
 # entry, when it ends; those that run are few and have an index by account.

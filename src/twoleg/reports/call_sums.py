@@ -67,6 +67,7 @@ FROM accounts a ORDER BY a.id
 _SUMMED: Final = "SELECT day FROM summed_days WHERE account_id = %s AND time_zone = %s"
 _FORGET_OTHER_ZONES: Final = "DELETE FROM summed_days WHERE account_id = %s AND time_zone <> %s"
 _NAMES: Final = ", ".join(COUNTED)
+_FIGURES: Final = ", ".join(COUNTED.values())
 _SUM: Final = f"""
 WITH marked AS (
   INSERT INTO summed_days (account_id, time_zone, day)
@@ -79,15 +80,15 @@ WITH marked AS (
   ON CONFLICT DO NOTHING RETURNING day
 ), facts AS MATERIALIZED (
   SELECT p.day, c.outcome, c.talk_seconds, c.agent_ring_seconds, c.contact_ring_seconds,
-    {", ".join(f'{key} AS "{kind}"' for kind, key in KEYS.items())}
+    {", ".join(f"{key} AS by_{kind}" for kind, key in KEYS.items())}
   FROM unnest(%(days)s::date[], %(starts)s::timestamptz[], %(ends)s::timestamptz[])
     AS p(day, start, until) JOIN marked USING (day) JOIN calls c ON {ENDED}
 ), summed AS (
   INSERT INTO call_sums (account_id, time_zone, day, kind, key, {_NAMES})
   {
     " UNION ALL ".join(
-        f'''SELECT %(account)s, %(zone)s, day, '{kind}', "{kind}", {", ".join(COUNTED.values())}
-  FROM facts GROUP BY day, "{kind}"'''
+        f"SELECT %(account)s, %(zone)s, day, '{kind}', by_{kind}, {_FIGURES} FROM facts"
+        f" GROUP BY day, by_{kind}"
         for kind in KEYS
     )
 }

@@ -40,20 +40,23 @@ _KEYS: Final[Mapping[ReminderGroup, str]] = {
     ReminderGroup.DAY: "to_jsonb(to_char(f.at AT TIME ZONE %(zone)s, 'YYYY-MM-DD'))",
     ReminderGroup.OUTCOME: "to_jsonb(f.outcome)",
 }
+# How a call ended is looked up where it is asked for, and nothing was answered. What is still to be
+# called is found by line: the index of those that are planned is for those who call them.
 # A reminder counts once for each time that its appointment had, however often it was tried:
 # numbered, which is a sort; distinct rows would be one for each figure.
 _REPORT: Final = f"""
 WITH facts AS (
   SELECT t.reminder_id, t.starts_at, t.placed_at AS at, t.time_zone, t.reminder_plan_id, t.moment,
-    t.answer, t.given_up, true AS called, coalesce(t.answer, k.outcome, 'calling') AS outcome
-  FROM reminder_attempts t JOIN calls k ON k.id = t.call_id
+    t.answer, t.given_up, true AS called,
+    coalesce(t.answer, (SELECT outcome FROM calls WHERE id = t.call_id), 'calling') AS outcome
+  FROM reminder_attempts t
   WHERE t.account_id = %(account)s AND t.placed_at >= %(start)s AND t.placed_at < %(end)s
   UNION ALL
   SELECT r.id, r.starts_at, r.due_at, r.time_zone, p.id, p.moments -> r.moment::int,
     NULL, false, false, 'not_called'
-  FROM reminders r JOIN appointments a ON a.id = r.appointment_id
+  FROM lines n JOIN reminders r ON r.line_id = n.id JOIN appointments a ON a.id = r.appointment_id
     JOIN reminder_plans p ON p.id = a.reminder_plan_id
-  WHERE r.account_id = %(account)s AND r.state = 'planned' AND r.attempts = 0
+  WHERE n.account_id = %(account)s AND r.state = 'planned' AND r.attempts = 0
     AND r.due_at >= %(start)s AND r.due_at < %(end)s AND a.deleted_at IS NULL
 ), keyed AS (
   SELECT f.*, {{key}} AS key FROM facts f

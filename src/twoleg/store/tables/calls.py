@@ -160,9 +160,7 @@ for _column in (
     calls.c.answered_by,
     calls.c.disposition,
 ):
-    _of_ended(
-        f"ix_calls_ended_{_column.name}", _column, where=f" AND {_column.name} IS NOT NULL"
-    )
+    _of_ended(f"ix_calls_ended_{_column.name}", _column, where=f" AND {_column.name} IS NOT NULL")
 
 # Which call has a user: rung or talking. It keeps two calls from ringing one user.
 reservations = Table(
