@@ -82,7 +82,7 @@ async def test_more_calls_than_one_transaction_takes_are_all_removed(database, e
 
 def test_records_stay_for_ever_unless_their_days_are_counted() -> None:
     always = ["remove_expired_bindings", "remove_old_deliveries", "remove_old_keys"]
-    always.append("forget_spoken_texts")
+    always += ["forget_spoken_texts", "sum_days"]
     assert [job.name for job in periodic_jobs(None, 30, None)] == always
     assert [job.name for job in periodic_jobs(None, 30, 90)] == [*always, "remove_old_recordings"]
     assert [job.name for job in periodic_jobs(30, 30, None)] == [

@@ -145,7 +145,7 @@ async def find_call(connection: Connection, account_id: int, call_id: int) -> Ca
     """Return the account's call with its legs and events, None where there is no such call."""
     condition = "account_id = %(account_id)s AND id = %(id)s"
     parameters = {"account_id": account_id, "id": call_id, "limit": 1}
-    found = await _select(connection, [condition], parameters)
+    found = await _read(connection, _newest_of([condition]), parameters)
     return found[0] if found else None
 
 
@@ -158,6 +158,12 @@ async def list_calls(
     limit: int,
 ) -> list[CallRecord]:
     """Return up to `limit` calls, newest first, beginning behind `before`."""
+    return await _read(connection, *_list_statement(account_id, wanted, before, limit))
+
+
+def _list_statement(
+    account_id: int, wanted: CallFilter, before: CallPosition | None, limit: int
+) -> tuple[sql.Composable, dict[str, Any]]:
     parameters: dict[str, Any] = {"account_id": account_id, "limit": min(limit, MAX_PAGE)}
     conditions = ["account_id = %(account_id)s"]
     if before is not None:
@@ -170,7 +176,7 @@ async def list_calls(
             conditions += [_CONDITIONS[name]] if name in _CONDITIONS else []
     common = " AND ".join(conditions)
     parts = [f"{common} AND {narrowed}" for narrowed in _parts(wanted)]
-    return await _select(connection, parts, parameters)
+    return _newest_of(parts), parameters
 
 
 def _parts(wanted: CallFilter) -> list[str]:
@@ -184,15 +190,19 @@ def _parts(wanted: CallFilter) -> list[str]:
     return parts
 
 
-async def _select(
-    connection: Connection, parts: Sequence[str], parameters: Mapping[str, Any]
-) -> list[CallRecord]:
-    """Return the newest calls of those that meet one of `parts`."""
+def _newest_of(parts: Sequence[str]) -> sql.Composable:
+    """Return the statement that reads the newest calls of those that meet one of `parts`."""
     columns = sql.SQL(", ").join(map(sql.Identifier, _CALL_COLUMNS))
     found_by = [_PART.format(columns=columns, condition=sql.SQL(part)) for part in parts]
     query = sql.SQL(" UNION ALL ").join(found_by)
     if len(parts) > 1:
         query += sql.SQL(" ORDER BY created_at DESC, id DESC LIMIT %(limit)s")
+    return query
+
+
+async def _read(
+    connection: Connection, query: sql.Composable, parameters: Mapping[str, Any]
+) -> list[CallRecord]:
     async with connection.cursor(row_factory=dict_row) as cursor:
         # Planned for these very values: which index is best depends on how rare each of them is.
         await cursor.execute(query, parameters, prepare=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -33,7 +35,7 @@ def _count(name: str) -> Column[int]:
     return Column(name, Integer, nullable=False)
 
 
-def _seconds(name: str) -> Column[float]:
+def _seconds(name: str) -> Column[Any]:
     return Column(name, Numeric(15, 3), nullable=False)
 
 
