@@ -1,4 +1,4 @@
-"""Lists of calls: their order and pages, and that they read little, whatever they are narrowed by."""
+"""Lists of calls: order, pages, and that they read little, whatever they are narrowed by."""
 
 from __future__ import annotations
 

@@ -163,7 +163,7 @@ async def list_calls(
 
 def _list_statement(
     account_id: int, wanted: CallFilter, before: CallPosition | None, limit: int
-) -> tuple[sql.Composable, dict[str, Any]]:
+) -> tuple[sql.Composed, dict[str, Any]]:
     parameters: dict[str, Any] = {"account_id": account_id, "limit": min(limit, MAX_PAGE)}
     conditions = ["account_id = %(account_id)s"]
     if before is not None:
@@ -190,7 +190,7 @@ def _parts(wanted: CallFilter) -> list[str]:
     return parts
 
 
-def _newest_of(parts: Sequence[str]) -> sql.Composable:
+def _newest_of(parts: Sequence[str]) -> sql.Composed:
     """Return the statement that reads the newest calls of those that meet one of `parts`."""
     columns = sql.SQL(", ").join(map(sql.Identifier, _CALL_COLUMNS))
     found_by = [_PART.format(columns=columns, condition=sql.SQL(part)) for part in parts]
@@ -201,7 +201,7 @@ def _newest_of(parts: Sequence[str]) -> sql.Composable:
 
 
 async def _read(
-    connection: Connection, query: sql.Composable, parameters: Mapping[str, Any]
+    connection: Connection, query: sql.Composed, parameters: Mapping[str, Any]
 ) -> list[CallRecord]:
     async with connection.cursor(row_factory=dict_row) as cursor:
         # Planned for these very values: which index is best depends on how rare each of them is.
