@@ -168,6 +168,8 @@ def _list_statement(
     conditions = ["account_id = %(account_id)s"]
     if before is not None:
         parameters |= {"before_at": before.created_at, "before_id": before.id}
+        # By the first of them the index is entered where the days that are wanted end later.
+        conditions.append("created_at <= %(before_at)s")
         conditions.append("(created_at, id) < (%(before_at)s, %(before_id)s)")
     for name in CallFilter.__dataclass_fields__:
         value = getattr(wanted, name)

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from psycopg.rows import dict_row
 
-from twoleg.reports.call_sums import COUNTED, ENDED, KEYS, parameters_of, pieces_of
+from twoleg.reports.call_sums import COUNTED, ENDED_IN_PIECE, KEYS, parameters_of, pieces_of
 from twoleg.reports.figures import TOTAL, Figures, Report, share
 from twoleg.reports.period import Period
 from twoleg.store.database import Connection
@@ -48,7 +48,7 @@ WITH pieces AS MATERIALIZED (
       ON d.account_id = %(account)s AND d.time_zone = %(zone)s AND d.day = p.day
 ), facts AS (
   SELECT c.outcome, c.talk_seconds, c.agent_ring_seconds, c.contact_ring_seconds, {{key}} AS key
-  FROM pieces p JOIN calls c ON {ENDED} WHERE NOT p.is_summed
+  FROM pieces p, {ENDED_IN_PIECE} WHERE NOT p.is_summed
 ), parts AS (
   SELECT key, {", ".join(f"{figure} AS {name}" for name, figure in COUNTED.items())}
   FROM facts GROUP BY key
