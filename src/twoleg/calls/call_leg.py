@@ -152,6 +152,11 @@ class CallLeg:
         self._tell_end = tell
         self.signalling.when_ended(self._ended)
 
+    def tells_nobody(self) -> None:
+        """Call nothing at the leg's end any more."""
+        self._tell_end = None
+        self.signalling.when_ended(None)
+
     def _ended(self, end: LegEnd) -> None:
         self.gone = True
         end = self._noted(end)
@@ -290,7 +295,7 @@ class OpenLeg:
         # What the signalling calls back would keep the leg, and itself, in a ring.
         leg, self._leg = self._leg, None
         if leg is not None:
-            leg.signalling.when_ended(None)
+            leg.tells_nobody()
             leg.close_record()
         try:
             while self._entered:

@@ -10,6 +10,13 @@ from typing import Final
 LOOK_SECONDS: Final = 10.0
 """How often it is seen whether it is time to look."""
 
+QUIET_LOOKS: Final = 4
+"""So often in a row nobody talks before a moment is quiet.
+
+Until then what is left of calls' signalling, half a minute long, is most of what has stayed:
+looking through it holds up the next call, and finds nothing.
+"""
+
 WORTHWHILE: Final = 50_000
 """Objects that have come and stayed, from which on it is worth a quiet moment."""
 
@@ -33,17 +40,19 @@ def spare_what_is_loaded() -> None:
 
 
 async def look_when_quiet(is_quiet: Callable[[], bool]) -> None:
-    """Look for rings while nobody talks, and otherwise only before they become too many.
+    """Look for rings once nobody has talked for a while, and before they become too many.
 
     Calls leave none behind, and what is left of their signalling lives for half a minute: looking
     through that now and then took a sixth of a busy engine's time, and stopped everybody's audio
     for up to half a second. Never returns.
     """
+    quiet_looks = 0
     gc.disable()
     try:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            if is_time(gc.get_count()[0], quiet=is_quiet()):
+            quiet_looks = quiet_looks + 1 if is_quiet() else 0
+            if is_time(gc.get_count()[0], quiet=quiet_looks >= QUIET_LOOKS):
                 gc.collect()
     finally:
         gc.enable()

@@ -87,19 +87,19 @@ async def stage():
         assert plane.ports_open == 0
 
 
-def story_of(stage):
+def story_of(stage, writer):
     phone, plane, agent, contact = stage
-    writer = MemoryWriter()
     plan = call_plan((AgentPlan(endpoints=(agent.plan(),)),), trunks=(contact.plan(),))
     settings = StorySettings(tone_seconds=0.05)
     tones = ToneBook()
     equipment = Equipment(phone, plane, tones, AttentionTone(tones))
-    return Story(plan, equipment, writer, settings=settings), writer
+    return Story(plan, equipment, writer, settings=settings)
 
 
 async def test_two_real_phones_hear_each_other_until_the_contact_hangs_up(stage):
     agent, contact = stage[2:]
-    story, writer = story_of(stage)
+    writer = MemoryWriter()
+    story = story_of(stage, writer)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(agent.take(FarEnd.talk))
         tasks.create_task(contact.take(FarEnd.talk))
@@ -115,7 +115,8 @@ async def test_two_real_phones_hear_each_other_until_the_contact_hangs_up(stage)
 
 async def test_the_api_hangs_up_two_real_phones(stage):
     agent, contact = stage[2:]
-    story, writer = story_of(stage)
+    writer = MemoryWriter()
+    story = story_of(stage, writer)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(agent.take(FarEnd.talk))
         tasks.create_task(contact.take(FarEnd.talk))
@@ -129,7 +130,8 @@ async def test_the_api_hangs_up_two_real_phones(stage):
 
 async def test_a_busy_real_phone(stage):
     agent, contact = stage[2:]
-    story, writer = story_of(stage)
+    writer = MemoryWriter()
+    story = story_of(stage, writer)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(agent.take(FarEnd.talk))
         tasks.create_task(contact.take(FarEnd.be_busy))
@@ -140,7 +142,8 @@ async def test_a_busy_real_phone(stage):
 
 async def test_an_agent_that_hangs_up_cancels_the_ringing_of_the_contact(stage):
     agent, contact = stage[2:]
-    story, writer = story_of(stage)
+    writer = MemoryWriter()
+    story = story_of(stage, writer)
 
     async def ring_and_leave(far, call, port):
         call.ring()
