@@ -17,7 +17,13 @@ from hypothesis import settings
 from twoleg.store import Database, EmbeddedServer, schema
 
 # Nothing here must survive a crash of the machine.
-FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off"}
+FAST = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "autovacuum": "off",
+    "min_wal_size": "80MB",
+}
 TEMPLATE = "migrated"
 COPIED = "STRATEGY FILE_COPY"
 """Where nothing is synced, ten times as fast as writing the copy to the log."""
