@@ -9,6 +9,7 @@ import httpx
 import pytest
 import trustme
 from processes.watching import LOOPBACK
+from waiting import until
 
 from twoleg.calls.agreed_stream import remote_stream
 from twoleg.media import EmbeddedPlane, steady
@@ -18,6 +19,7 @@ from twoleg.sip_io import KnownAddresses, Listen, Phone, PhoneConfig, TlsConfig
 pytestmark = [pytest.mark.process, pytest.mark.timeout(300)]
 
 WAIT_SECONDS = 60
+SAID_PACKETS = 25
 AGENT, CONTACT, LINE = "+41445550101", "+41445550102", "+41445550100"
 
 
@@ -48,6 +50,8 @@ async def answer(call, plane):
         port.play(steady((440,), 1000), loop=True)
         if call.request.uri.user == CONTACT:
             await port.first_packet()
+            # The service has heard it too, by then.
+            await until(lambda: port.quality().packets_sent >= SAID_PACKETS)
             call.hang_up()
         return await call.ended()
 
