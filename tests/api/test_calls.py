@@ -3,6 +3,8 @@
 import pytest
 from call_contract import ENOUGH
 
+from twoleg.api.pages import cursor_after
+
 PATH = "/api/v1/calls"
 
 
@@ -165,6 +167,11 @@ async def test_a_list_is_filtered(account, client, end):
         {"phone_number": "abc"},
         {"limit": "-1"},
         {"cursor": "?"},
+        {"cursor": ""},
+        {"cursor": cursor_after(7)},
+        {"cursor": cursor_after(2**63 - 1, 7)},
+        {"cursor": cursor_after(0, 2**64 - 1)},
+        {"cursor": "A" * 4000},
     ],
 )
 async def test_a_filter_that_cannot_be_is_refused_by_name(query, account, client):

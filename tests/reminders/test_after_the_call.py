@@ -90,14 +90,20 @@ async def test_a_wrong_number_is_not_tried_again(practice, called):
     assert await practice.reminder(visit) == ("done", 1, "attempts_used_up")
 
 
-async def test_after_the_last_try_of_the_last_reminder_the_contact_is_unreachable(practice, called):
-    visit, call_id = called
+async def try_twice_in_vain(practice):
+    """Have the call that is made, and the one after it, ring for nobody; give the last one's id."""
     for _ in range(2):
         [(call_id, _)] = await practice.calls()
         await practice.end(call_id, Outcome.CONTACT_NO_ANSWER)
         await practice.tick()
         await practice.execute("UPDATE reminders SET due_at = now() WHERE attempts = 1")
         await practice.tick()
+    return call_id
+
+
+async def test_after_the_last_try_of_the_last_reminder_the_contact_is_unreachable(practice, called):
+    visit, _ = called
+    await try_twice_in_vain(practice)
     assert await practice.reminder(visit) == ("done", 2, "attempts_used_up")
     assert (await practice.read(visit)).status == "scheduled"
     await practice.make_due()
@@ -131,13 +137,8 @@ async def test_a_country_that_is_not_allowed_any_more_is_not_tried_again(practic
 
 
 async def test_who_may_not_be_called_any_more_after_tries_in_vain_is_unreachable(practice, called):
-    visit, call_id = called
-    for _ in range(2):
-        [(call_id, _)] = await practice.calls()
-        await practice.end(call_id, Outcome.CONTACT_NO_ANSWER)
-        await practice.tick()
-        await practice.execute("UPDATE reminders SET due_at = now() WHERE attempts = 1")
-        await practice.tick()
+    visit, _ = called
+    call_id = await try_twice_in_vain(practice)
     await practice.execute("UPDATE reminder_plans SET max_calls_per_30_days = 2")
     await practice.make_due()
     await practice.tick()
