@@ -14,8 +14,11 @@ from twoleg.media.ports import PortPairs
 from twoleg.media.relay import ControlRelay, Relay
 from twoleg.media.socket_pair import SocketPair
 
-MAX_KEPT: Final = 4096
+MAX_KEPT: Final = 8192
 """Pairs left open at most; each takes 4 kB of kernel memory."""
+
+SHARE_OF_RANGE: Final = 0.75
+"""How much of the range they may take, at most: others may share it."""
 
 SHARE_OF_DESCRIPTORS: Final = 0.25
 """How much of the limit of open files they may take, at most; a pair takes two."""
@@ -112,7 +115,7 @@ class SocketPairs:
 
 def most_kept(pairs: int, descriptors: int) -> int:
     """Say how many of so many pairs may be kept by who may open so many files."""
+    most = min(MAX_KEPT, int(pairs * SHARE_OF_RANGE))
     if descriptors == resource.RLIM_INFINITY:
-        return min(MAX_KEPT, pairs // 2)
-    # The other half of the range is for whoever shares it.
-    return min(MAX_KEPT, pairs // 2, round(descriptors * SHARE_OF_DESCRIPTORS / 2))
+        return most
+    return min(most, round(descriptors * SHARE_OF_DESCRIPTORS / 2))

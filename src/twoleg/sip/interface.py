@@ -134,4 +134,5 @@ class Counters:
     stray_acks: int = 0  # matched no transaction and no dialog
     retransmissions_received: int = 0
     retransmissions_sent: int = 0
+    undelivered: int = 0  # requests of ours that reached nobody, as ICMP says
     refused_for_load: int = 0  # a bound was reached: answered 503 or dropped

@@ -6,6 +6,7 @@ Nothing here does I/O or reads a clock. After each call, send what `datagrams_to
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
@@ -58,6 +59,9 @@ _KNOWN: Final = frozenset({
 
 _REACHABLE: Final = (SipUri, TelUri)
 
+# As `Draft` writes it.
+_SENT_REQUEST: Final = re.compile(rb"([A-Z]+) [^\r\n]*\r\nVia: [^\r\n;]*;branch=([^\r\n;]+)").match
+
 
 class UserAgent:
     """All legs, registrations and requests of one SIP endpoint.
@@ -107,6 +111,21 @@ class UserAgent:
         self._endpoint.now = now
         transaction = self._endpoint.sending.get(sent.token)
         if transaction is not None:
+            transaction.transport_failed()
+
+    def undelivered(self, beginning: bytes, now: float) -> None:
+        """Take note that a datagram reached nobody, by its first bytes (RFC 3261 18.4).
+
+        Only a request of ours means anything, whose branch nobody guesses who has not seen it.
+        """
+        sent = _SENT_REQUEST(beginning)
+        if sent is None:
+            return
+        self._endpoint.now = now
+        method, branch = sent.groups()
+        transaction = self._endpoint.clients.get((branch.decode(), method.decode()))
+        if transaction is not None:
+            self._endpoint.counters.undelivered += 1
             transaction.transport_failed()
 
     def handle_timeout(self, now: float) -> None:

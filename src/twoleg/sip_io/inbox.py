@@ -18,6 +18,10 @@ class Inbox(Protocol):
 
     def send_failed(self, sent: Outgoing) -> None: ...
 
+    def undelivered(self, beginning: bytes) -> None:
+        """Told how a datagram began that reached nobody; b"" where that is not known."""
+        ...
+
     def flow_lost(self, flow: Flow) -> None:
         """Told of a connection that is gone and that we cannot open again (RFC 7118)."""
         ...

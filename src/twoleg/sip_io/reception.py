@@ -74,6 +74,10 @@ class Reception:
         self._core.transport_failed(sent, self._running.now())
         self._running.turn()
 
+    def undelivered(self, beginning: bytes) -> None:
+        self._core.undelivered(beginning, self._running.now())
+        self._running.turn()
+
     def admits(self, host: str) -> bool:
         shut_outs = self._shut_outs
         return not shut_outs.any_shut or not shut_outs.is_shut(host, self._running.now())

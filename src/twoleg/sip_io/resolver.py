@@ -20,6 +20,7 @@ import dns.resolver
 
 from twoleg.sip import Destination, SipUri, Transport
 from twoleg.sip.values import immutable
+from twoleg.sip_io.dns_sockets import DnsSockets
 
 MAX_CACHED_QUESTIONS = 4096
 MAX_BLACKLISTED = 4096
@@ -126,6 +127,7 @@ class Resolver:
         self._config = config
         self._chance = chance or random.Random()
         self._dns = _dns_resolver(config)
+        self._sockets = DnsSockets()
         self._cache: OrderedDict[_Question, _Found] = OrderedDict()
         self._asking: dict[_Question, asyncio.Task[_Found]] = {}
         self._blacklist: OrderedDict[tuple[Transport, str, int | None], float] = OrderedDict()
@@ -344,6 +346,7 @@ class Resolver:
                 raise_on_no_answer=False,
                 search=False,
                 lifetime=self._config.lookup_seconds,
+                backend=self._sockets,
             )
         except dns.resolver.NXDOMAIN:
             return []

@@ -54,12 +54,12 @@ class Transports:
         try:
             if transport is not Transport.UDP:
                 return await self._connections.listen(transport, host, port)
-            endpoint = await UdpEndpoint.open(self._inbox, host, port)
+            endpoint = UdpEndpoint.open(self._inbox, host, port)
         except OSError as error:
             where = str(Address(host, port))
             problem = error.strerror or str(error)
             raise AddressInUse(transport.value, where, problem) from error
-        stack.push_async_callback(endpoint.close)
+        stack.callback(endpoint.close)
         self._udp.append(endpoint)
         return endpoint.local
 

@@ -2,101 +2,139 @@
 
 import asyncio
 import contextlib
+import select
 import socket
-from typing import Any, Self, cast
+from typing import Any, Final, Self
 
 from twoleg.sip import Address, Flow, Transport
 from twoleg.sip_io.inbox import Inbox
+from twoleg.sip_io.reading_pace import ReadingPace
+from twoleg.sip_io.undelivered import report_undelivered, undelivered
 
-RECEIVE_BUFFER = 4 * 1024 * 1024
-"""Bytes that the system may hold while the event loop is busy; it may give less."""
+BUFFER_BYTES: Final = 4 * 1024 * 1024
+"""That the system may hold each way while it or we are busy; it may give less."""
 
-MAX_UNSENT = 4 * 1024 * 1024
-"""Bytes that wait when the network takes no more; beyond it datagrams are lost, as UDP may."""
+BATCH: Final = 64
+"""Datagrams in one go, so that other work of the event loop waits only milliseconds."""
 
-MAX_FLOWS = 4096
+MAX_DATAGRAM: Final = 1 << 16
+MAX_FLOWS: Final = 4096
+SENDING_TRIES: Final = 3
 
 
-class UdpEndpoint(asyncio.DatagramProtocol):
+class UdpEndpoint:
     """A bound socket; what it receives goes to the inbox within the same call.
 
-    ICMP errors are not heard of: a socket that is not connected would have to ask for them
-    (IP_RECVERR). Each then makes the next datagram fail in its place, whomever that is for, and
-    uvloop 0.23 crashes over one that is left queued. Silence tells the same (`Intervals.silence`).
+    Where the system says by ICMP that nobody is where a datagram went, the inbox is told. Made by
+    `open`, in the event loop that it serves.
     """
 
-    def __init__(self, inbox: Inbox) -> None:
+    def __init__(self, inbox: Inbox, bound: socket.socket) -> None:
         self._inbox = inbox
-        self._transport: asyncio.DatagramTransport | None = None
+        self._socket = bound
+        self._loop = asyncio.get_running_loop()
         self._flows: dict[tuple[Any, ...], Flow] = {}
-        self._error: OSError | None = None
-        self._congested = False
-        self._closed = asyncio.get_running_loop().create_future()
-        self.local = Address("", 0)
+        self._buffer = bytearray(MAX_DATAGRAM)
+        self._pace = ReadingPace()
+        self._timer: asyncio.TimerHandle | None = None
+        host, port = bound.getsockname()[:2]
+        self.local = Address(host, port)
+        # An event loop takes an ICMP error for the end of a socket, unless it watches it by this.
+        self._ready = select.epoll()
+        self._ready.register(bound, select.EPOLLIN)
+        self._loop.add_reader(self._ready.fileno(), self._on_ready)
 
     @classmethod
-    async def open(cls, inbox: Inbox, host: str, port: int) -> Self:
+    def open(cls, inbox: Inbox, host: str, port: int) -> Self:
         """Bind; port 0 takes a free one. Raises OSError."""
-        loop = asyncio.get_running_loop()
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        bound = socket.socket(family, socket.SOCK_DGRAM)
+        bound = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         try:
-            bound.setblocking(False)
             if family == socket.AF_INET6:
                 bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            with contextlib.suppress(OSError):
-                bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+            for size in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+                with contextlib.suppress(OSError):
+                    bound.setsockopt(socket.SOL_SOCKET, size, BUFFER_BYTES)
+            report_undelivered(bound)
             bound.bind((host, port))
-            _, endpoint = await loop.create_datagram_endpoint(lambda: cls(inbox), sock=bound)
+            return cls(inbox, bound)
         except BaseException:
             bound.close()
             raise
-        return endpoint
+
+    @property
+    def is_read_in_goes(self) -> bool:
+        """Whether so much comes that it is read by the clock."""
+        return self._timer is not None
 
     def send(self, data: bytes, host: str, port: int) -> bool:
         """Send one datagram; False when it certainly did not leave."""
-        transport = self._transport
-        if transport is None or self._congested or transport.is_closing():
-            return False
-        self._error = None
-        try:
-            transport.sendto(data, (host, port))
-        except (OSError, ValueError):
-            return False
-        return self._error is None
+        for _ in range(SENDING_TRIES):
+            try:
+                self._socket.sendto(data, (host, port))
+            except BlockingIOError:
+                return True  # lost, as any may be: its transaction sends it again
+            except (OSError, ValueError):
+                if not self._tell_undelivered():
+                    return False
+                # The error was of an earlier datagram, and this one has not been tried.
+            else:
+                return True
+        return False
 
-    async def close(self) -> None:
-        if self._transport is not None:
-            self._transport.close()
-            await self._closed
+    def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        else:
+            self._loop.remove_reader(self._ready.fileno())
+        self._ready.close()
+        self._socket.close()
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.DatagramTransport, transport)
-        host, port = transport.get_extra_info("sockname")[:2]
-        self.local = Address(host, port)
-        cast(asyncio.WriteTransport, transport).set_write_buffer_limits(high=MAX_UNSENT)
+    def _on_ready(self) -> None:
+        """Read at once; under load leave off, and read by the clock from then on."""
+        received = self._drain()
+        if self._pace.is_busy(received, self._loop.time()):
+            self._loop.remove_reader(self._ready.fileno())
+            self._read_later()
 
-    def pause_writing(self) -> None:
-        self._congested = True
+    def _on_timer(self) -> None:
+        self._timer = None
+        received = self._drain()
+        if received == BATCH or self._pace.is_busy(received, self._loop.time()):
+            self._read_later()
+        else:
+            self._loop.add_reader(self._ready.fileno(), self._on_ready)
 
-    def resume_writing(self) -> None:
-        self._congested = False
+    def _read_later(self) -> None:
+        self._timer = self._loop.call_later(self._pace.seconds, self._on_timer)
 
-    def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
-        flow = self._flows.get(addr)
-        if flow is None:
-            flow = self._new_flow(addr)
-        self._inbox.datagram(data, flow)
+    def _drain(self) -> int:
+        """Hand on what has come, a batch at most, and say how many that were."""
+        buffer, flows, inbox = self._buffer, self._flows, self._inbox
+        receive = self._socket.recvfrom_into
+        for received in range(BATCH):
+            try:
+                size, source = receive(buffer)
+            except BlockingIOError:
+                if not received:
+                    self._tell_undelivered()
+                return received
+            except OSError:
+                self._tell_undelivered()
+                continue
+            flow = flows.get(source)
+            if flow is None:
+                flow = self._new_flow(source)
+            inbox.datagram(bytes(memoryview(buffer)[:size]), flow)
+        return BATCH
 
-    def error_received(self, exc: Exception) -> None:
-        """Called from within `sendto` when the system refuses a datagram at once."""
-        if isinstance(exc, OSError):
-            self._error = exc
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        del exc
-        if not self._closed.done():
-            self._closed.set_result(None)
+    def _tell_undelivered(self) -> bool:
+        """Tell of what could not be delivered; False: there is no such thing."""
+        found = undelivered(self._socket)
+        for beginning in found:
+            self._inbox.undelivered(beginning)
+        return bool(found)
 
     def _new_flow(self, source: tuple[Any, ...]) -> Flow:
         if len(self._flows) >= MAX_FLOWS:
