@@ -122,9 +122,7 @@ class Legs:
         return self._now
 
     def _taken(self) -> tuple[list[Outgoing], list[Event]]:
-        outgoing = self._core.datagrams_to_send()
-        events = list(iter(self._core.next_event, None))
-        self._core.next_deadline()
+        outgoing, events, _ = self._core.take()
         return outgoing, events
 
 

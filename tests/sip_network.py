@@ -53,6 +53,7 @@ class Peer:
     agent: UserAgent
     told: list[Event] = field(default_factory=list)
     on_event: Callable[[Event], None] = lambda event: None
+    deadline: float | None = None
 
     def told_of(self, kind: type) -> list:
         return [event for event in self.told if isinstance(event, kind)]
@@ -223,9 +224,8 @@ class Network:
             when = self._under_way[0][0] if self._under_way else never
             due = None
             for peer in self.peers.values():
-                deadline = peer.agent.next_deadline()
-                if deadline is not None and deadline < when:
-                    when, due = deadline, peer
+                if peer.deadline is not None and peer.deadline < when:
+                    when, due = peer.deadline, peer
             if when > until or when == never:
                 return
             self.now = max(self.now, when)
@@ -238,16 +238,14 @@ class Network:
     def flush(self, peer: Peer) -> None:
         """Send what a peer wants sent, and tell it what it is to be told."""
         while True:
-            outgoing = peer.agent.datagrams_to_send()
+            outgoing, events, peer.deadline = peer.agent.take()
+            if not outgoing and not events:
+                return
             for each in outgoing:
                 self._send(peer, each)
-            event = peer.agent.next_event()
-            if event is None:
-                if not outgoing:
-                    return
-                continue
-            peer.told.append(event)
-            peer.on_event(event)
+            for event in events:
+                peer.told.append(event)
+                peer.on_event(event)
 
     def _send(self, peer: Peer, outgoing: Outgoing) -> None:
         flow = outgoing.flow

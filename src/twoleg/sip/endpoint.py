@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from itertools import count
 from typing import TYPE_CHECKING, Final
@@ -54,7 +53,9 @@ class Endpoint:
             False: self.intervals.durations(reliable=False),
         }
         self.outbox: list[Outgoing] = []
-        self.events: deque[Event] = deque()
+        self.events: list[Event] = []
+        """What the user is to be told."""
+
         self.counters = Counters()
         self.clients: dict[tuple[str, str], ClientTransaction] = {}
         self.sending: dict[int, ClientTransaction] = {}
@@ -70,9 +71,6 @@ class Endpoint:
         self._vias: dict[Transport, str] = {}
         self.number: Callable[[], int] = count(1).__next__
         """Gives a number that was never given before."""
-
-        self.emit: Callable[[Event], None] = self.events.append
-        """Has the user told."""
 
     def branch(self) -> str:
         return MAGIC_COOKIE + self.tokens(BRANCH_BYTES)

@@ -58,7 +58,7 @@ class Failover:
         name = self._dialog.name_of(there)
         if name is None and not self._left:
             return None
-        self._dialog.endpoint.emit(DestinationFailed(there, self.cause))
+        self._dialog.endpoint.events.append(DestinationFailed(there, self.cause))
         if self._left:
             return self._left.pop(0)
         if name is None or self._looked_up:

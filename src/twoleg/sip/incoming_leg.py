@@ -212,7 +212,7 @@ class IncomingLeg(Leg):
 
     def _establish(self) -> None:
         identity = self.require_dialog().identity()
-        self.endpoint.emit(Established(self.number, self.ack_body, identity))
+        self.endpoint.events.append(Established(self.number, self.ack_body, identity))
 
     def _reply(self, status: int, body: bytes) -> ServerTransaction:
         transaction = self._require_transaction()
@@ -226,7 +226,7 @@ class IncomingLeg(Leg):
 
     def _tell_refusal(self, cause: RefusalCause) -> None:
         reason = self._reason or reason_phrase(self._status)
-        self.endpoint.emit(Refused(self.number, self._status, reason, cause, self._q850))
+        self.endpoint.events.append(Refused(self.number, self._status, reason, cause, self._q850))
 
     def _require_transaction(self) -> ServerTransaction:
         if self._transaction is None:

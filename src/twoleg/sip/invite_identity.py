@@ -195,7 +195,7 @@ class LostInvite:
             self._tell(None, cause)
 
     def _tell(self, response: Response | None, cause: RefusalCause) -> None:
-        self._endpoint.emit(RequestCompleted(self.number, response, cause))
+        self._endpoint.events.append(RequestCompleted(self.number, response, cause))
 
     def _end(self, draft: Draft, response: Response) -> None:
         """Acknowledge an answer, however often it comes, and end its dialog (13.2.2.4)."""

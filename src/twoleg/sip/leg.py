@@ -149,7 +149,7 @@ class Leg:
             lines += header_lines((("Content-Type", content_type),))
 
         def done(response: Response | None, cause: RefusalCause) -> None:
-            self.endpoint.emit(RequestCompleted(number, response, cause))
+            self.endpoint.events.append(RequestCompleted(number, response, cause))
             self.check_gone(response)
 
         DialogRequest(self.dialog, self.digest, method, lines, body, done).send()
@@ -186,7 +186,7 @@ class Leg:
         elif method == "INFO":
             self.legs.reply(transaction, 200)
             content_type = request.headers.get("Content-Type") or ""
-            self.endpoint.emit(InfoReceived(self.number, content_type, request.body))
+            self.endpoint.events.append(InfoReceived(self.number, content_type, request.body))
         elif method == "PRACK":
             self.receive_prack(transaction, request)
         else:
@@ -238,7 +238,7 @@ class Leg:
 
     def tell_end(self) -> None:
         """Tell the user that the answered leg is over."""
-        self.endpoint.emit(self._ending or Ended(self.number, by_remote=False))
+        self.endpoint.events.append(self._ending or Ended(self.number, by_remote=False))
 
     def timer_fired(self, timer: Timer) -> None:
         del self._deadlines[timer]

@@ -121,9 +121,9 @@ class OfferExchange:
         self._ours = None
         if response is not None and status < 300:
             leg.session.accepted(response)
-            leg.endpoint.emit(OfferAnswered(leg.number, response.body))
+            leg.endpoint.events.append(OfferAnswered(leg.number, response.body))
             return
-        leg.endpoint.emit(OfferRefused(leg.number, status))
+        leg.endpoint.events.append(OfferRefused(leg.number, status))
         leg.check_gone(response)
 
     def _wait(self) -> None:
@@ -191,10 +191,10 @@ class OfferExchange:
             transaction.user = leg
             leg.legs.reply(transaction, 100)
         if request.body:
-            leg.endpoint.emit(Offered(leg.number, request.body, request.method))
+            leg.endpoint.events.append(Offered(leg.number, request.body, request.method))
         else:
             self._wanted = True
-            leg.endpoint.emit(OfferWanted(leg.number))
+            leg.endpoint.events.append(OfferWanted(leg.number))
 
     def answer(self, body: bytes) -> None:
         """Answer the peer's offer; or make ours, where it asked for one."""
@@ -220,9 +220,9 @@ class OfferExchange:
         self._wanted = False
         leg = self._leg
         if body:
-            leg.endpoint.emit(OfferAnswered(leg.number, body))
+            leg.endpoint.events.append(OfferAnswered(leg.number, body))
         else:
-            leg.endpoint.emit(OfferRefused(leg.number, 488))
+            leg.endpoint.events.append(OfferRefused(leg.number, 488))
 
     def cancel(self, transaction: ServerTransaction) -> None:
         """Take the CANCEL of a re-INVITE that our user has not answered."""

@@ -75,16 +75,16 @@ class PlainRequest:
                 return
         if response.status == 503 and self._next_destination(RefusalCause.RESPONSE):
             return
-        self._endpoint.emit(RequestCompleted(self.number, response, RefusalCause.RESPONSE))
+        self._endpoint.events.append(RequestCompleted(self.number, response, RefusalCause.RESPONSE))
 
     def on_failure(self, transaction: ClientTransaction, cause: RefusalCause) -> None:
         if transaction is self._transaction and not self._next_destination(cause):
-            self._endpoint.emit(RequestCompleted(self.number, None, cause))
+            self._endpoint.events.append(RequestCompleted(self.number, None, cause))
 
     def _next_destination(self, cause: RefusalCause) -> bool:
         transaction = self._transaction
         assert transaction is not None
-        self._endpoint.emit(DestinationFailed(transaction.draft.destination, cause))
+        self._endpoint.events.append(DestinationFailed(transaction.draft.destination, cause))
         if self._attempt + 1 >= len(self._destinations):
             return False
         self._attempt += 1

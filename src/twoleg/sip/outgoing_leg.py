@@ -168,7 +168,7 @@ class OutgoingLeg(Leg):
         draft = transaction.draft
         self._response = None
         self._cause = cause
-        self.endpoint.emit(DestinationFailed(draft.destination, cause))
+        self.endpoint.events.append(DestinationFailed(draft.destination, cause))
         if self.state is LegState.CALLING and (
             self._falls_back(draft) or self._next_destination() or self._next_target()
         ):
@@ -221,7 +221,7 @@ class OutgoingLeg(Leg):
         self._cause = RefusalCause.RESPONSE
         status = response.status
         if status == 503:
-            self.endpoint.emit(DestinationFailed(draft.destination, self._cause))
+            self.endpoint.events.append(DestinationFailed(draft.destination, self._cause))
         if self.state in _RINGING and self._may_go_on(response):
             self.step(LegInput.RETRY)
             return
@@ -444,7 +444,7 @@ class OutgoingLeg(Leg):
         response = self._response
         assert response is not None
         if response.status > 100:
-            self.endpoint.emit(
+            self.endpoint.events.append(
                 Progress(
                     self.number,
                     response.status,
@@ -460,7 +460,7 @@ class OutgoingLeg(Leg):
         assert response is not None
         self._answered = True
         identity = self.require_dialog().identity()
-        self.endpoint.emit(
+        self.endpoint.events.append(
             Answered(self.number, response.status, response.body, identity, response)
         )
 
@@ -472,10 +472,10 @@ class OutgoingLeg(Leg):
             cause = RefusalCause.CANCELED
         if response is None or response.status < 200:
             status = _STANDS_FOR.get(cause, _REQUEST_TERMINATED)
-            self.endpoint.emit(Refused(self.number, status, reason_phrase(status), cause))
+            self.endpoint.events.append(Refused(self.number, status, reason_phrase(status), cause))
             return
         _, q850, text = told_causes(response)
-        self.endpoint.emit(
+        self.endpoint.events.append(
             Refused(
                 self.number,
                 response.status,

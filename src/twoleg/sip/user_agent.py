@@ -1,7 +1,7 @@
 """The user agent: bytes, wishes and the time in; bytes to send, events and a deadline out.
 
-Nothing here does I/O or reads a clock. After each call, send what `datagrams_to_send` gives, take
-`next_event` until it is None, and call `handle_timeout` when `next_deadline` has come.
+Nothing here does I/O or reads a clock. After each call, `take` what is to be sent and told, and
+call `handle_timeout` when the deadline that it gives has come.
 """
 
 from __future__ import annotations
@@ -136,20 +136,15 @@ class UserAgent:
 
     # To the network and the user.
 
-    def next_deadline(self) -> float | None:
-        """When `handle_timeout` is to be called next; None: not until something else happens."""
-        return self._endpoint.deadlines.next()
+    def take(self) -> tuple[list[Outgoing], list[Event], float | None]:
+        """Give what is to be sent and what is to be told, both in their order and each once.
 
-    def datagrams_to_send(self) -> list[Outgoing]:
-        """What is to be sent, in this order; each is given once."""
+        The third is when `handle_timeout` is to be called; None: not until something else happens.
+        """
         endpoint = self._endpoint
         outbox, endpoint.outbox = endpoint.outbox, []
-        return outbox
-
-    def next_event(self) -> Event | None:
-        """The next thing to be told; each is told once."""
-        events = self._endpoint.events
-        return events.popleft() if events else None
+        events, endpoint.events = endpoint.events, []
+        return outbox, events, endpoint.deadlines.next()
 
     @property
     def counters(self) -> Counters:
@@ -431,7 +426,7 @@ class UserAgent:
         else:
             self._legs.reply(transaction, 100)
             leg = IncomingLeg.of_invite(self._legs, transaction, request, flow)
-            self._endpoint.emit(Invited(leg.number, request, flow))
+            self._endpoint.events.append(Invited(leg.number, request, flow))
 
     def _pass_on(
         self, transaction: ServerTransaction, request: Request, flow: Flow, leg: Leg | None
@@ -445,7 +440,7 @@ class UserAgent:
             return
         self._unanswered[transaction.number] = transaction
         number = None if leg is None else leg.number
-        self._endpoint.emit(RequestReceived(transaction.number, request, flow, number))
+        self._endpoint.events.append(RequestReceived(transaction.number, request, flow, number))
 
     def _refuse(self, error: RemoteProtocolError, flow: Flow) -> None:
         """Answer what cannot be read, where an answer is possible."""

@@ -32,6 +32,9 @@ class CoreLoop:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
         self._turning = False
+        self._goes_on = False
+        """Whether the core was given something that no turn has asked it about yet."""
+
         self._idle: asyncio.Future[None] | None = None
 
     def now(self) -> float:
@@ -43,25 +46,41 @@ class CoreLoop:
         self._send = send
 
     def turn(self) -> None:
-        """Send what the core wants sent, tell what it tells, and set the timer."""
+        """Send what the core wants sent, tell what it tells, and set the timer.
+
+        Called from within a turn, it has that turn go on.
+        """
         send = self._send
-        if self._turning or send is None:
+        if send is None:
+            return
+        self._goes_on = True
+        if self._turning:
             return
         self._turning = True
-        core = self.core
+        core, tell = self.core, self._tell
+        deadline: float | None = None
         try:
-            while True:
-                outgoing = core.datagrams_to_send()
+            while self._goes_on:
+                outgoing, events, deadline = core.take()
+                self._goes_on = bool(events)  # who is told may give the core something
                 for sent in outgoing:
-                    send(sent)
-                event = core.next_event()
-                if event is not None:
-                    self._tell_safely(event)
-                elif not outgoing:
-                    break
+                    try:
+                        send(sent)
+                    except Exception:  # noqa: BLE001
+                        # It is lost, as on any network; what else is to be done is done.
+                        self._counters.internal_errors += 1
+                        _log.exception("sending failed")
+                for event in events:
+                    try:
+                        tell(event)
+                    except Exception:  # noqa: BLE001
+                        # A callback of whoever uses us; the stack itself must go on.
+                        self._counters.callback_errors += 1
+                        _log.exception("callback failed", extra={"event": type(event).__name__})
         finally:
             self._turning = False
-        self._set_timer()
+        if deadline is not None:  # else a timer that is still set finds nothing to do
+            self._set_timer(deadline)
         if self._idle is not None and core.is_idle and not self._idle.done():
             self._idle.set_result(None)
 
@@ -79,18 +98,7 @@ class CoreLoop:
             self._timer.cancel()
             self._timer = None
 
-    def _tell_safely(self, event: Event) -> None:
-        try:
-            self._tell(event)
-        except Exception:  # noqa: BLE001
-            # A callback of whoever uses us; the stack itself must go on.
-            self._counters.callback_errors += 1
-            _log.exception("callback failed", extra={"event": type(event).__name__})
-
-    def _set_timer(self) -> None:
-        deadline = self.core.next_deadline()
-        if deadline is None:
-            return  # a timer that is still set finds nothing to do
+    def _set_timer(self, deadline: float) -> None:
         if self._timer is not None:
             if self._timer_at <= deadline + TIMER_GRAIN:
                 return  # it comes first, and is set anew then

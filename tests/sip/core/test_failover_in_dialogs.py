@@ -447,8 +447,8 @@ def test_what_was_looked_up_when_it_is_over_changes_nothing(network: Network, ca
     network.names[NAME] = (far.address,)
     leg = answered(network, caller, far, f"<sip:far@{NAME}>")
     caller.agent.hang_up(leg, network.now)
-    (sent,) = caller.agent.datagrams_to_send()
+    (sent,), _, caller.deadline = caller.agent.take()
     network.run_for(40)
     assert caller.told[-1] == Ended(leg, by_remote=False)
     caller.agent.resolved(sent, (by_name(far.address),), network.now)
-    assert caller.agent.datagrams_to_send() == []
+    assert caller.agent.take() == ([], [], None)

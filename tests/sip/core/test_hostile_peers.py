@@ -124,7 +124,7 @@ def test_a_finished_call_leaves_nothing_behind(network, caller, callee):
         endpoint = peer.agent._endpoint
         assert (endpoint.clients, endpoint.servers, endpoint.sending) == ({}, {}, {})
         assert len(endpoint.deadlines) == 0
-        assert peer.agent.next_deadline() is None
+        assert peer.deadline is None
         assert len(peer.agent._legs) == 0
 
 

@@ -254,4 +254,4 @@ def test_a_lost_invite_that_nobody_answers_any_more_is_forgotten(network, far, h
     network.run_for(40)
     assert heir_of_ringing.agent.is_idle
     network.run_for(40)
-    assert heir_of_ringing.agent.next_deadline() is None
+    assert heir_of_ringing.deadline is None

@@ -133,7 +133,7 @@ def responses_of(agent, flow, via):
         flow,
         0.0,
     )
-    (sent,) = agent.datagrams_to_send()
+    (sent,), _, _ = agent.take()
     return sent, parse_message(sent.data)
 
 

@@ -365,13 +365,15 @@ class Answering:
         transport = Transport.TCP if b"SIP/2.0/TCP" in data.partition(b"\r\nVia")[2] else None
         flow = Flow(transport or Transport.UDP, HERE, SOURCE, connection=1)
         self.agent.receive(data, flow, 0.0)
-        while event := self.agent.next_event():
+        outgoing, events, _ = self.agent.take()
+        for event in events:
             if isinstance(event, Invited):
                 self.agent.accept(event.leg, 0.0, b"v=0")
             elif isinstance(event, RequestReceived):
                 result = register(event.request, event.flow, (), 0.0)
                 self.agent.respond(event.transaction, result.response, 0.0)
-        sent = [each.data for each in self.agent.datagrams_to_send()]
+        outgoing += self.agent.take()[0]
+        sent = [each.data for each in outgoing]
         finals = [each for each in sent if not each.startswith(b"SIP/2.0 100 ")]
         assert len(finals) <= 1
         counters = self.agent.counters
