@@ -28,6 +28,9 @@ class CoreLoop:
         self._tell = tell
         self._counters = counters
         self._loop = asyncio.get_running_loop()
+        self.now: Callable[[], float] = self._loop.time
+        """Gives the time as the core is told it."""
+
         self._send: Callable[[Outgoing], None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
@@ -36,10 +39,6 @@ class CoreLoop:
         """Whether the core was given something that no turn has asked it about yet."""
 
         self._idle: asyncio.Future[None] | None = None
-
-    def now(self) -> float:
-        """The time as the core is told it."""
-        return self._loop.time()
 
     def start(self, send: Callable[[Outgoing], None]) -> None:
         """Send by `send` from now on, until `stop`."""
