@@ -19,11 +19,11 @@ class Received:
     """An inbox that keeps what comes."""
 
     def __init__(self):
-        self.datagrams = []
+        self.received = []
         self.beginnings = []
 
-    def datagram(self, data, flow):
-        self.datagrams.append(data)
+    def datagrams(self, received):
+        self.received += [data for data, _ in received]
 
     def undelivered(self, beginning):
         self.beginnings.append(beginning)
@@ -100,7 +100,7 @@ async def test_what_icmp_says_of_one_far_end_fails_no_datagram_to_another(endpoi
             assert opened.send(b"%d" % number, host, there.getsockname()[1])
         assert [there.recv(100) for _ in range(5)] == [b"%d" % number for number in range(5)]
         there.sendto(b"still here", (host, opened.local.port))
-        await until(lambda: inbox.datagrams == [b"still here"])
+        await until(lambda: inbox.received == [b"still here"])
     await until(lambda: inbox.beginnings)
     assert set(inbox.beginnings) == {b"to nobody"}
     opened.close()
@@ -123,13 +123,13 @@ async def test_all_of_a_burst_is_read_in_its_order_and_what_comes_later_too(endp
     with far_end(host) as there:
         for data in burst:
             there.sendto(data, (host, opened.local.port))
-            if len(inbox.datagrams) % BATCH == 0:
+            if len(inbox.received) % BATCH == 0:
                 await asyncio.sleep(0)
-        await until(lambda: len(inbox.datagrams) == len(burst))
-        assert inbox.datagrams == burst
+        await until(lambda: len(inbox.received) == len(burst))
+        assert inbox.received == burst
         await until(lambda: not opened.is_read_in_goes)
         there.sendto(b"later", (host, opened.local.port))
-        await until(lambda: inbox.datagrams[-1] == b"later")
+        await until(lambda: inbox.received[-1] == b"later")
     opened.close()
 
 

@@ -1,5 +1,6 @@
 """What the transports tell the phone."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from twoleg.sip import Destination, Flow, Outgoing, RemoteProtocolError, Request, Response
@@ -8,7 +9,7 @@ from twoleg.sip import Destination, Flow, Outgoing, RemoteProtocolError, Request
 class Inbox(Protocol):
     """Takes what arrives, and what could not be sent."""
 
-    def datagram(self, data: bytes, flow: Flow) -> None: ...
+    def datagrams(self, received: Sequence[tuple[bytes, Flow]]) -> None: ...
 
     def message(self, message: Request | Response | RemoteProtocolError, flow: Flow) -> None: ...
 

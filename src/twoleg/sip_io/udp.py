@@ -111,23 +111,26 @@ class UdpEndpoint:
 
     def _drain(self) -> int:
         """Hand on what has come, a batch at most, and say how many that were."""
-        buffer, flows, inbox = self._buffer, self._flows, self._inbox
-        receive = self._socket.recvfrom_into
-        for received in range(BATCH):
-            try:
-                size, source = receive(buffer)
-            except BlockingIOError:
-                if not received:
+        received = self._receive()
+        if received:
+            self._inbox.datagrams(received)
+        else:
+            self._tell_undelivered()
+        return len(received)
+
+    def _receive(self) -> list[tuple[bytes, Flow]]:
+        buffer, flows, receive = self._buffer, self._flows, self._socket.recvfrom_into
+        received = []
+        with contextlib.suppress(BlockingIOError):
+            for _ in range(BATCH):
+                try:
+                    size, source = receive(buffer)
+                except ConnectionError:
                     self._tell_undelivered()
-                return received
-            except OSError:
-                self._tell_undelivered()
-                continue
-            flow = flows.get(source)
-            if flow is None:
-                flow = self._new_flow(source)
-            inbox.datagram(bytes(memoryview(buffer)[:size]), flow)
-        return BATCH
+                    continue
+                flow = flows.get(source) or self._new_flow(source)
+                received.append((bytes(memoryview(buffer)[:size]), flow))
+        return received
 
     def _tell_undelivered(self) -> bool:
         """Tell of what could not be delivered; False: there is no such thing."""
