@@ -15,13 +15,13 @@ LOOK_SECONDS: Final = 0.1
 class ReadingPace:
     """Says whether so much comes that reading costs less in goes. Pure: time is the caller's.
 
-    A wake-up of the process for each datagram is a tenth of what a busy engine spends. Two
+    A wake-up of the process for each datagram is a tenth of what a busy engine spends. A few
     milliseconds more are nothing to SIP's timers, and nobody waits them where little comes.
     """
 
     __slots__ = ("_busy", "_counted", "_since")
 
-    seconds: Final = 0.002
+    seconds: Final = 0.004
     """The pause between two goes."""
 
     def __init__(self) -> None:

@@ -36,7 +36,7 @@ class UdpEndpoint:
         self._flows: dict[tuple[Any, ...], Flow] = {}
         self._buffer = bytearray(MAX_DATAGRAM)
         self._pace = ReadingPace()
-        self._timer: asyncio.TimerHandle | None = None
+        self._later: asyncio.Handle | None = None
         host, port = bound.getsockname()[:2]
         self.local = Address(host, port)
         # An event loop takes an ICMP error for the end of a socket, unless it watches it by this.
@@ -65,7 +65,7 @@ class UdpEndpoint:
     @property
     def is_read_in_goes(self) -> bool:
         """Whether so much comes that it is read by the clock."""
-        return self._timer is not None
+        return self._later is not None
 
     def send(self, data: bytes, host: str, port: int) -> bool:
         """Send one datagram; False when it certainly did not leave."""
@@ -83,9 +83,9 @@ class UdpEndpoint:
         return False
 
     def close(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
         else:
             self._loop.remove_reader(self._ready.fileno())
         self._ready.close()
@@ -96,18 +96,18 @@ class UdpEndpoint:
         received = self._drain()
         if self._pace.is_busy(received, self._loop.time()):
             self._loop.remove_reader(self._ready.fileno())
-            self._read_later()
+            self._later = self._loop.call_later(self._pace.seconds, self._on_clock)
 
-    def _on_timer(self) -> None:
-        self._timer = None
+    def _on_clock(self) -> None:
         received = self._drain()
-        if received == BATCH or self._pace.is_busy(received, self._loop.time()):
-            self._read_later()
+        is_busy = self._pace.is_busy(received, self._loop.time())
+        if received == BATCH:
+            self._later = self._loop.call_soon(self._on_clock)
+        elif is_busy:
+            self._later = self._loop.call_later(self._pace.seconds, self._on_clock)
         else:
+            self._later = None
             self._loop.add_reader(self._ready.fileno(), self._on_ready)
-
-    def _read_later(self) -> None:
-        self._timer = self._loop.call_later(self._pace.seconds, self._on_timer)
 
     def _drain(self) -> int:
         """Hand on what has come, a batch at most, and say how many that were."""
@@ -121,15 +121,16 @@ class UdpEndpoint:
     def _receive(self) -> list[tuple[bytes, Flow]]:
         buffer, flows, receive = self._buffer, self._flows, self._socket.recvfrom_into
         received = []
-        with contextlib.suppress(BlockingIOError):
-            for _ in range(BATCH):
-                try:
-                    size, source = receive(buffer)
-                except ConnectionError:
-                    self._tell_undelivered()
-                    continue
-                flow = flows.get(source) or self._new_flow(source)
-                received.append((bytes(memoryview(buffer)[:size]), flow))
+        for _ in range(BATCH):
+            try:
+                size, source = receive(buffer)
+            except BlockingIOError:
+                break
+            except OSError:
+                self._tell_undelivered()
+                continue
+            flow = flows.get(source) or self._new_flow(source)
+            received.append((bytes(memoryview(buffer)[:size]), flow))
         return received
 
     def _tell_undelivered(self) -> bool:
