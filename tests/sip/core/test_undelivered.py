@@ -88,4 +88,4 @@ def test_what_is_no_request_of_ours_changes_nothing(network, caller, far, lost, 
 def test_whatever_is_quoted_raises_nothing(beginning):
     agent = UserAgent(UserAgentConfig(addresses={Transport.UDP: NOWHERE}), "x".__mul__)
     agent.undelivered(beginning, 1.0)
-    assert agent.datagrams_to_send() == []
+    assert agent.take() == ([], [], None)
