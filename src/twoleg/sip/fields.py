@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 
 from twoleg.sip.errors import InvalidValue
+from twoleg.sip.remembered import remembered
 from twoleg.sip.uri import (
     MAX_PARAMETERS,
     Parameters,
@@ -50,22 +51,67 @@ _SOUND_PORT = (
 )
 _SOUND_HOST = rf"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::{_SOUND_PORT})?"
 _SOUND_PARAMETERS = r"(?:;[A-Za-z0-9-]+(?:=[A-Za-z0-9.*_+~-]+)?){0,32}"
+_SOUND_SENT_BY = rf"SIP/2\.0/[A-Z]+ {_SOUND_HOST}"
+_SOUND_ADDRESS = (
+    r'(?:"[^"\\]*"[ \t]*|[A-Za-z0-9 .!*_+~-]*)'
+    rf"<sips?:(?:[A-Za-z0-9_.+*!~-]+@)?{_SOUND_HOST}{_SOUND_PARAMETERS}>"
+)
 
 
-def _plain_value_with(parameter: str, before: str) -> Callable[[str], re.Match[str] | None]:
-    others = _SOUND_PARAMETERS.replace("(?:;", rf"(?:;(?!(?i:{parameter})(?:[=;]|$))")
+def _sound(text: str) -> Callable[[str], bool]:
+    """Tell whether a text is all of that pattern, of texts that come again and again."""
+    matches = re.compile(text).fullmatch
+    return remembered(lambda text: matches(text) is not None)
+
+
+def _others_than(parameter: str) -> str:
+    return _SOUND_PARAMETERS.replace("(?:;", rf"(?:;(?!(?i:{parameter})(?:[=;]|$))", 1)
+
+
+def _with_parameter(parameter: str, before: str) -> Callable[[str], re.Match[str] | None]:
+    others = _others_than(parameter)
     return re.compile(f"{before}(?:{others};{parameter}=([A-Za-z0-9.*_+~-]+))?{others}").fullmatch
 
 
-PLAIN_BRANCH = _plain_value_with("branch", rf"SIP/2\.0/[A-Z]+ {_SOUND_HOST}")
-"""Matches a Via as nearly all are; its group is the branch."""
+_is_sent_by = _sound(_SOUND_SENT_BY)
+_is_address = _sound(_SOUND_ADDRESS)
+_are_without_branch = _sound(_others_than("branch"))
+_via_with_branch = _with_parameter("branch", _SOUND_SENT_BY)
+_address_with_tag = _with_parameter("tag", _SOUND_ADDRESS)
 
-PLAIN_TAG = _plain_value_with(
-    "tag",
-    r'(?:"[^"\\]*"[ \t]*|[A-Za-z0-9 .!*_+~-]*)'
-    rf"<sips?:(?:[A-Za-z0-9_.+*!~-]+@)?{_SOUND_HOST}{_SOUND_PARAMETERS}>",
-)
-"""Matches a From or To as nearly all are; its group is the tag."""
+
+def plain_branch(via: str) -> str | None:
+    """Read the branch of a Via as nearly all are. Raises InvalidValue for any other.
+
+    Of most only the branch is another than that of the Via before.
+    """
+    sent_by, _, rest = via.partition(";branch=")
+    branch, semicolon, others = rest.partition(";")
+    if (
+        branch.isalnum()
+        and branch.isascii()
+        and _is_sent_by(sent_by)
+        and (not semicolon or _are_without_branch(f";{others}"))
+    ):
+        return branch
+    plain = _via_with_branch(via)
+    if plain is None:
+        raise InvalidValue("Via", "it looks unusual")
+    return plain[1]
+
+
+def plain_tag(address: str) -> str | None:
+    """Read the tag of a From or To as nearly all are. Raises InvalidValue for any other.
+
+    Of most only the tag is another than that of an address before.
+    """
+    before, _, tag = address.rpartition(";tag=")
+    if tag.isalnum() and tag.isascii() and _is_address(before):
+        return tag
+    plain = _address_with_tag(address)
+    if plain is None:
+        raise InvalidValue("address", "it looks unusual")
+    return plain[1]
 
 
 @immutable()

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from twoleg.sip.errors import InvalidValue
 from twoleg.sip.fields import (
-    PLAIN_BRANCH,
-    PLAIN_TAG,
     CSeq,
     NameAddr,
     Reason,
     Via,
     parse_integer,
+    plain_branch,
+    plain_tag,
 )
 from twoleg.sip.headers import Headers
 from twoleg.sip.remembered import remembered
@@ -136,18 +136,15 @@ class Message:
         lines = self.headers.by_name
         try:
             (from_,), (to,), (call_id,) = lines["From"], lines["To"], lines["Call-ID"]
-            (cseq_line,), (via, *further) = lines["CSeq"], lines["Via"]
-            cseq = _cseq(cseq_line)
+            (cseq,), (via, *further) = lines["CSeq"], lines["Via"]
+            identity = plain_branch(via), plain_tag(from_), plain_tag(to), _cseq(cseq)
+            for line in further:
+                plain_branch(line)
         except (KeyError, ValueError):
             return False
-        branch, from_tag, to_tag = PLAIN_BRANCH(via), PLAIN_TAG(from_), PLAIN_TAG(to)
-        if branch is None or from_tag is None or to_tag is None or not call_id:
-            return False
-        if further and not all(map(PLAIN_BRANCH, further)):
-            return False
-        self.branch, self.from_tag, self.to_tag = branch[1], from_tag[1], to_tag[1]
-        self.call_id, self.cseq = call_id, cseq
-        return True
+        self.branch, self.from_tag, self.to_tag, self.cseq = identity
+        self.call_id = call_id
+        return bool(call_id)
 
     @property
     def via(self) -> Via:

@@ -10,8 +10,8 @@ from twoleg.sip import CSeq, InvalidValue, NameAddr, OtherUri, Reason, SipUri, T
 from twoleg.sip.fields import (
     MAX_CSEQ,
     MAX_VALUES,
-    PLAIN_BRANCH,
-    PLAIN_TAG,
+    plain_branch,
+    plain_tag,
     quote,
     split_values,
 )
@@ -50,6 +50,14 @@ def test_a_via_that_is_written_reads_the_same(via):
     assert Via.parse(str(via)) == via
 
 
+def glance(plain, text):
+    """Give what is seen at a glance, in a tuple; nothing for what looks unusual."""
+    try:
+        return (plain(text),)
+    except InvalidValue:
+        return ()
+
+
 USUAL_PORTS = st.sampled_from(["", ":5060", ":59999", ":65535", ":99999", ":0", ":"])
 USUAL_PARAMETERS = st.lists(
     st.sampled_from(
@@ -73,8 +81,8 @@ def test_a_tag_that_is_seen_at_a_glance_is_that_of_the_whole_address(
     name, uri, port, uri_parameters, parameters
 ):
     text = f"{name}<{uri}{port}{uri_parameters}>{parameters}"
-    seen = PLAIN_TAG(text)
-    assert seen is None or seen[1] == NameAddr.parse(text).tag
+    for seen in glance(plain_tag, text):
+        assert seen == NameAddr.parse(text).tag
 
 
 @given(
@@ -87,13 +95,27 @@ def test_a_branch_that_is_seen_at_a_glance_is_that_of_the_whole_via(
     protocol, host, port, parameters
 ):
     text = f"{protocol} {host}{port}{parameters}"
-    seen = PLAIN_BRANCH(text)
-    assert seen is None or seen[1] == Via.parse(text).branch
+    for seen in glance(plain_branch, text):
+        assert seen == Via.parse(text).branch
 
 
 def test_every_port_is_seen_at_a_glance_and_what_is_none_never():
-    seen = [port for port in range(70_000) if PLAIN_BRANCH(f"SIP/2.0/UDP b:{port};branch=x")]
+    vias = [f"SIP/2.0/UDP b:{port};branch=x" for port in range(70_000)]
+    seen = [port for port, via in enumerate(vias) if glance(plain_branch, via)]
     assert seen == list(range(1, 65_536))
+
+
+def test_what_nearly_all_write_is_seen_at_a_glance():
+    own = "SIP/2.0/UDP 10.0.0.1:5060;branch=z9hG4bK0a1b2c"
+    for more in ("", ";rport", ";rport=5060;received=10.0.0.1", ";i=7", ";alias"):
+        assert plain_branch(own + more) == "z9hG4bK0a1b2c"
+    assert plain_branch("SIP/2.0/WSS df7jal.invalid;branch=z9hG4bK-1.2~3;rport") == "z9hG4bK-1.2~3"
+    assert plain_branch("SIP/2.0/UDP b") is None
+    for address in ("<sip:+12015550123@10.0.0.1>", '"A B" <sips:a@b:5061;user=phone>', "A <sip:b>"):
+        assert plain_tag(f"{address};tag=0a1b2c") == "0a1b2c"
+        assert plain_tag(f"{address};tag=gK0-1.2") == "gK0-1.2"
+        assert plain_tag(f"{address};x=y;tag=0a1b2c;z") == "0a1b2c"
+        assert plain_tag(address) is None
 
 
 @given(st.builds(Reason, TOKENS, st.none() | st.integers(0, 999), TEXT))
