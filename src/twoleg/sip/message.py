@@ -128,11 +128,6 @@ class Message:
 
         All are read, but not taken apart where they look as usual.
         """
-        if not self._identify_plain():
-            for name, read in _IDENTITY.items():
-                setattr(self, name, read(self))
-
-    def _identify_plain(self) -> bool:
         lines = self.headers.by_name
         try:
             (from_,), (to,), (call_id,) = lines["From"], lines["To"], lines["Call-ID"]
@@ -141,10 +136,13 @@ class Message:
             for line in further:
                 plain_branch(line)
         except (KeyError, ValueError):
-            return False
-        self.branch, self.from_tag, self.to_tag, self.cseq = identity
-        self.call_id = call_id
-        return bool(call_id)
+            call_id = ""
+        if call_id:
+            self.branch, self.from_tag, self.to_tag, self.cseq = identity
+            self.call_id = call_id
+            return
+        for name, read in _IDENTITY.items():
+            setattr(self, name, read(self))
 
     @property
     def via(self) -> Via:

@@ -23,6 +23,8 @@ MAX_LINES: Final = 512
 MAX_BODY: Final = 1_048_576
 
 _STATUS: Final = {str(status): status for status in range(100, 700)}
+_USUAL_STATUS: Final = {f"{SIP_VERSION} {digits} ": status for digits, status in _STATUS.items()}
+_USUAL_STATUS_LENGTH: Final = len(f"{SIP_VERSION} 200 ")
 END_OF_HEAD = b"\r\n\r\n"
 _BLANKS = " \t"
 _FOLDING = (" ", "\t")
@@ -58,11 +60,11 @@ def parse_head(head: bytes) -> Request | Response:
     if len(lines) > MAX_LINES + 1:
         del lines[MAX_LINES + 1 :]
         fault = "Too Many Headers"
-    start_line = lines[0]
+    start_line = lines.pop(0)
     by_name: dict[str, tuple[str, ...]] = {}
     last = ""
     known_name = KNOWN_NAMES.get
-    for line in lines[1:]:
+    for line in lines:
         name, colon, value = line.partition(":")
         known = known_name(name)
         if known is None:
@@ -86,6 +88,9 @@ def parse_head(head: bytes) -> Request | Response:
         else:
             by_name[known] = (value.strip(),)
     headers = Headers(by_name=by_name)
+    status = _USUAL_STATUS.get(start_line[:_USUAL_STATUS_LENGTH])
+    if status is not None and not fault:
+        return Response(status, start_line[_USUAL_STATUS_LENGTH:], headers)
     if start_line.startswith("SIP/"):
         if fault:
             raise RemoteProtocolError(400, fault)
