@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from twoleg.sip.remembered import remembered
 from twoleg.sip.sdp import Media, parse_number
-from twoleg.sip.values import immutable
 
 DYNAMIC_PAYLOAD_TYPES = range(96, 128)
 """Payload types that mean what a=rtpmap says (RFC 3551 6)."""
@@ -14,9 +14,11 @@ DYNAMIC_PAYLOAD_TYPES = range(96, 128)
 _MAX_PAYLOAD_TYPE = 127
 
 
-@immutable()
-class AudioFormat:
-    """An encoding under its payload type; `parameters` is its a=fmtp, "" for none."""
+class AudioFormat(NamedTuple):
+    """An encoding under its payload type; `parameters` is its a=fmtp, "" for none.
+
+    A tuple of them is what descriptions are remembered by: it is hashed without a call.
+    """
 
     payload_type: int
     encoding: str

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from functools import lru_cache
 from typing import Final
 
@@ -77,7 +76,7 @@ def telephone_event_for(codec: AudioFormat, formats: Iterable[AudioFormat]) -> A
 
 
 def renumbered(entry: AudioFormat, number: int) -> AudioFormat:
-    return entry if entry.payload_type == number else replace(entry, payload_type=number)
+    return entry if entry.payload_type == number else entry._replace(payload_type=number)
 
 
 def number_of(entry: AudioFormat | None) -> int | None:

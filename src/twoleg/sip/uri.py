@@ -52,6 +52,8 @@ class SipUri:
     port: int | None = None
     parameters: Parameters = ()
     headers: tuple[tuple[str, str], ...] = ()
+    _text: str | None = field(default=None, init=False, repr=False, compare=False)
+    """As it is written, once it was."""
 
     @classmethod
     def parse(cls, text: str) -> SipUri:
@@ -66,6 +68,13 @@ class SipUri:
         return _parse_sip_uri(scheme, rest)
 
     def __str__(self) -> str:
+        text = self._text
+        if text is None:
+            text = self._written()
+            object.__setattr__(self, "_text", text)
+        return text
+
+    def _written(self) -> str:
         text = f"{self.scheme}:"
         user = self.user
         if user is not None:

@@ -46,7 +46,7 @@ def test_without_telephone_event_there_is_no_dtmf_by_rtp():
 
 
 def test_events_on_another_clock_than_the_codec_are_not_for_it():
-    events_48 = replace(TELEPHONE_EVENT, payload_type=102, clock_rate=48000)
+    events_48 = TELEPHONE_EVENT._replace(payload_type=102, clock_rate=48000)
     session = new_session(replace(LOCAL, formats=(PCMU, events_48)))
     agreed = offer_and_answer(
         session, "m=audio 5000 RTP/AVP 0 102", "a=rtpmap:102 telephone-event/48000"

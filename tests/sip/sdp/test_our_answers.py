@@ -41,7 +41,7 @@ def test_an_answer_has_one_codec_and_the_offers_numbers():
     assert agreed.dtmf_send_payload_type == 96
     assert agreed.receive_payload_types == {
         8: PCMA,
-        96: replace(TELEPHONE_EVENT, payload_type=96),
+        96: TELEPHONE_EVENT._replace(payload_type=96),
     }
 
 

@@ -1,6 +1,5 @@
 """Where RTCP goes, how long a packet is, and which format a number means."""
 
-from dataclasses import replace
 
 import pytest
 from sip.sdp.sessions import new_session, offer_and_answer, sdp
@@ -72,7 +71,7 @@ def test_rtpmaps_of_all_sorts_are_understood(rtpmap, format_):
     _, agreed = new_session().answer_offer(
         sdp(f"m=audio 5000 RTP/AVP {number}", f"a=rtpmap:{rtpmap}")
     )
-    assert agreed.format == replace(format_, payload_type=number)
+    assert agreed.format == format_._replace(payload_type=number)
     assert agreed.send_payload_type == number
 
 
