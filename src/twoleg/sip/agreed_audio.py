@@ -85,6 +85,14 @@ class AgreedAudio:
     keys: StreamKeys | None = None
     webrtc: WebRtc | None = None
 
+    def at_port(self, port: int) -> AgreedAudio:
+        """Give the same of plain RTP at another port, with RTCP above it as here."""
+        return AgreedAudio(
+            self.address, port, None if self.rtcp is None else (self.address, port + 1),
+            self.format, self.send_payload_type, self.receive_payload_types,
+            self.dtmf_send_payload_type, self.direction, self.ptime, self.rtcp_mux,
+        )  # fmt: skip
+
 
 def read_description(body: bytes | str) -> SessionDescription:
     """Read what the far end describes. Raises SessionRejected."""

@@ -110,7 +110,6 @@ class Dialog:
     def __init__(
         self,
         endpoint: Endpoint,
-        *,
         call_id: str,
         local_tag: str,
         remote_tag: str,
@@ -154,21 +153,15 @@ class Dialog:
 
         `target` stands in where the response has no usable Contact.
         """
+        call_id, local_cseq, remote_cseq = draft.call_id, draft.cseq, None
+        remote_tag, remote_uri = response.to_tag or "", draft.to
+        remote_target = contact_uri(response) or target
+        route_set = record_route(response)[::-1]
+        first_hop, flow = draft.destination, draft.flow
         return cls(
-            endpoint,
-            call_id=draft.call_id,
-            local_tag=local_tag,
-            remote_tag=response.to_tag or "",
-            local_cseq=draft.cseq,
-            remote_cseq=None,
-            local_uri=local_uri,
-            remote_uri=draft.to,
-            remote_target=contact_uri(response) or target,
-            route_set=record_route(response)[::-1],
-            transport=draft.destination.transport,
-            first_hop=draft.destination,
-            flow=draft.flow,
-        )
+            endpoint, call_id, local_tag, remote_tag, local_cseq, remote_cseq, local_uri,
+            remote_uri, remote_target, route_set, first_hop.transport, first_hop, flow,
+        )  # fmt: skip
 
     @classmethod
     def of_request(cls, endpoint: Endpoint, request: Request, local_tag: str, flow: Flow) -> Dialog:
@@ -217,19 +210,10 @@ class Dialog:
     def identity(self) -> DialogIdentity:
         """Give what the dialog is at this moment."""
         return DialogIdentity(
-            call_id=self.call_id,
-            local_tag=self.local_tag,
-            remote_tag=self.remote_tag,
-            local_cseq=self.local_cseq,
-            remote_cseq=self.remote_cseq,
-            local_uri=self.local_uri,
-            remote_uri=self.remote_uri,
-            remote_target=self._target_text,
-            route_set=self.route_set,
-            transport=self.transport,
-            destination=self._first_hop,
-            flow=self.flow,
-        )
+            self.call_id, self.local_tag, self.remote_tag, self.local_cseq, self.remote_cseq,
+            self.local_uri, self.remote_uri, self._target_text, self.route_set, self.transport,
+            self._first_hop, self.flow,
+        )  # fmt: skip
 
     def next_cseq(self) -> int:
         self.local_cseq += 1
@@ -257,21 +241,13 @@ class Dialog:
         """Give a request of the dialog (RFC 3261 12.2.1.1)."""
         uri, routes, destination, flow = self._known_way()
         endpoint = self.endpoint
+        via, branch = endpoint.via(destination.transport), branch or endpoint.branch()
+        from_ = f"{self.local_uri};tag={self.local_tag}"
+        to = f"{self.remote_uri};tag={self.remote_tag}" if self.remote_tag else self.remote_uri
         return Draft(
-            method=method,
-            uri=uri,
-            via=endpoint.via(destination.transport),
-            branch=branch or endpoint.branch(),
-            from_=f"{self.local_uri};tag={self.local_tag}",
-            to=f"{self.remote_uri};tag={self.remote_tag}" if self.remote_tag else self.remote_uri,
-            call_id=self.call_id,
-            cseq=cseq,
-            routes=routes,
-            headers=headers,
-            body=body,
-            destination=destination,
-            flow=flow,
-        )
+            method, uri, via, branch, from_, to, self.call_id, cseq, routes, headers, body,
+            destination, flow,
+        )  # fmt: skip
 
     def name_of(self, destination: Destination) -> Destination | None:
         """Give the next hop as the name that a destination was found for; None if it is none."""
@@ -389,7 +365,7 @@ def _usable_uri(line: str) -> Uri | None:
 
 def record_route(message: Message) -> tuple[str, ...]:
     """Give the Record-Route values as they came; none where they cannot be read."""
-    if "Record-Route" not in message.headers:
+    if "Record-Route" not in message.headers.by_name:
         return ()
     try:
         routes = message.record_routes

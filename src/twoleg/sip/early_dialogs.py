@@ -85,7 +85,7 @@ class EarlyDialogs:
 def reliable_number(response: Response) -> int | None:
     """Give the number of a provisional response that wants PRACK (RFC 3262 4)."""
     headers = response.headers
-    if "RSeq" not in headers:
+    if "RSeq" not in headers.by_name:
         return None
     try:
         return response.number("RSeq") if headers.has_token("Require", "100rel") else None

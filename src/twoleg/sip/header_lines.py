@@ -29,7 +29,7 @@ def reason_line(reason: Reason | None) -> str:
 
 def told_causes(message: Message) -> tuple[int | None, int | None, str]:
     """Read the SIP and Q.850 causes and the text of a Reason header (RFC 3326)."""
-    if "Reason" not in message.headers:
+    if "Reason" not in message.headers.by_name:
         return None, None, ""
     status = q850 = None
     text = ""
@@ -45,7 +45,7 @@ def told_causes(message: Message) -> tuple[int | None, int | None, str]:
 
 def unsupported(message: Message) -> str:
     """Give what a request requires and we have not (RFC 3261 8.2.2.3)."""
-    if "Require" not in message.headers:
+    if "Require" not in message.headers.by_name:
         return ""
     try:
         required = message.headers.get_all("Require")

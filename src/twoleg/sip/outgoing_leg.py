@@ -209,7 +209,7 @@ class OutgoingLeg(Leg):
             self.dialog = self._confirmed(response, draft)
             self._early = None
             self.last_body = self._invitation.body
-            if self._session_seconds and "Session-Expires" in response.headers:
+            if self._session_seconds and "Session-Expires" in response.headers.by_name:
                 self.session.accepted(response)
         elif (response.to_tag or "") != self.dialog.remote_tag:
             self._end_fork(draft, response)
@@ -360,21 +360,15 @@ class OutgoingLeg(Leg):
         lines += header_lines(invitation.headers) + self._authorization
         if invitation.body:
             lines += f"Content-Type: {invitation.content_type}\r\n"
+        via, branch = endpoint.via(transport), self._branch
+        if self._invites > 1:
+            branch = nth_branch(branch, self._invites)
+        from_, to = f"{self._from};tag={self.local_tag}", str(invitation.to)
+        routes = "".join([f"Route: {route}\r\n" for route in invitation.routes])
         return Draft(
-            method="INVITE",
-            uri=uri,
-            via=endpoint.via(transport),
-            branch=self._branch if self._invites == 1 else nth_branch(self._branch, self._invites),
-            from_=f"{self._from};tag={self.local_tag}",
-            to=str(invitation.to),
-            call_id=self.call_id,
-            cseq=self._cseq,
-            routes="".join([f"Route: {route}\r\n" for route in invitation.routes]),
-            headers=lines,
-            body=invitation.body,
-            destination=destination,
-            flow=self._flow,
-        )
+            "INVITE", uri, via, branch, from_, to, self.call_id, self._cseq, routes, lines,
+            invitation.body, destination, self._flow,
+        )  # fmt: skip
 
     def _may_upgrade(self, draft: Draft) -> bool:
         return (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 
 from twoleg.sip.agreed_audio import AgreedAudio, LocalAudio, agree, read_description
@@ -10,11 +11,15 @@ from twoleg.sip.audio_formats import AudioFormat
 from twoleg.sip.errors import SessionRejected
 from twoleg.sip.format_match import Match, match_of_answer
 from twoleg.sip.layout import Layout, first_layout
-from twoleg.sip.sdp import Direction, Media, SessionDescription, usual_words
+from twoleg.sip.remembered import remembered
+from twoleg.sip.sdp import Direction, Media, SessionDescription, has_secret, usual_words
 from twoleg.sip.webrtc import DISCARD_PORT
 
+_OFFERS = 32
+"""Kinds of offers whose answers are remembered."""
+
 _REMEMBERED = 256
-"""Answers that are remembered by what they say."""
+"""Answers to each that are remembered by what they say."""
 
 _MAX_REMEMBERED_ANSWER = 1024
 """Bytes; longer ones are not worth their memory."""
@@ -66,24 +71,22 @@ def agreed_as_others(
     if usual is None or not 0 < usual[1] < MAX_PORT:
         return None
     words, port, _ = usual
-    known = _agreed_first(words, offered, ours.ptime, ":" in ours.address)
-    if known is None:
-        return None
-    return AgreedAudio(
-        address=known.address,
-        port=port,
-        rtcp=None if known.rtcp is None else (known.address, port + 1),
-        format=known.format,
-        send_payload_type=known.send_payload_type,
-        receive_payload_types=known.receive_payload_types,
-        dtmf_send_payload_type=known.dtmf_send_payload_type,
-        direction=known.direction,
-        ptime=known.ptime,
-        rtcp_mux=known.rtcp_mux,
-    )
+    known = _answers_to(offered, ours.ptime, ":" in ours.address)(words)
+    return None if known is None else known.at_port(port)
 
 
-@lru_cache(_REMEMBERED)
+@lru_cache(_OFFERS)
+def _answers_to(
+    offered: tuple[AudioFormat, ...], ptime: int, over_ipv6: bool
+) -> Callable[[str], AgreedAudio | None]:
+    """Remember what the words of the first answers to an offer come to."""
+
+    def agreed(words: str) -> AgreedAudio | None:
+        return _agreed_first(words, offered, ptime, over_ipv6)
+
+    return remembered(agreed, _REMEMBERED, _MAX_REMEMBERED_ANSWER, unless=has_secret)
+
+
 def _agreed_first(
     words: str, offered: tuple[AudioFormat, ...], ptime: int, over_ipv6: bool
 ) -> AgreedAudio | None:

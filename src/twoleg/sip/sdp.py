@@ -237,7 +237,7 @@ class _Reader:
             line = line.rstrip("\r \t\0")
             if line.startswith("a="):
                 # Keys are nothing to remember.
-                read = _read_attribute if _has_secret(line[2:10]) else _parse_attribute
+                read = _read_attribute if has_secret(line[2:10]) else _parse_attribute
                 self._part.attributes.append(read(line))
                 continue
             if not line:
@@ -295,7 +295,8 @@ class _Reader:
             )
 
 
-def _has_secret(text: str) -> bool:
+def has_secret(text: str) -> bool:
+    """Tell whether a text may hold keys, which are nothing to remember."""
     text = text.lower()
     return "crypto" in text or "ice-pwd" in text
 
@@ -304,7 +305,7 @@ def _read(text: str) -> SessionDescription:
     return _Reader().read(text)
 
 
-_read_again = remembered(_read, most=512, max_length=1024)
+_read_again = remembered(_read, most=512, max_length=1024, unless=has_secret)
 
 
 def usual_words(text: str) -> tuple[str, int, str] | None:
@@ -312,13 +313,12 @@ def usual_words(text: str) -> tuple[str, int, str] | None:
 
     A far end describes itself in the same words in call after call: only the other two differ, so
     that the words, in which they are nought and nothing, are something to remember a result by.
-    None for a text in which they are not found where they usually are, and for one that may hold
-    keys: those are nothing to remember.
+    None for a text in which they are not found where they usually are.
     """
     before, found, after = text.partition("\nm=audio ")
     digits, _, rest = after.partition(" ")
     port = parse_number(digits, _MAX_PORT)
-    if port is None or not text.startswith(_USUAL_START) or _has_secret(text):
+    if port is None or not text.startswith(_USUAL_START):
         return None
     origin, line_end, session = before[len(_USUAL_START) :].partition("\r\n")
     if not line_end or "\n" in origin or before.count("\no=") > 1:

@@ -1,6 +1,5 @@
 """Where RTCP goes, how long a packet is, and which format a number means."""
 
-
 import pytest
 from sip.sdp.sessions import new_session, offer_and_answer, sdp
 
