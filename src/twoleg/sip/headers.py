@@ -86,7 +86,6 @@ class Headers:
     def __init__(
         self,
         items: Iterable[tuple[str, str]] = (),
-        *,
         by_name: dict[str, tuple[str, ...]] | None = None,
     ) -> None:
         """Take `(name, value)` pairs, or over sound lines by canonical name.
@@ -197,7 +196,7 @@ class Headers:
         )
 
     def copy(self) -> Headers:
-        return Headers(by_name=self.by_name.copy())
+        return Headers((), self.by_name.copy())
 
     def _forget(self, name: str) -> None:
         if self._typed is not None:

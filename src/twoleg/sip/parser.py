@@ -65,9 +65,10 @@ def parse_head(head: bytes) -> Request | Response:
     last = ""
     known_name = KNOWN_NAMES.get
     for line in lines:
-        name, colon, value = line.partition(":")
+        name, _, value = line.partition(": ")
         known = known_name(name)
         if known is None:
+            name, colon, value = line.partition(":")
             if name[:1] in _FOLDING:
                 # RFC 3261 7.3.1: the line before goes on.
                 if last:
@@ -87,7 +88,7 @@ def parse_head(head: bytes) -> Request | Response:
             by_name[known] += (value.strip(),)
         else:
             by_name[known] = (value.strip(),)
-    headers = Headers(by_name=by_name)
+    headers = Headers((), by_name)
     status = _USUAL_STATUS.get(start_line[:_USUAL_STATUS_LENGTH])
     if status is not None and not fault:
         return Response(status, start_line[_USUAL_STATUS_LENGTH:], headers)

@@ -61,7 +61,8 @@ class Transaction(ABC):
 
         The state ends after `lasts` seconds; None: as its timer has it.
         """
-        self.stop_timers()
+        if self._deadline is not None:
+            self.stop_timers()
         timers = self.machine.starts.get(self.state)
         if timers is None:
             return
@@ -72,11 +73,11 @@ class Transaction(ABC):
         assert lasts is not None
         first = durations[timers[0]]
         if first is None or timers[0] is last:
-            self._deadline = endpoint.timer(lasts, self, last)
+            self._deadline = endpoint.deadlines.set(endpoint.now, lasts, self, last)
         else:
             self._ends_at, self._last = endpoint.now + lasts, last
             self._interval = first
-            self._deadline = endpoint.timer(first, self, timers[0])
+            self._deadline = endpoint.deadlines.set(endpoint.now, first, self, timers[0])
 
     def stop_timers(self) -> None:
         deadline = self._deadline

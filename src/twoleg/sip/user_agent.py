@@ -92,12 +92,12 @@ class UserAgent:
     ) -> None:
         """Take what a StreamParser gave."""
         self._endpoint.now = now
-        if isinstance(message, RemoteProtocolError):
-            self._refuse(message, flow)
-        elif isinstance(message, Response):
+        if isinstance(message, Response):
             self._receive_response(message)
-        else:
+        elif isinstance(message, Request):
             self._receive_request(message, flow)
+        else:
+            self._refuse(message, flow)
 
     def resolved(self, sent: Outgoing, destinations: tuple[Destination, ...], now: float) -> None:
         """Take the addresses, best first, of a message to a host name; it is given out anew."""
