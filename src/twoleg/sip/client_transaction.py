@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Final, Protocol
 from twoleg.sip.drafts import Draft
 from twoleg.sip.endpoint import Endpoint
 from twoleg.sip.events import RefusalCause
+from twoleg.sip.interface import Outgoing
 from twoleg.sip.message import Response
 from twoleg.sip.transaction import Transaction
 from twoleg.sip.transactions import INVITE_CLIENT, NON_INVITE_CLIENT, Action, Input, State
 
 if TYPE_CHECKING:
-    from twoleg.sip.interface import Outgoing
     from twoleg.sip.transport import Destination
 
 _BUSY: Final = frozenset({State.CALLING, State.TRYING, State.PROCEEDING})
@@ -211,4 +211,5 @@ class ClientTransaction(Transaction):
 
     def _send(self, data: bytes) -> None:
         draft = self.draft
-        self.endpoint.send(data, draft.destination, draft.flow, self._number)
+        sent = Outgoing(data, draft.destination, draft.flow, self._number)
+        self.endpoint.outbox.append(sent)

@@ -93,7 +93,7 @@ class AudioSession:
         lines = None
         if self._webrtc is not None:
             lines = self._webrtc.offer(self.local.address, self.local.port)
-        crypto = self._keys.offer(suites)
+        crypto = self._keys.offer(suites) if suites else ()
         offer = described(self.local, self._layout, self._offered, direction, crypto, lines)
         return self._versioned(offer)
 

@@ -188,6 +188,7 @@ class SessionDescription:
         return Direction.SENDRECV
 
 
+@remembered
 def format_address(address: str) -> str:
     """Write an address as o= and c= lines have it: `IN IP4 192.0.2.1`."""
     return f"IN {'IP6' if ':' in address else 'IP4'} {address}"
