@@ -194,13 +194,14 @@ class ClientTransaction(Transaction):
         if self.state in _BUSY:
             endpoint.busy -= 1
         self.state = state
-        self.start_timers()
         if state is _TERMINATED:
+            self.stop_timers()
             endpoint.clients.pop(self._key, None)
             endpoint.sending.pop(self._number, None)
             # Who sent it holds it too: together they would outlive the call.
             self._user = None
         else:
+            self.start_timers()
             # What is sent from here on is a repeated ACK, whose loss nobody is told of.
             self._data = b""
 

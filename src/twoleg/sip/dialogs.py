@@ -239,7 +239,7 @@ class Dialog:
         self, method: str, cseq: int, headers: str = "", body: bytes = b"", branch: str = ""
     ) -> Draft:
         """Give a request of the dialog (RFC 3261 12.2.1.1)."""
-        uri, routes, destination, flow = self._known_way()
+        uri, routes, destination, flow = self._way or self._known_way()
         endpoint = self.endpoint
         via, branch = endpoint.via(destination.transport), branch or endpoint.branch()
         from_ = f"{self.local_uri};tag={self.local_tag}"

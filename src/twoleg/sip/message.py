@@ -100,7 +100,16 @@ class Message:
     or on first use, and is what it was then even if its header changes.
     """
 
-    __slots__ = ("body", "branch", "call_id", "cseq", "from_tag", "headers", "to_tag")
+    __slots__ = (
+        "body",
+        "branch",
+        "call_id",
+        "cseq",
+        "from_tag",
+        "has_one_via",
+        "headers",
+        "to_tag",
+    )
 
     branch: str | None
     """Of the topmost Via."""
@@ -109,6 +118,8 @@ class Message:
     to_tag: str | None
     call_id: str
     cseq: CSeq
+    has_one_via: bool
+    """Whether nobody beside us is to have the response (RFC 3261 18.1.2)."""
 
     headers: Headers
     body: bytes
@@ -139,7 +150,7 @@ class Message:
             call_id = ""
         if call_id:
             self.branch, self.from_tag, self.to_tag, self.cseq = identity
-            self.call_id = call_id
+            self.call_id, self.has_one_via = call_id, not further
             return
         for name, read in _IDENTITY.items():
             setattr(self, name, read(self))
@@ -152,12 +163,6 @@ class Message:
     @property
     def vias(self) -> tuple[Via, ...]:
         return self.headers.typed("Via", _parse_vias)
-
-    @property
-    def has_one_via(self) -> bool:
-        """Whether nobody beside us is to have the response (RFC 3261 18.1.2)."""
-        lines = self.headers.by_name.get("Via", ())
-        return len(lines) == 1 and ("," not in lines[0] or len(self.vias) == 1)
 
     @property
     def from_(self) -> NameAddr:
@@ -381,4 +386,5 @@ _IDENTITY: Final[Mapping[str, Callable[[Message], object]]] = {
     "to_tag": lambda message: message.to.tag,
     "call_id": lambda message: message.headers.single("Call-ID"),
     "cseq": lambda message: _cseq(message.headers.single("CSeq")),
+    "has_one_via": lambda message: len(message.vias) == 1,
 }

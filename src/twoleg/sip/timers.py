@@ -155,33 +155,43 @@ class Deadlines:
             when, _, queue = heap[0]
             if queue[0].owner is not None:
                 return when
-            self._take_first()
-            self._cancelled -= 1
+            self._drop_cancelled(queue)
         return None
 
     def due(self, now: float) -> Iterator[tuple[TimerOwner, Timer]]:
         """Take out, in order, what is due; what is set meanwhile and due is taken out too."""
         heap = self._heap
         while heap and heap[0][0] <= now:
-            deadline = self._take_first()
+            queue = heap[0][2]
+            deadline = queue[0]
             owner = deadline.owner
             if owner is None:
-                self._cancelled -= 1
-            else:
-                deadline.owner = None
-                yield owner, deadline.timer
-                heap = self._heap
+                self._drop_cancelled(queue)
+                continue
+            queue.popleft()
+            self._length -= 1
+            deadline.owner = None
+            self._first_is_out()
+            yield owner, deadline.timer
+            heap = self._heap
 
-    def _take_first(self) -> Deadline:
-        """Take out the deadline that is due first, or was cancelled."""
+    def _drop_cancelled(self, queue: deque[Deadline]) -> None:
+        """Take the cancelled deadlines out that the queue in the first place begins with."""
+        before = len(queue)
+        while queue and queue[0].owner is None:
+            queue.popleft()
+        dropped = before - len(queue)
+        self._length -= dropped
+        self._cancelled -= dropped
+        self._first_is_out()
+
+    def _first_is_out(self) -> None:
+        """Give the queue in the first place that of the deadline with which it begins now."""
         _, sequence, queue = self._heap[0]
-        deadline = queue.popleft()
-        self._length -= 1
         if queue:
             heapq.heapreplace(self._heap, (queue[0].when, sequence, queue))
         else:
             heapq.heappop(self._heap)
-        return deadline
 
     def _compact(self) -> None:
         """Drop all that were cancelled."""
