@@ -71,17 +71,13 @@ class InviteIdentity:
         destination: Destination,
     ) -> InviteIdentity:
         """Decide how an INVITE will be known that is sent later. Raises LocalProtocolError."""
+        via, branch = endpoint.via(destination.transport), endpoint.branch()
+        from_line, to_line = f"{from_}{_TAG}{endpoint.tag()}", str(to)
+        call_id, cseq = endpoint.tokens(CALL_ID_BYTES), 1
+        lines = "".join([f"Route: {route}\r\n" for route in routes])
         return cls(
-            uri=str(target),
-            via=endpoint.via(destination.transport),
-            branch=endpoint.branch(),
-            from_=f"{from_}{_TAG}{endpoint.tag()}",
-            to=str(to),
-            call_id=endpoint.tokens(CALL_ID_BYTES),
-            cseq=1,
-            routes="".join([f"Route: {route}\r\n" for route in routes]),
-            destination=destination,
-        )
+            str(target), via, branch, from_line, to_line, call_id, cseq, lines, destination
+        )  # fmt: skip
 
     @classmethod
     def of_draft(cls, draft: Draft) -> InviteIdentity:
@@ -89,16 +85,9 @@ class InviteIdentity:
         if flow is not None:
             there = Destination(flow.transport, flow.remote.host, flow.remote.port)
         return cls(
-            uri=draft.uri,
-            via=draft.via,
-            branch=draft.branch,
-            from_=draft.from_,
-            to=draft.to,
-            call_id=draft.call_id,
-            cseq=draft.cseq,
-            routes=draft.routes,
-            destination=there,
-        )
+            draft.uri, draft.via, draft.branch, draft.from_, draft.to, draft.call_id, draft.cseq,
+            draft.routes, there,
+        )  # fmt: skip
 
     def to_json(self) -> dict[str, Any]:
         """Give a dictionary that JSON can hold."""

@@ -142,15 +142,15 @@ class Message:
         lines = self.headers.by_name
         try:
             (from_,), (to,), (call_id,) = lines["From"], lines["To"], lines["Call-ID"]
-            (cseq,), (via, *further) = lines["CSeq"], lines["Via"]
-            identity = plain_branch(via), plain_tag(from_), plain_tag(to), _cseq(cseq)
-            for line in further:
-                plain_branch(line)
+            (cseq,), vias = lines["CSeq"], lines["Via"]
+            identity = plain_branch(vias[0]), plain_tag(from_), plain_tag(to), _cseq(cseq)
+            for via in vias[1:]:
+                plain_branch(via)
         except (KeyError, ValueError):
             call_id = ""
         if call_id:
             self.branch, self.from_tag, self.to_tag, self.cseq = identity
-            self.call_id, self.has_one_via = call_id, not further
+            self.call_id, self.has_one_via = call_id, len(vias) == 1
             return
         for name, read in _IDENTITY.items():
             setattr(self, name, read(self))
