@@ -37,7 +37,6 @@ _NEVER_IN_QUOTES = re.compile(r"[\r\n\0]")
 _PLAIN_HOST = r"([A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)(?::([1-9][0-9]{0,4}))?"
 _PLAIN_PARAMETERS = r"((?:;[A-Za-z0-9-]+(?:=[A-Za-z0-9.*_+~-]+)?){0,32})"
 _PLAIN_PARAMETER = re.compile(r";([^;=]+)=?([^;]*)").findall
-_PLAIN_VIA = re.compile(rf"SIP/2\.0/([A-Z]+) {_PLAIN_HOST}{_PLAIN_PARAMETERS}").fullmatch
 _PLAIN_ADDRESS = re.compile(
     r'(?:"([^"\\]*)"[ \t]*|([A-Za-z0-9 .!*_+~-]*))'
     rf"<(sips?):(?:([A-Za-z0-9_.+*!~-]+)@)?{_PLAIN_HOST}{_PLAIN_PARAMETERS}>{_PLAIN_PARAMETERS}"
@@ -58,12 +57,6 @@ _SOUND_ADDRESS = (
 )
 
 
-def _sound(text: str) -> Callable[[str], bool]:
-    """Tell whether a text is all of that pattern, of texts that come again and again."""
-    matches = re.compile(text).fullmatch
-    return remembered(lambda text: matches(text) is not None)
-
-
 def _others_than(parameter: str) -> str:
     return _SOUND_PARAMETERS.replace("(?:;", rf"(?:;(?!(?i:{parameter})(?:[=;]|$))", 1)
 
@@ -73,31 +66,60 @@ def _with_parameter(parameter: str, before: str) -> Callable[[str], re.Match[str
     return re.compile(f"{before}(?:{others};{parameter}=([A-Za-z0-9.*_+~-]+))?{others}").fullmatch
 
 
-_is_sent_by = _sound(_SOUND_SENT_BY)
-_is_address = _sound(_SOUND_ADDRESS)
-_are_without_branch = _sound(_others_than("branch"))
 _via_with_branch = _with_parameter("branch", _SOUND_SENT_BY)
 _address_with_tag = _with_parameter("tag", _SOUND_ADDRESS)
+# Letters and digits alone, as most are, are told quicker by str itself.
+_plain_value = re.compile(r"[A-Za-z0-9.*_+~-]+").fullmatch
+_sent_by = re.compile(_SOUND_SENT_BY).fullmatch
+_address = re.compile(_SOUND_ADDRESS).fullmatch
+_without_branch = re.compile(_others_than("branch")).fullmatch
 
 
-def plain_branch(via: str) -> str | None:
-    """Read the branch of a Via as nearly all are. Raises InvalidValue for any other.
+@remembered
+def _plain_sent_by(text: str) -> tuple[str, str, int | None] | None:
+    """Read what stands before the parameters of a Via; None if it looks unusual."""
+    if _sent_by(text) is None:
+        return None
+    protocol, _, sent_by = text.partition(" ")
+    host, _, port = sent_by.partition(":")
+    return protocol.rpartition("/")[2], host.lower(), int(port) if port else None
+
+
+@remembered
+def _plain_others(text: str) -> Parameters | None:
+    """Read the parameters of a Via but its branch; None if they look unusual."""
+    return None if _without_branch(text) is None else _plain_parameters(text)
+
+
+@remembered
+def _is_plain_address(text: str) -> bool:
+    return _address(text) is not None
+
+
+def _plain_via(via: str) -> tuple[tuple[str, str, int | None], str, Parameters] | None:
+    """Read a Via as nearly all are: what sent it, its branch, what follows; None for any other.
 
     Of most only the branch is another than that of the Via before.
     """
-    sent_by, _, rest = via.partition(";branch=")
-    branch, semicolon, others = rest.partition(";")
-    if (
-        branch.isalnum()
-        and branch.isascii()
-        and _is_sent_by(sent_by)
-        and (not semicolon or _are_without_branch(f";{others}"))
-    ):
-        return branch
-    plain = _via_with_branch(via)
-    if plain is None:
+    before, _, after = via.partition(";branch=")
+    branch, semicolon, others = after.partition(";")
+    if (branch.isalnum() and branch.isascii()) or _plain_value(branch):
+        sent_by = _plain_sent_by(before)
+        parameters = _plain_others(f";{others}") if semicolon else ()
+        if sent_by is not None and parameters is not None:
+            return sent_by, branch, parameters
+    return None
+
+
+def plain_branch(via: str) -> str | None:
+    """Read the branch of a Via as nearly all are. Raises InvalidValue for any other."""
+    plain = _plain_via(via)
+    if plain is not None:
+        return plain[1]
+    with_branch = _via_with_branch(via)
+    if with_branch is None:
         raise InvalidValue("Via", "it looks unusual")
-    return plain[1]
+    return with_branch[1]
 
 
 def plain_tag(address: str) -> str | None:
@@ -106,12 +128,12 @@ def plain_tag(address: str) -> str | None:
     Of most only the tag is another than that of an address before.
     """
     before, _, tag = address.rpartition(";tag=")
-    if tag.isalnum() and tag.isascii() and _is_address(before):
+    if ((tag.isalnum() and tag.isascii()) or _plain_value(tag)) and _is_plain_address(before):
         return tag
-    plain = _address_with_tag(address)
-    if plain is None:
+    with_tag = _address_with_tag(address)
+    if with_tag is None:
         raise InvalidValue("address", "it looks unusual")
-    return plain[1]
+    return with_tag[1]
 
 
 @immutable()
@@ -129,12 +151,10 @@ class Via:
 
         Raises InvalidValue.
         """
-        plain = _PLAIN_VIA(text)
+        plain = _plain_via(text)
         if plain is not None:
-            transport, host, port, tail = plain.groups()
-            if port is None or int(port) <= _MAX_PORT:
-                parameters = _plain_parameters(tail) if tail else ()
-                return cls(transport, host.lower(), int(port) if port else None, parameters)
+            (transport, host, port), branch, others = plain
+            return cls(transport, host, port, (("branch", branch), *others))
         return cls._parse_slowly(text)
 
     @classmethod

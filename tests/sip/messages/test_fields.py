@@ -159,7 +159,8 @@ VIA_PARTS = st.tuples(
     st.sampled_from(["SIP/2.0/UDP ", "SIP/2.0/tcp ", "SIP / 2.0 / TLS  ", "SIP/2.0/UDP\t"]),
     st.sampled_from(["biloxi.com", "BILOXI.com.", "[::1]", "10.0.0.1", "-"]),
     st.sampled_from(["", ":5060", ":0", ":65536", " : 5060"]),
-    st.sampled_from(["", ";branch=z9hG4bKa;rport", ";Branch=Z", ";rport=", ";", ' ; a = "b"']),
+    st.sampled_from(["", ";branch=z9hG4bKa", ";branch=z9-1.a~", ";branch=é", ";Branch=Z", ";x"]),
+    st.sampled_from(["", ";rport", ";Rport=5;lr", ";branch=b", ";rport=", ";", ' ; a = "b"']),
 )
 
 
