@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from twoleg.sip import (
     KeepAlive,
@@ -12,7 +16,15 @@ from twoleg.sip import (
     StreamParser,
     parse_message,
 )
-from twoleg.sip.parser import MAX_BODY, MAX_DATAGRAM, MAX_HEAD, MAX_LINES
+from twoleg.sip.headers import Headers, canonical_name
+from twoleg.sip.parser import (
+    MAX_BODY,
+    MAX_DATAGRAM,
+    MAX_HEAD,
+    MAX_LINES,
+    _response,
+    parse_head,
+)
 
 
 def refusal(data: bytes) -> RemoteProtocolError:
@@ -133,6 +145,43 @@ def test_a_null_that_is_escaped_in_a_quoted_string_becomes_a_blank(invite):
 def test_a_line_without_a_name_is_refused(invite):
     for line in ("no colon", ": no name", "na me: x", "näme: x"):
         assert refusal(invite(line)).reason == "Malformed Header"
+
+
+LINES = st.lists(
+    st.tuples(
+        st.sampled_from(["Via", "v", "VIA", "X-a", "Subject", "Call-ID", "call-id"]),
+        st.sampled_from([":", ": ", " : ", "\t:", ":\t", ":  "]),
+        st.text("a:, \t\u00a0\u2028\x0b", max_size=6),
+    ),
+    max_size=8,
+)
+
+
+@given(LINES)
+def test_a_line_is_a_name_and_a_value_however_its_colon_is_set_apart(lines):
+    written = "".join([f"\r\n{name}{colon}{value}" for name, colon, value in lines])
+    expected: dict[str, tuple[str, ...]] = {}
+    for line in written.split("\r\n")[1:]:
+        name, value = re.fullmatch("(.*?)[ \t]*:(.*)", line, re.DOTALL).groups()
+        known = canonical_name(name)
+        expected[known] = (*expected.get(known, ()), value.strip())
+    read = parse_head(f"SIP/2.0 200 OK{written}".encode())
+    assert read.headers.by_name == expected
+
+
+@given(st.text("9 2OKSIP/.0", max_size=14))
+def test_a_status_line_is_read_alike_whether_it_is_usual_or_not(rest):
+    line = f"SIP/2.0 {rest}"
+    the_long_way = outcome(lambda line: _response(line, Headers()), line)
+    assert outcome(parse_head, line.encode()) == the_long_way
+
+
+def outcome(parse, data):
+    try:
+        message = parse(data)
+    except RemoteProtocolError as error:
+        return error.status, error.reason
+    return message.status, message.reason
 
 
 def test_a_value_goes_on_in_folded_lines(invite):
