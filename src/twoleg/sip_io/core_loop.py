@@ -60,8 +60,8 @@ class CoreLoop:
         deadline: float | None = None
         try:
             while self._goes_on:
+                self._goes_on = False
                 outgoing, events, deadline = core.take()
-                self._goes_on = bool(events)  # who is told may give the core something
                 for sent in outgoing:
                     try:
                         send(sent)

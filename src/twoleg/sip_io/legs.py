@@ -203,6 +203,7 @@ class Legs:
                     self._core.refuse_offer(number, now, status)
                 else:
                     self._core.answer_offer(number, now, body)
+            self._running.turn()
 
     def _on_offer_answered(self, event: OfferAnswered) -> None:
         leg = self._legs.get(event.leg)
@@ -234,6 +235,7 @@ class Legs:
                 status = leg.session.take_request(event.request)
         finally:
             self._core.respond(event.transaction, ResponseSpec(status), self._running.now())
+            self._running.turn()
 
     def _on_invited(self, event: Invited) -> None:
         leg = Leg(self, event.leg, event.request.call_id, Session())
@@ -241,6 +243,7 @@ class Legs:
         if self._closed or not self._incoming.put(call):
             self._counters.calls_overflowed += 1
             self._core.reject(event.leg, self._running.now(), 486)
+            self._running.turn()
             return
         self._counters.calls_incoming += 1
         self._legs[event.leg] = leg
