@@ -97,7 +97,7 @@ class Message:
 
     Typed headers are read on first use and kept; each raises InvalidValue where the header is
     missing, unless it may be, or cannot be read. What tells messages apart is read by `identify`,
-    or on first use, and is what it was then even if its header changes.
+    as the parser has it do, and is what it was then even if its header changes.
     """
 
     __slots__ = (
@@ -123,16 +123,6 @@ class Message:
 
     headers: Headers
     body: bytes
-
-    if not TYPE_CHECKING:  # to a type checker, all attributes are those above
-
-        def __getattr__(self, name: str) -> Any:
-            read = _IDENTITY.get(name)
-            if read is None:
-                raise AttributeError(name)
-            value = read(self)
-            setattr(self, name, value)
-            return value
 
     def identify(self) -> None:
         """Read what tells messages apart. Raises InvalidValue if a mandatory header is not sound.
@@ -227,7 +217,10 @@ class Message:
 
 
 class Request(Message):
-    """A request. `uri` is kept as text too, since an unreadable one must be echoed nowhere."""
+    """A request. `uri` is kept as text too, since an unreadable one must be echoed nowhere.
+
+    Of one that was not identified, what tells it apart is read on first use.
+    """
 
     __slots__ = ("method", "uri")
 
@@ -238,6 +231,16 @@ class Request(Message):
         self.body = body
         self.method = method
         self.uri = uri
+
+    if not TYPE_CHECKING:  # to a type checker, all attributes are those of Message
+
+        def __getattr__(self, name: str) -> Any:
+            read = _IDENTITY.get(name)
+            if read is None:
+                raise AttributeError(name)
+            value = read(self)
+            setattr(self, name, value)
+            return value
 
     @property
     def routes(self) -> tuple[NameAddr, ...]:

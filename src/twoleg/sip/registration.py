@@ -174,7 +174,7 @@ class Registration:
         if response is None:
             self._cseq += _CSEQ_MARGIN
         else:
-            self._cseq = max(self._cseq, _cseq_of(response))
+            self._cseq = max(self._cseq, response.cseq.number)
         if self._deregistering:
             self._deregistering = False
             self.registered_until = None
@@ -305,13 +305,6 @@ def _contacts(headers: Headers) -> list[NameAddr]:
         return [NameAddr.parse(text) for text in headers.get_all("Contact")]
     except InvalidValue:
         return []
-
-
-def _cseq_of(response: Response) -> int:
-    try:
-        return response.cseq.number
-    except InvalidValue:
-        return 0
 
 
 def _retry_after(headers: Headers) -> float:

@@ -112,6 +112,7 @@ def test_a_response_takes_over_what_names_the_request(invite):
         invite("Via: SIP/2.0/UDP p1;branch=z9hG4bKb", "Timestamp: 54", "Subject: x", f=None)
     )
     response = request.make_response(180, to_tag="8321234356")
+    response.identify()
     assert (response.status, response.reason) == (180, "Ringing")
     assert response.vias == request.vias
     assert response.to.tag == "8321234356"

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from twoleg.sip.digest import Credentials
 from twoleg.sip.errors import LocalProtocolError
 from twoleg.sip.events import RefusalCause
+from twoleg.sip.fields import CSeq
 from twoleg.sip.headers import Headers
 from twoleg.sip.interface import OutOfDialogRequest
 from twoleg.sip.message import Response
@@ -71,7 +72,8 @@ class Trunk:
     def answer(
         self, status: int = 200, *headers: tuple[str, str], cseq: int = 0, reason=""
     ) -> None:
-        response = Response(status, reason, Headers([("CSeq", f"{cseq} REGISTER"), *headers]))
+        response = Response(status, reason, Headers(headers))
+        response.cseq = CSeq(cseq, "REGISTER")
         self.registration.complete(response, RefusalCause.RESPONSE, self.now)
 
     def stay_silent(self) -> None:
@@ -434,7 +436,8 @@ def test_whatever_happens_it_always_goes_on_or_has_stopped(steps, seed):
                 in_flight = True
         elif in_flight:
             in_flight = False
-            response = Response(status, "", Headers([("CSeq", f"{cseqs[-1] + 1} REGISTER")]))
+            response = Response(status)
+            response.cseq = CSeq(cseqs[-1] + 1, "REGISTER")
             registration.complete(
                 response if step == "answer" else None, RefusalCause.RESPONSE, now
             )
