@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from twoleg.sip.errors import LocalProtocolError
 from twoleg.sip.interface import Counters, Outgoing, UserAgentConfig
 from twoleg.sip.timers import Deadline, Deadlines, Intervals, Timer, TimerOwner
+from twoleg.sip.transactions import MACHINES
 from twoleg.sip.transport import Address, Destination, Flow, Transport
 
 if TYPE_CHECKING:
@@ -48,9 +49,12 @@ class Endpoint:
         self.now = 0.0
         self.intervals = Intervals(config.t1, config.t2, config.t4)
         self.deadlines = Deadlines(self.intervals.usual())
-        self.durations = {
-            True: self.intervals.durations(reliable=True),
-            False: self.intervals.durations(reliable=False),
+        self.timings = {
+            reliable: {
+                machine.name: machine.timings(self.intervals.durations(reliable=reliable))
+                for machine in MACHINES
+            }
+            for reliable in (True, False)
         }
         self.outbox: list[Outgoing] = []
         self.events: list[Event] = []

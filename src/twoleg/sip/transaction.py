@@ -26,7 +26,7 @@ class Transaction(ABC):
         "_ends_at",
         "_interval",
         "_last",
-        "_reliable",
+        "_timings",
         "endpoint",
         "machine",
         "state",
@@ -36,7 +36,7 @@ class Transaction(ABC):
         self.endpoint = endpoint
         self.machine = machine
         self.state = machine.start
-        self._reliable = transport.reliable
+        self._timings = endpoint.timings[transport.reliable][machine.name]
         self._deadline: Deadline | None = None
         self._ends_at = 0.0
         self._last: Timer | None = None
@@ -63,21 +63,19 @@ class Transaction(ABC):
         """
         if self._deadline is not None:
             self.stop_timers()
-        timers = self.machine.starts.get(self.state)
-        if timers is None:
+        timing = self._timings.get(self.state)
+        if timing is None:
             return
+        repeats, interval, last, usual = timing
         endpoint = self.endpoint
-        durations = endpoint.durations[self._reliable]
-        last = timers[-1]
-        lasts = durations[last] if lasts is None else lasts
-        assert lasts is not None
-        first = durations[timers[0]]
-        if first is None or timers[0] is last:
-            self._deadline = endpoint.deadlines.set(endpoint.now, lasts, self, last)
+        now = endpoint.now
+        if lasts is None:
+            lasts = usual
+        if repeats is None:
+            self._deadline = endpoint.deadlines.set(now, lasts, self, last)
         else:
-            self._ends_at, self._last = endpoint.now + lasts, last
-            self._interval = first
-            self._deadline = endpoint.deadlines.set(endpoint.now, first, self, timers[0])
+            self._ends_at, self._last, self._interval = now + lasts, last, interval
+            self._deadline = endpoint.deadlines.set(now, interval, self, repeats)
 
     def stop_timers(self) -> None:
         deadline = self._deadline

@@ -78,6 +78,8 @@ class Action(Enum):
 
 Step: TypeAlias = tuple[State, Action]
 Table: TypeAlias = Mapping[State, Mapping[Input, Step]]
+Timing: TypeAlias = tuple[Timer | None, float, Timer, float]
+"""The timer that retransmits, if one does, and the one that ends the state, with their seconds."""
 
 
 @immutable()
@@ -90,6 +92,18 @@ class Machine:
     table: Table
     starts: Mapping[State, tuple[Timer, ...]]
     keeps: Mapping[State, frozenset[Timer]]
+
+    def timings(self, durations: Mapping[Timer, float | None]) -> Mapping[State, Timing]:
+        """Give what each state starts, where timers run as long as `durations` says."""
+        timings: dict[State, Timing] = {}
+        for state, timers in self.starts.items():
+            *first, last = timers
+            seconds = durations[last]
+            assert seconds is not None
+            interval = durations[first[0]] if first else None
+            repeats = None if interval is None else first[0]
+            timings[state] = (repeats, interval or 0.0, last, seconds)
+        return timings
 
 
 _CALLING, _TRYING, _PROCEEDING = State.CALLING, State.TRYING, State.PROCEEDING
