@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from sessions import Scripted
+
 from twoleg.sip import PCMU, AudioSession, LocalAudio, SessionRejected, Transport
 from twoleg.sip_io import IncomingCall, KnownAddresses, Listen, Phone, PhoneConfig
 
@@ -128,7 +130,7 @@ class Answerers:
     def _answer(call: IncomingCall) -> None:
         session = AudioSession(LocalAudio(LOOPBACK, 9, (PCMU,)), random.getrandbits(62))
         body, _ = session.answer_offer(call.offer)
-        call.accept(body, answer_offer=lambda offer: session.answer_offer(offer)[0])
+        call.accept(body, Scripted(answer_offer=lambda offer: session.answer_offer(offer)[0]))
 
 
 def user_of(uri: str) -> str:

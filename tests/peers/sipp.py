@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from foreign_peers.ports import LOOPBACK, free_port
+from sessions import Scripted
 
 from twoleg.sip import (
     PCMA,
@@ -15,13 +16,14 @@ from twoleg.sip import (
     TELEPHONE_EVENT,
     AudioSession,
     Destination,
+    Invitation,
     LocalAudio,
     NameAddr,
     SipUri,
     Transport,
     parse_message,
 )
-from twoleg.sip_io import KnownAddresses, Listen, Phone, PhoneConfig, RingRequest
+from twoleg.sip_io import KnownAddresses, Listen, Phone, PhoneConfig
 
 SCENARIOS = Path(__file__).with_name("scenarios")
 OWN_CONTACT = "[local_ip]:[local_port];transport=[transport]"
@@ -179,28 +181,34 @@ class Caller:
         ) as phone:
             yield cls(phone)
 
-    def ring(self, target, *destinations, session=None, **changes):
-        """Ring with a real offer; `session` answers what the far end offers later."""
-        return self.phone.ring(self._request(target, destinations, session, **changes))
+    def ring(self, target, *destinations, audio=None, does=None, **changes):
+        """Ring with a real offer; `audio` answers what the far end offers later.
 
-    async def place(self, target, *destinations, session=None, **changes):
+        `does` are functions by which the session differs from that.
+        """
+        return self.phone.ring(*self._call(target, destinations, audio, does, changes))
+
+    async def place(self, target, *destinations, audio=None, does=None, **changes):
         """Do the same, and leave it to the test to hang up."""
-        return await self.phone.place(self._request(target, destinations, session, **changes))
+        return await self.phone.place(*self._call(target, destinations, audio, does, changes))
 
     @staticmethod
-    def _request(target, destinations, session, **changes):
-        session = session or audio_session()
-        fields = {
-            "target": target,
-            "from_": NameAddr(SipUri("sip", "alice", None, LOOPBACK)),
-            "to": NameAddr(target),
-            "offer": session.create_offer(),
-            "answer_offer": lambda offer: session.answer_offer(offer)[0],
-            "make_offer": session.create_offer,
-            "destinations": destinations,
-            **changes,
+    def _call(target, destinations, audio, does, changes):
+        audio = audio or audio_session()
+        session = {
+            "answer_offer": lambda offer: audio.answer_offer(offer)[0],
+            "make_offer": audio.create_offer,
+            **(does or {}),
         }
-        return RingRequest(**fields)
+        invitation = Invitation(
+            target=target,
+            from_=NameAddr(SipUri("sip", "alice", None, LOOPBACK)),
+            to=NameAddr(target),
+            body=audio.create_offer(),
+            destinations=destinations,
+            **changes,
+        )
+        return invitation, Scripted(**session)
 
 
 def audio_session():

@@ -14,11 +14,11 @@ pytestmark = pytest.mark.peer
 @pytest.mark.parametrize("transport", [Transport.UDP, Transport.TCP])
 async def test_a_call_is_answered_and_hung_up_by_us(transport, sipp):
     async with Caller.open(transport) as alice, sipp("answer", transport=transport) as bob:
-        session = audio_session()
-        async with alice.ring(bob.uri, bob.destination, session=session) as leg:
+        audio = audio_session()
+        async with alice.ring(bob.uri, bob.destination, audio=audio) as leg:
             assert (await leg.progress()).status == 180
             answer = await leg.answered()
-            assert session.accept_answer(answer.body).format == PCMU
+            assert audio.accept_answer(answer.body).format == PCMU
             leg.acknowledge()
 
 
@@ -50,32 +50,34 @@ async def test_a_call_over_tls(sipp, tls):
 
 async def test_early_media_comes_before_the_answer(sipp):
     async with Caller.open() as alice, sipp("early_media_183") as bob:
-        session = audio_session()
-        async with alice.ring(bob.uri, bob.destination, session=session) as leg:
+        audio = audio_session()
+        async with alice.ring(bob.uri, bob.destination, audio=audio) as leg:
             progress = await leg.progress()
             assert progress.status == 183
-            assert session.accept_answer(progress.body).format == PCMU
-            session.accept_answer((await leg.answered()).body)
+            assert audio.accept_answer(progress.body).format == PCMU
+            audio.accept_answer((await leg.answered()).body)
             leg.acknowledge()
 
 
 async def test_a_reliable_183_gets_its_prack_and_an_update_before_the_answer_its_own(sipp):
-    session = audio_session()
+    audio = audio_session()
     agreed = []
 
     def answer_offer(offer):
-        answer, media = session.answer_offer(offer)
+        answer, media = audio.answer_offer(offer)
         agreed.append(media.format)
         return answer
 
     async with (
         Caller.open() as alice,
         sipp("reliable_183") as bob,
-        alice.ring(bob.uri, bob.destination, session=session, answer_offer=answer_offer) as leg,
+        alice.ring(
+            bob.uri, bob.destination, audio=audio, does={"answer_offer": answer_offer}
+        ) as leg,
     ):
         progress = await leg.progress()
         assert (progress.status, progress.reliable) == (183, True)
-        assert session.accept_answer(progress.body).format == PCMU
+        assert audio.accept_answer(progress.body).format == PCMU
         assert (await leg.answered()).body == b""
         leg.acknowledge()
     assert agreed == [PCMA]
@@ -92,10 +94,10 @@ async def test_the_callee_hangs_up(sipp):
 
 async def test_a_hold_by_re_invite_is_answered(sipp):
     held = asyncio.Event()
-    session = audio_session()
+    audio = audio_session()
 
     def answer_offer(offer):
-        answer, agreed = session.answer_offer(offer)
+        answer, agreed = audio.answer_offer(offer)
         assert agreed.direction is Direction.RECVONLY
         held.set()
         return answer
@@ -103,9 +105,11 @@ async def test_a_hold_by_re_invite_is_answered(sipp):
     async with (
         Caller.open() as alice,
         sipp("reinvite") as bob,
-        alice.ring(bob.uri, bob.destination, session=session, answer_offer=answer_offer) as leg,
+        alice.ring(
+            bob.uri, bob.destination, audio=audio, does={"answer_offer": answer_offer}
+        ) as leg,
     ):
-        session.accept_answer((await leg.answered()).body)
+        audio.accept_answer((await leg.answered()).body)
         leg.acknowledge()
         await held.wait()
 
@@ -120,7 +124,7 @@ async def test_a_phone_that_hands_its_call_over_hears_how_that_goes(sipp):
     async with (
         Caller.open(dialog_methods=frozenset({"REFER"})) as alice,
         sipp("refer") as bob,
-        alice.ring(bob.uri, bob.destination, take_request=take) as leg,
+        alice.ring(bob.uri, bob.destination, does={"take_request": take}) as leg,
     ):
         await leg.answered()
         leg.acknowledge()

@@ -75,7 +75,7 @@ async def test_a_redirect_is_followed(sipp):
         Caller.open() as alice,
         sipp("answer") as home,
         sipp("redirect_302", keys={"moved_to": f"bob@127.0.0.1:{home.port}"}) as office,
-        alice.ring(office.uri, office.destination, max_redirects=1) as leg,
+        alice.ring(office.uri, office.destination, follow_redirects=1) as leg,
     ):
         answer = await leg.answered()
         assert f":{home.port}" in answer.identity.remote_target

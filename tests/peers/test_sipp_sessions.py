@@ -55,7 +55,7 @@ async def test_where_we_are_to_refresh_we_do_and_the_call_goes_on(sipp, pass_tim
     async with (
         Caller.open() as alice,
         sipp(scenario) as bob,
-        alice.ring(bob.uri, bob.destination, take_info=lambda _: refreshed.set()) as leg,
+        alice.ring(bob.uri, bob.destination, does={"take_info": lambda _: refreshed.set()}) as leg,
     ):
         await leg.answered()
         leg.acknowledge()

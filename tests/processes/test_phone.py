@@ -10,8 +10,8 @@ from twoleg.cli.demo.reports import Happening, PhoneScript
 from twoleg.cli.demo.script import LOOPBACK, RTP_PORTS
 from twoleg.cli.demo.simulated import SimulatedPhone
 from twoleg.media import EmbeddedPlane, steady
-from twoleg.sip import PCMU, AudioSession, LocalAudio, NameAddr, SipUri
-from twoleg.sip_io import KnownAddresses, Phone, PhoneConfig, RingRequest
+from twoleg.sip import PCMU, AudioSession, Invitation, LocalAudio, NameAddr, SipUri
+from twoleg.sip_io import KnownAddresses, Phone, PhoneConfig
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(300)]
 
@@ -31,17 +31,15 @@ async def test_it_answers_plays_its_tone_hears_the_others_and_hangs_up(tmp_path)
         listening = await simulated.until(Happening.LISTENING)
         session = AudioSession(LocalAudio(port.address, port.port, (PCMU,)), 1)
         called = SipUri("sip", "+18181276543", None, LOOPBACK, listening["port"])
-        request = RingRequest(
+        invitation = Invitation(
             target=called,
             from_=NameAddr(SipUri("sip", "+18552562001", None, LOOPBACK)),
             to=NameAddr(called),
-            offer=session.create_offer(),
-            answer_offer=lambda offer: session.answer_offer(offer)[0],
-            make_offer=session.create_offer,
+            body=session.create_offer(),
         )
         meter = ToneMeter(1000, 700, lambda: None)
         port.tap(meter.receive)
-        async with phone.ring(request) as leg:
+        async with phone.ring(invitation) as leg:
             answer = await leg.answered()
             port.connect(remote_stream(session.accept_answer(answer.body)))
             leg.acknowledge()

@@ -2,8 +2,8 @@
 
 from contextlib import asynccontextmanager
 
-from twoleg.sip import Destination, NameAddr, SipUri, Transport
-from twoleg.sip_io import KnownAddresses, Listen, Phone, PhoneConfig, RingRequest
+from twoleg.sip import Destination, Invitation, NameAddr, SipUri, Transport
+from twoleg.sip_io import NO_CHANGES, KnownAddresses, Listen, Phone, PhoneConfig
 
 LOOPBACK = "127.0.0.1"
 OFFER, ANSWER = b"v=0 offer", b"v=0 answer"
@@ -33,16 +33,15 @@ def uri_of(phone, transport=Transport.UDP):
 
 
 def request_to(target, **changes):
+    """Give an INVITE to a target."""
     fields = {
         "target": target,
         "from_": NameAddr(SipUri.parse("sip:alice@127.0.0.1")),
         "to": NameAddr(target),
-        "offer": OFFER,
-        "answer_offer": lambda offer: ANSWER,
-        "make_offer": lambda: OFFER,
+        "body": OFFER,
         **changes,
     }
-    return RingRequest(**fields)
+    return Invitation(**fields)
 
 
 def call_to(other, transport=Transport.UDP, **changes):
@@ -52,11 +51,14 @@ def call_to(other, transport=Transport.UDP, **changes):
 
 
 @asynccontextmanager
-async def established(caller, callee, request, **session):
-    """Ring, answer and acknowledge: gives the caller's leg and the callee's call."""
-    async with caller.ring(request) as leg:
+async def established(caller, callee, invitation, ours=NO_CHANGES, theirs=NO_CHANGES):
+    """Ring, answer and acknowledge: gives the caller's leg and the callee's call.
+
+    `ours` is the caller's session, `theirs` the callee's.
+    """
+    async with caller.ring(invitation, ours) as leg:
         call = await anext(callee.incoming())
-        call.accept(ANSWER, **session)
+        call.accept(ANSWER, theirs)
         await leg.answered()
         leg.acknowledge()
         assert await call.leg.established()

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from sessions import Scripted
 from sip_io.phones import (
     ANSWER,
     LOOPBACK,
@@ -167,7 +168,11 @@ async def test_the_callee_puts_the_caller_on_hold():
         phone() as alice,
         phone() as bob,
         established(
-            alice, bob, call_to(bob, answer_offer=answer_offer), accept_answer=answers.put_nowait
+            alice,
+            bob,
+            call_to(bob),
+            ours=Scripted(answer_offer=answer_offer),
+            theirs=Scripted(accept_answer=answers.put_nowait),
         ) as (_, call),
     ):
         call.leg.offer(b"v=0 hold")
@@ -189,10 +194,13 @@ async def test_an_offer_that_the_session_rejects_leaves_the_call_as_it_was():
     async with (
         phone() as alice,
         phone() as bob,
-        established(alice, bob, call_to(bob, answer_offer=fail), answer_offer=reject) as (
-            leg,
-            call,
-        ),
+        established(
+            alice,
+            bob,
+            call_to(bob),
+            ours=Scripted(answer_offer=fail),
+            theirs=Scripted(answer_offer=reject),
+        ) as (leg, call),
     ):
         leg.offer(b"v=0 hold")
         await rejected.wait()
@@ -213,8 +221,9 @@ async def test_an_answer_of_no_use_to_our_offer_ends_the_call():
         established(
             alice,
             bob,
-            call_to(bob, accept_answer=reject),
-            answer_offer=lambda offer: ANSWER,
+            call_to(bob),
+            ours=Scripted(accept_answer=reject),
+            theirs=Scripted(answer_offer=lambda offer: ANSWER),
         ) as (leg, call),
     ):
         leg.offer(b"v=0 hold")
@@ -263,7 +272,7 @@ async def test_an_offer_too_large_for_a_datagram_goes_by_tcp_or_as_it_can():
     large = b"v=0" + b" " * 1400
     both = (Transport.UDP, Transport.TCP)
     async with phone(*both) as alice, phone() as bob:
-        async with alice.ring(call_to(bob, offer=large)):
+        async with alice.ring(call_to(bob, body=large)):
             call = await anext(bob.incoming())
             assert (call.flow.transport, call.offer) == (Transport.UDP, large)
         await call.ended()

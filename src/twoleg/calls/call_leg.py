@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from twoleg.calls.journal import Journal, LegRecord, Role
 from twoleg.calls.leg_media import LegMedia, info_of
@@ -12,24 +12,16 @@ from twoleg.calls.plan import LegPlan
 from twoleg.calls.ports import Equipment, Leg
 from twoleg.media import Codec, KeyAgreement, Quality
 from twoleg.sip import (
+    Invitation,
     InviteIdentity,
     Progress,
     Reason,
-    Refer,
-    Request,
     SessionRejected,
-    refer_of,
 )
-from twoleg.sip_io import LegEnd, LegRefused, RingRequest
-
-T = TypeVar("T")
+from twoleg.sip_io import LegEnd, LegRefused
 
 RINGING: Final = 180
 """The first status that says that whom we ring has been found (RFC 3261 21.1.2)."""
-
-ACCEPTED: Final = 202
-BAD_REQUEST: Final = 400
-DECLINED: Final = 603
 
 ACKNOWLEDGE_WITHIN_SECONDS: Final = 0.2
 """How long an ACK waits for the database: far below the answering side's first retransmission."""
@@ -54,9 +46,6 @@ class CallLeg:
 
     rang: bool = False
     """Whether we were told that its phone rings."""
-
-    on_refer: Callable[[Refer], bool] | None = None
-    """Told of a wish to hand the call over, and says whether that is done; None: it is not."""
 
     acknowledged: bool = False
     """Whether the ACK of its answer has left."""
@@ -182,14 +171,6 @@ class CallLeg:
         content_type, body = info_of(digit)
         self.signalling.send_info(content_type, body)
 
-    def take_request(self, request: Request) -> int:
-        """Take a REFER of the far end's, and give the status that answers it (RFC 3515 2.4.2)."""
-        refer = refer_of(request)
-        if refer is None:
-            return BAD_REQUEST
-        taken = self.on_refer is not None and self.on_refer(refer)
-        return ACCEPTED if taken else DECLINED
-
     def media_failed(self, why: str) -> None:
         """End the leg because it has no audio; the port says so."""
         self.failure = why[:_MAX_REASON]
@@ -236,8 +217,9 @@ class OpenLeg:
     other: CallLeg | None = None
     invite: InviteIdentity | None = None
     _leg: CallLeg | None = field(default=None, init=False)
-    _entered: list[AbstractAsyncContextManager[Any]] = field(default_factory=list, init=False)
-    """Left in the reverse order: the signalling, the port, the place on the trunk."""
+    _signalling: Leg | None = field(default=None, init=False)
+    _spans: list[AbstractAsyncContextManager[Any]] = field(default_factory=list, init=False)
+    """The place on the trunk, and the port: left in the reverse order, after the signalling."""
 
     async def enter(self) -> CallLeg:
         """Ring the far end; `leave` must follow, whatever comes of it.
@@ -247,13 +229,16 @@ class OpenLeg:
         """
         equipment, plan, other = self.equipment, self.plan, self.other
         if plan.is_limited and plan.trunk_id is not None and equipment.trunks is not None:
-            call_id = self.journal.plan.call_id
-            await self._enter(equipment.trunks.place(plan.trunk_id, call_id))
-        beside = None if other is None else other.media.port
+            place = equipment.trunks.place(plan.trunk_id, self.journal.plan.call_id)
+            await place.__aenter__()
+            self._spans.append(place)
         agreement = _agreement(plan)
-        port = await self._enter(equipment.plane.open_port(beside, agreement))
+        opening = equipment.plane.open_port(None if other is None else other.media.port, agreement)
+        port = await opening.__aenter__()
+        self._spans.append(opening)
         media = LegMedia(port, self.codecs, agreement)
-        signalling = await self._enter(equipment.phone.ring(self._request(media)))
+        invitation = self._invitation(media.make_offer())
+        signalling = self._signalling = await equipment.phone.place(invitation, media)
         record = self.journal.open_leg(self.role, plan, self.user_id)
         leg = self._leg = CallLeg(self.journal, record, media, signalling, equipment, self.invite)
         if leg.note_invite():
@@ -261,53 +246,43 @@ class OpenLeg:
         port.listener = leg
         return leg
 
-    def _request(self, media: LegMedia) -> RingRequest:
+    def _invitation(self, offer: bytes) -> Invitation:
         plan = self.plan
-        return RingRequest(
+        return Invitation(
             target=plan.target,
             from_=plan.from_,
             to=plan.to,
-            offer=media.make_offer(),
-            answer_offer=media.answer_offer,
-            make_offer=media.make_offer,
-            accept_answer=media.accept_answer,
-            take_info=media.take_info,
-            take_request=self._take_request,
+            body=offer,
             destinations=plan.destinations,
             routes=plan.routes,
             flow=plan.flow,
             headers=plan.headers,
             credentials=plan.credentials,
-            max_redirects=plan.max_redirects,
+            follow_redirects=plan.max_redirects,
             response_seconds=plan.response_seconds,
             secure=plan.encrypted,
             identity=self.invite,
         )
-
-    def _take_request(self, request: Request) -> int:
-        return DECLINED if self._leg is None else self._leg.take_request(request)
 
     async def leave(self) -> None:
         """Close the leg's record, and leave all that was entered, whatever goes wrong at one of it.
 
         Idempotent.
         """
-        # What the signalling calls back would keep the leg, and itself, in a ring.
         leg, self._leg = self._leg, None
-        if leg is not None:
-            leg.tells_nobody()
-            leg.close_record()
+        signalling, self._signalling = self._signalling, None
         try:
-            while self._entered:
-                await self._entered.pop().__aexit__(None, None, None)
+            if leg is not None:
+                # What the signalling calls back would keep the leg, and itself, in a ring.
+                leg.tells_nobody()
+                leg.close_record()
+            if signalling is not None:
+                signalling.hang_up()
+            while self._spans:
+                await self._spans.pop().__aexit__(None, None, None)
         finally:
-            if self._entered:
+            if self._spans:
                 await self.leave()
-
-    async def _enter(self, span: AbstractAsyncContextManager[T]) -> T:
-        entered = await span.__aenter__()
-        self._entered.append(span)
-        return entered
 
 
 def _agreement(plan: LegPlan) -> KeyAgreement | None:

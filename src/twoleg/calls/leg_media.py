@@ -1,6 +1,7 @@
 """One leg's session: what offer and answer say, done at its media port."""
 
 import random
+from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
 from typing import Final, Protocol
@@ -15,9 +16,16 @@ from twoleg.sip import (
     AudioSession,
     IceCredentials,
     LocalAudio,
+    Refer,
+    Request,
     SessionRejected,
+    refer_of,
 )
-from twoleg.sip_io import Info
+from twoleg.sip_io import Info, Session
+
+ACCEPTED: Final = 202
+BAD_REQUEST: Final = 400
+DECLINED: Final = 603
 
 _CRYPTO_SUITES: Final = {ours: suite for suite, ours in SUITES.items()}
 _OFFERED_SUITES: Final = tuple(SUITES)
@@ -35,13 +43,15 @@ class HoldListener(Protocol):
     def hold_changed(self, *, held: bool) -> None: ...
 
 
-class LegMedia:
+class LegMedia(Session):
     """Keeps a leg's media port as offer and answer agree, from the first offer to the last.
+
+    Whatever else the far end asks for within the call comes here too.
 
     The audio is plain RTP, or SRTP with an `agreement` on its keys, for which the port was opened.
     """
 
-    __slots__ = ("_session", "hold_listener", "port")
+    __slots__ = ("_session", "hold_listener", "on_refer", "port")
 
     def __init__(
         self,
@@ -51,6 +61,9 @@ class LegMedia:
     ) -> None:
         self.port = port
         self.hold_listener: HoldListener | None = None
+        self.on_refer: Callable[[Refer], bool] | None = None
+        """Told of a wish to hand the call over, and says whether that is done; None: it is not."""
+
         local = LocalAudio(port.address, port.port, _formats(codecs))
         if agreement is not None:
             local = _protected(local, agreement, port.own_end(agreement))
@@ -72,15 +85,15 @@ class LegMedia:
         """Offer what the port can. Raises LocalProtocolError while an offer is unanswered."""
         return self._session.create_offer()
 
-    def accept_answer(self, body: bytes) -> None:
+    def accept_answer(self, answer: bytes) -> None:
         """Go on as the far end answered our offer. Raises SessionRejected.
 
         An answer without a body repeats the early one (RFC 3261 13.2.1).
         """
-        if not body and self._session.agreed is not None:
+        if not answer and self._session.agreed is not None:
             return
         was_held = self.is_held
-        self._connect(self._session.accept_answer(body), was_held=was_held)
+        self._connect(self._session.accept_answer(answer), was_held=was_held)
 
     def accept_early_answer(self, body: bytes) -> bool:
         """Take the answer of a provisional response; one that is of no use changes nothing."""
@@ -93,10 +106,10 @@ class LegMedia:
             return False
         return True
 
-    def answer_offer(self, body: bytes) -> bytes:
+    def answer_offer(self, offer: bytes) -> bytes:
         """Answer the far end's hold, resume or change of codec. Raises SessionRejected."""
         was_held = self.is_held
-        answer, agreed = self._session.answer_offer(body)
+        answer, agreed = self._session.answer_offer(offer)
         self._connect(agreed, was_held=was_held)
         return answer
 
@@ -113,6 +126,14 @@ class LegMedia:
         digit = digit_of(info.content_type, info.body)
         if digit is not None:
             self.port.inject_digit(digit)
+
+    def take_request(self, request: Request) -> int:
+        """Take a REFER of the far end's, and give the status that answers it (RFC 3515 2.4.2)."""
+        refer = refer_of(request)
+        if refer is None:
+            return BAD_REQUEST
+        taken = self.on_refer is not None and self.on_refer(refer)
+        return ACCEPTED if taken else DECLINED
 
 
 @lru_cache(_REMEMBERED)

@@ -22,13 +22,14 @@ from twoleg.media import (
 from twoleg.sip import (
     Destination,
     HeaderFields,
+    Invitation,
     InviteIdentity,
     NameAddr,
     Progress,
     Reason,
     SipUri,
 )
-from twoleg.sip_io import Answer, LegEnd, RingRequest
+from twoleg.sip_io import Answer, LegEnd, Session
 from twoleg.speech import Variable
 
 
@@ -60,7 +61,7 @@ class Leg(Protocol):
 class Phone(Protocol):
     """Rings far ends; `twoleg.sip_io.Phone` is one."""
 
-    def ring(self, request: RingRequest) -> AbstractAsyncContextManager[Leg]: ...
+    async def place(self, invitation: Invitation, session: Session) -> Leg: ...
 
     def identify(
         self,

@@ -115,7 +115,7 @@ class Talk:
         """Wait for the end, and say by whom; None: the agent hands over, or a machine answered."""
         if agent.record.trunk_id is None:
             # A trunk has no business with whom else we call.
-            agent.on_refer = self._wants_to_hand_over
+            agent.media.on_refer = self._wants_to_hand_over
         try:
             # Until then no leg can have been silent for so long: most calls need no further watch.
             with self.equipment.limits.within(self.silent_seconds) as self._talking:
@@ -124,7 +124,7 @@ class Talk:
                 with self.equipment.limits.within(None) as self._talking:
                     return await self._first_to_vanish(agent, contact)
         finally:
-            agent.on_refer = None
+            agent.media.on_refer = None
         return None
 
     async def _first_to_vanish(self, agent: CallLeg, contact: CallLeg) -> EndedBy:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from twoleg.sip import Flow, LegGone, Reason, Request
-from twoleg.sip_io.leg import Info, Leg, LegEnd, LegRefused, Session
+from twoleg.sip_io.leg import NO_CHANGES, Leg, LegEnd, LegRefused, Session
 
 if TYPE_CHECKING:
     from twoleg.sip_io.legs import Legs
@@ -38,18 +38,9 @@ class IncomingCall:
         """
         self._attempt(lambda: self._legs.ring_back(self.leg, status, body))
 
-    def accept(
-        self,
-        answer: bytes,
-        *,
-        answer_offer: Callable[[bytes], bytes] | None = None,
-        make_offer: Callable[[], bytes] | None = None,
-        accept_answer: Callable[[bytes], None] | None = None,
-        take_info: Callable[[Info], None] | None = None,
-        take_request: Callable[[Request], int] | None = None,
-    ) -> None:
-        """Answer the call; the rest is what `RingRequest` has, for later offers."""
-        self.leg.session = Session(answer_offer, make_offer, accept_answer, take_info, take_request)
+    def accept(self, answer: bytes, session: Session = NO_CHANGES) -> None:
+        """Answer the call; `session` hears what the caller wants later."""
+        self.leg.session = session
         self._attempt(lambda: self._legs.accept(self.leg, answer))
 
     def reject(self, status: int, reason: str = "") -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from twoleg.sip import (
     Answered,
@@ -18,11 +18,14 @@ from twoleg.sip import (
     RefusalCause,
     Refused,
     Request,
+    SessionRejected,
 )
 from twoleg.sip.values import immutable
 
 if TYPE_CHECKING:
     from twoleg.sip_io.legs import Legs
+
+FORBIDDEN: Final = 403
 
 MAX_UNREAD = 32
 """Progress reports that wait to be read; the oldest give way."""
@@ -56,19 +59,33 @@ class Info:
     body: bytes
 
 
-@immutable()
 class Session:
-    """How what comes later is dealt with; an offer with None is refused with 488.
+    """How what the far end wants later is dealt with: this one goes on as it was agreed on."""
 
-    `take_info` is given each INFO, which has been answered by then; `take_request` each request
-    of `PhoneConfig.dialog_methods`, and gives the status that answers it.
-    """
+    __slots__ = ()
 
-    answer_offer: Callable[[bytes], bytes] | None = None
-    make_offer: Callable[[], bytes] | None = None
-    accept_answer: Callable[[bytes], None] | None = None
-    take_info: Callable[[Info], None] | None = None
-    take_request: Callable[[Request], int] | None = None
+    def answer_offer(self, offer: bytes) -> bytes:
+        """Answer an offer of the far end's: hold, a change of codec. Raises SessionRejected."""
+        del offer
+        raise SessionRejected("the session is not to be changed")
+
+    def make_offer(self) -> bytes:
+        """Make the offer that the far end asks for. Raises SessionRejected, LocalProtocolError."""
+        raise SessionRejected("the session is not to be changed")
+
+    def accept_answer(self, answer: bytes) -> None:
+        """Take what the far end answers to an offer of ours. Raises SessionRejected."""
+
+    def take_info(self, info: Info) -> None:
+        """Take an INFO, which has been answered by then."""
+
+    def take_request(self, request: Request) -> int:
+        """Take a request of `PhoneConfig.dialog_methods`; give the status that answers it."""
+        del request
+        return FORBIDDEN
+
+
+NO_CHANGES: Final = Session()
 
 
 class LegRefused(Exception):
@@ -106,12 +123,11 @@ class Leg:
         "_refusal",
         "_tell_end",
         "_waiters",
-        "call_id",
         "number",
         "session",
     )
 
-    def __init__(self, legs: Legs, number: int, call_id: str, session: Session) -> None:
+    def __init__(self, legs: Legs, number: int, session: Session) -> None:
         self._legs = legs
         self._progress: tuple[Progress, ...] = ()
         self._waiters: tuple[asyncio.Future[None], ...] = ()
@@ -121,7 +137,6 @@ class Leg:
         self._established: DialogIdentity | None = None
         self._tell_end: Callable[[LegEnd], None] | None = None
         self.number = number
-        self.call_id = call_id
         self.session = session
 
     @property

@@ -33,7 +33,7 @@ from twoleg.sip import (
 from twoleg.sip_io.core_loop import CoreLoop
 from twoleg.sip_io.counters import Counters
 from twoleg.sip_io.incoming import IncomingCall, IncomingCalls
-from twoleg.sip_io.leg import Info, Leg, Session
+from twoleg.sip_io.leg import NO_CHANGES, Info, Leg, Session
 
 _NOT_ACCEPTABLE: Final = Reason("SIP", 488, "Not Acceptable Here")
 
@@ -66,22 +66,22 @@ class Legs:
 
     # What the phone asks for.
 
-    def invite(self, invitation: Invitation, call_id: str, session: Session) -> Leg:
+    def invite(self, invitation: Invitation, session: Session) -> Leg:
         """Send an INVITE. What cannot be sent gives a leg that is refused already."""
         self._counters.calls_placed += 1
         if self._closed:
-            return self.unreachable(call_id, session, "the phone is closed")
+            return self.unreachable(session, "the phone is closed")
         try:
             number = self._core.invite(invitation, self._running.now())
         except LocalProtocolError as error:
-            return self.unreachable(call_id, session, str(error))
-        leg = self._legs[number] = Leg(self, number, call_id, session)
+            return self.unreachable(session, str(error))
+        leg = self._legs[number] = Leg(self, number, session)
         self._running.turn()
         return leg
 
-    def unreachable(self, call_id: str, session: Session, why: str) -> Leg:
+    def unreachable(self, session: Session, why: str) -> Leg:
         """Give a leg that was refused before anything was sent."""
-        leg = Leg(self, 0, call_id, session)
+        leg = Leg(self, 0, session)
         leg.on_refused(Refused(0, 503, why, RefusalCause.TRANSPORT))
         return leg
 
@@ -91,7 +91,7 @@ class Legs:
         """Send the BYE of another process's dialog. Raises InvalidValue, LocalProtocolError."""
         now = self._running.now()
         number = self._core.adopt(identity, now, credentials)
-        leg = self._legs[number] = Leg(self, number, identity.call_id, Session())
+        leg = self._legs[number] = Leg(self, number, NO_CHANGES)
         self._core.hang_up(number, now, reason)
         self._running.turn()
         return leg
@@ -179,21 +179,21 @@ class Legs:
             leg.on_ended(event)
 
     def _on_offered(self, event: Offered) -> None:
-        leg = self._legs.get(event.leg)
-        answer = leg.session.answer_offer if leg is not None else None
-        self._describe(event.leg, None if answer is None else lambda: answer(event.body))
+        session = self._session_of(event.leg)
+        self._describe(event.leg, lambda: session.answer_offer(event.body))
 
     def _on_offer_wanted(self, event: OfferWanted) -> None:
-        leg = self._legs.get(event.leg)
-        self._describe(event.leg, leg.session.make_offer if leg is not None else None)
+        self._describe(event.leg, self._session_of(event.leg).make_offer)
 
-    def _describe(self, number: int, describe: Callable[[], bytes] | None) -> None:
+    def _session_of(self, number: int | None) -> Session:
+        leg = None if number is None else self._legs.get(number)
+        return NO_CHANGES if leg is None else leg.session
+
+    def _describe(self, number: int, describe: Callable[[], bytes]) -> None:
         """Answer a peer that changes the session with what `describe` gives, or refuse it."""
-        body, status = None, 488
+        body, status = None, 500
         try:
-            if describe is not None:
-                status = 500
-                body = describe()
+            body = describe()
         except (SessionRejected, LocalProtocolError):
             status = 488
         finally:
@@ -212,33 +212,25 @@ class Legs:
 
     def _take_answer(self, leg: Leg, body: bytes) -> None:
         """Hand over the answer to an offer of ours; one that is of no use ends the call."""
-        if leg.session.accept_answer is None:
-            return
         try:
             leg.session.accept_answer(body)
         except SessionRejected:
             self.hang_up(leg, _NOT_ACCEPTABLE)
 
     def _on_info(self, event: InfoReceived) -> None:
-        leg = self._legs.get(event.leg)
-        if leg is not None and leg.session.take_info is not None:
-            leg.session.take_info(Info(event.content_type, event.body))
+        self._session_of(event.leg).take_info(Info(event.content_type, event.body))
 
     def on_request(self, event: RequestReceived) -> None:
         """Have the leg that a request came in say how it is answered."""
-        leg = None if event.leg is None else self._legs.get(event.leg)
         status = 500
         try:
-            if leg is None or leg.session.take_request is None:
-                status = 403
-            else:
-                status = leg.session.take_request(event.request)
+            status = self._session_of(event.leg).take_request(event.request)
         finally:
             self._core.respond(event.transaction, ResponseSpec(status), self._running.now())
             self._running.turn()
 
     def _on_invited(self, event: Invited) -> None:
-        leg = Leg(self, event.leg, event.request.call_id, Session())
+        leg = Leg(self, event.leg, NO_CHANGES)
         call = IncomingCall(self, leg, event.request, event.flow)
         if self._closed or not self._incoming.put(call):
             self._counters.calls_overflowed += 1

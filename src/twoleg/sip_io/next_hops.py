@@ -19,10 +19,10 @@ async def next_hops(
     RFC 3263 4. A destination that cannot be found is left out; raises UnresolvedHost where
     nothing was found at all.
     """
+    if are_settled(destinations):
+        return destinations
     if not destinations:
         return await resolver.resolve_uri(_next_hop(routes, target))
-    if all(map(is_settled, destinations)):
-        return destinations
     found: list[Destination] = []
     problem: UnresolvedHost | None = None
     for answer in await asyncio.gather(
@@ -37,6 +37,11 @@ async def next_hops(
     if not found and problem is not None:
         raise problem
     return tuple(found)
+
+
+def are_settled(destinations: tuple[Destination, ...]) -> bool:
+    """Tell whether there are destinations, and none of them needs DNS."""
+    return bool(destinations) and all(map(is_settled, destinations))
 
 
 def is_settled(destination: Destination) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any, Self
 
 from twoleg.sip import (
@@ -38,18 +39,15 @@ from twoleg.sip_io.counters import Counters
 from twoleg.sip_io.errors import PhoneClosed
 from twoleg.sip_io.gatekeeper import Gatekeeper, KnownAddresses, ShutOuts
 from twoleg.sip_io.incoming import IncomingCall, IncomingCalls
-from twoleg.sip_io.leg import Leg, LegRefused, Session
+from twoleg.sip_io.leg import NO_CHANGES, Leg, LegRefused, Session
 from twoleg.sip_io.legs import Legs
-from twoleg.sip_io.next_hops import next_hops
+from twoleg.sip_io.next_hops import are_settled, next_hops
 from twoleg.sip_io.reception import Reception
 from twoleg.sip_io.registrar import BindingStore, Registrar
 from twoleg.sip_io.requests import Requests
 from twoleg.sip_io.resolver import Resolver, UnresolvedHost
-from twoleg.sip_io.ringing import Ringing, RingRequest
 from twoleg.sip_io.tokens import Tokens
 from twoleg.sip_io.transports import Transports
-
-CALL_ID_BYTES = 16
 
 
 class Phone:
@@ -150,13 +148,20 @@ class Phone:
         """Legs whose signalling is not over yet."""
         return len(self._legs)
 
-    def ring(self, request: RingRequest) -> Ringing:
-        """Ring a far end: `async with phone.ring(request) as leg`.
+    @asynccontextmanager
+    async def ring(
+        self, invitation: Invitation, session: Session = NO_CHANGES
+    ) -> AsyncIterator[Leg]:
+        """Ring a far end: `async with phone.ring(invitation, session) as leg`.
 
         Entering sends the INVITE (after DNS, where it is needed). Leaving hangs up whatever is
         left of the leg, and does not wait for the far end.
         """
-        return Ringing(self.place, request)
+        leg = await self.place(invitation, session)
+        try:
+            yield leg
+        finally:
+            leg.hang_up()
 
     def identify(
         self,
@@ -166,7 +171,7 @@ class Phone:
         destinations: tuple[Destination, ...] = (),
         routes: tuple[NameAddr, ...] = (),
     ) -> InviteIdentity | None:
-        """Decide how the INVITE of a later `RingRequest` will be known, which is given this.
+        """Decide how the INVITE of a later `Invitation` will be known, which is given this.
 
         It is that over the first of the destinations; one that is a name is still to be looked up.
         None where there is no way to send it.
@@ -180,42 +185,24 @@ class Phone:
         except LocalProtocolError:
             return None
 
-    async def place(self, request: RingRequest) -> Leg:
-        """Send the INVITE. The caller hangs the leg up; `ring` sees to that by itself."""
-        session = Session(
-            request.answer_offer,
-            request.make_offer,
-            request.accept_answer,
-            request.take_info,
-            request.take_request,
-        )
-        identity = request.identity
-        call_id = self._tokens(CALL_ID_BYTES) if identity is None else identity.call_id
-        destinations = request.destinations
-        if request.flow is None:
+    async def place(self, invitation: Invitation, session: Session = NO_CHANGES) -> Leg:
+        """Send the INVITE. The caller hangs the leg up; `ring` sees to that by itself.
+
+        Without destinations and a flow those of the first route, or of the target, are looked up,
+        and so are names among them (RFC 3263). `session` hears what the far end wants later.
+        """
+        if invitation.flow is None and not are_settled(invitation.destinations):
             try:
-                destinations = await next_hops(
-                    self._resolver, destinations, request.routes, request.target
+                found = await next_hops(
+                    self._resolver,
+                    invitation.destinations,
+                    invitation.routes,
+                    invitation.target,
                 )
             except UnresolvedHost as error:
-                return self._legs.unreachable(call_id, session, str(error))
-        invitation = Invitation(
-            target=request.target,
-            from_=request.from_,
-            to=request.to,
-            destinations=destinations,
-            flow=request.flow,
-            routes=request.routes,
-            headers=request.headers,
-            body=request.offer,
-            credentials=request.credentials,
-            follow_redirects=request.max_redirects,
-            response_seconds=request.response_seconds,
-            secure=request.secure,
-            call_id=call_id,
-            identity=identity,
-        )
-        return self._legs.invite(invitation, call_id, session)
+                return self._legs.unreachable(session, str(error))
+            invitation = replace(invitation, destinations=found)
+        return self._legs.invite(invitation, session)
 
     async def incoming(self) -> AsyncIterator[IncomingCall]:
         """Give calls to us, as they come; `PhoneConfig.accept_calls` lets them."""

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 from calls.engine.conftest import CONTACT_NUMBER
 from calls.engine.test_real_call import FarEnd, config
+from sessions import Scripted
 from waiting import until
 
 from twoleg.calls.engine import Engine
@@ -37,7 +38,8 @@ class Telephone(FarEnd):
         media = LegMedia(port, (Codec.PCMU,))
         call.ring()
         port.tap(self._receive)
-        call.accept(media.answer_offer(call.offer), take_request=self._take_news)
+        session = Scripted(take_request=self._take_news)
+        call.accept(media.answer_offer(call.offer), session)
         port.play(steady((self.hertz,), 1000), loop=True)
 
     async def hears(self, hertz):

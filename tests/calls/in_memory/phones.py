@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 
 from calls.in_memory.far_ends import (
@@ -42,8 +42,8 @@ from twoleg.sip_io import Answer, LegEnd, LegRefused
 class MemoryLeg:
     """One far end that behaves as told. `sent` is what we did to it."""
 
-    def __init__(self, phone, request, behaviour):
-        self.request = request
+    def __init__(self, phone, invitation, session, behaviour):
+        self.invitation = invitation
         self.sent = ["INVITE"]
         self.sent_at = {"INVITE": phone.loop.time()}
         self.reasons = []
@@ -53,10 +53,11 @@ class MemoryLeg:
         self.challenges = 0
         self.state = "ringing"
         self.hung_up = False
-        self.session = AudioSession(LocalAudio("192.0.2.7", 40000, (PCMU, TELEPHONE_EVENT)), 9)
+        self.audio = AudioSession(LocalAudio("192.0.2.7", 40000, (PCMU, TELEPHONE_EVENT)), 9)
         self.replies = []
         self.identity = None
         self._phone = phone
+        self._session = session
         self._progress = deque()
         self._refusal = None
         self._answer = None
@@ -69,8 +70,8 @@ class MemoryLeg:
     def invite(self):
         if self.state != "ringing":
             return None
-        request = self.request
-        invite = request.identity or self._phone.identify(request.target, request.from_, request.to)
+        sent = self.invitation
+        invite = sent.identity or self._phone.identify(sent.target, sent.from_, sent.to)
         return replace(invite, cseq=invite.cseq + self.challenges)
 
     def challenge(self):
@@ -143,7 +144,7 @@ class MemoryLeg:
             case Rings():
                 self._progress.append(Progress(1, act.status, "Ringing", b"", False, None))
             case PlaysEarly():
-                body = self.session.answer_offer(self.request.offer)[0]
+                body = self.audio.answer_offer(self.invitation.body)[0]
                 body = body if act.body is None else act.body
                 self._progress.append(Progress(1, 183, "Session Progress", body, False, None))
                 if act.audio_after is not None:
@@ -166,7 +167,7 @@ class MemoryLeg:
             case Offers():
                 self._offers(act)
             case Sends():
-                self.request.take_info(act.info)
+                self._session.take_info(act.info)
             case Refers():
                 self._refers(act)
             case Presses():
@@ -186,29 +187,29 @@ class MemoryLeg:
             self._timers.append(self._phone.loop.call_later(number * 0.02, port.receive, packet))
 
     def _offers(self, act):
-        self.replies.append(self.request.answer_offer(act.offer(self.session)))
+        self.replies.append(self._session.answer_offer(act.offer(self.audio)))
         with suppress(LocalProtocolError):  # not every offer is the session's own
-            self.session.accept_answer(self.replies[-1])
+            self.audio.accept_answer(self.replies[-1])
 
     def _refers(self, act):
         headers = Headers([("CSeq", "7 REFER"), ("Refer-To", f"<{act.to}>")])
-        request = Request("REFER", self.request.from_.uri, headers)
-        self.referred.append(self.request.take_request(request))
+        request = Request("REFER", self.invitation.from_.uri, headers)
+        self.referred.append(self._session.take_request(request))
 
     def _answered(self, act):
-        self.session.local = LocalAudio("192.0.2.7", 40000, (*act.formats, TELEPHONE_EVENT))
+        self.audio.local = LocalAudio("192.0.2.7", 40000, (*act.formats, TELEPHONE_EVENT))
         body = act.body
         if body is None:
-            body = self.session.answer_offer(self.request.offer)[0]
+            body = self.audio.answer_offer(self.invitation.body)[0]
         self.identity = DialogIdentity(
             call_id="a",
             local_tag="b",
             remote_tag="c",
             local_cseq=1,
             remote_cseq=None,
-            local_uri=str(self.request.from_),
-            remote_uri=str(self.request.to),
-            remote_target=str(self.request.target),
+            local_uri=str(self.invitation.from_),
+            remote_uri=str(self.invitation.to),
+            remote_target=str(self.invitation.target),
             route_set=(),
             transport=Transport.UDP,
         )
@@ -216,7 +217,7 @@ class MemoryLeg:
         self._answer = Answer(200, body, self.identity)
 
     def _port(self):
-        text = self.request.offer.decode()
+        text = self.invitation.body.decode()
         number = int(text.split("m=audio ")[1].split()[0])
         return self._phone.plane.open[number]
 
@@ -252,15 +253,12 @@ class MemoryPhone:
         self.behaviours = behaviours
         self.legs = {}
 
-    @asynccontextmanager
-    async def ring(self, request):
+    async def place(self, invitation, session):
         await asyncio.sleep(0)  # as a name that is looked up
-        behaviour = self.behaviours[request.target.user]
-        leg = self.legs[request.target.user] = MemoryLeg(self, request, behaviour)
-        try:
-            yield leg
-        finally:
-            leg.hang_up()
+        user = invitation.target.user
+        leg = MemoryLeg(self, invitation, session, self.behaviours[user])
+        self.legs[user] = leg
+        return leg
 
     def identify(self, target, from_, to, destinations=(), routes=()):
         return InviteIdentity(

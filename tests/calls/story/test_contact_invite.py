@@ -26,7 +26,7 @@ def stored(told, status):
 
 def sent(told, name="contact"):
     """The INVITE that left, as another engine would have to know it."""
-    return told.phone.legs[name].request.identity.to_json()
+    return told.phone.legs[name].invitation.identity.to_json()
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_over_a_further_trunk_the_legs_own_record_has_it(tell, contact_first):
         meanwhile=[(3.0 - 2.0 * contact_first, lambda told: seen.append(told.record("contact")))],
     )
     assert seen[0].invite["branch"] == "z9hG4bK-contact"
-    assert told.phone.legs["contact"].request.identity is None
+    assert told.phone.legs["contact"].invitation.identity is None
 
 
 def test_a_leg_that_was_foreseen_and_not_rung_says_so(tell):

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from calls.in_memory import AttentionTone, MemoryWriter, call_plan
 from calls.story.test_on_the_wire import FarEnd, far_end
+from sessions import Scripted
 
 from twoleg.calls.leg_media import LegMedia, info_of
 from twoleg.calls.plan import AgentPlan
@@ -37,7 +38,7 @@ class Keypad(FarEnd):
             offer = b"\r\n".join(line for line in lines if b"fmtp" not in line)
             offer = offer.replace(b" 101\r\n", b"\r\n")
         call.ring()
-        call.accept(media.answer_offer(offer), take_info=self.infos.put_nowait)
+        call.accept(media.answer_offer(offer), Scripted(take_info=self.infos.put_nowait))
         self.port = port
         self.talks.set()
 

@@ -6,6 +6,7 @@ from array import array
 import pytest
 from calls.in_memory import AttentionTone, MemoryWriter, call_plan
 from calls.story.test_on_the_wire import WINDOW, FarEnd, far_end
+from sessions import Scripted
 
 from twoleg.calls.leg_media import LegMedia
 from twoleg.calls.plan import AgentPlan
@@ -36,7 +37,8 @@ class HoldingPhone(FarEnd):
         media._session = self.session
         port.tap(self._receive)
         call.ring()
-        call.accept(media.answer_offer(call.offer), accept_answer=self._take_answer)
+        session = Scripted(accept_answer=self._take_answer)
+        call.accept(media.answer_offer(call.offer), session)
         port.play(steady((self.hertz,), 1000), loop=True)
 
     def offer(self, direction):

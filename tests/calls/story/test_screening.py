@@ -48,7 +48,7 @@ def confirming(*, answers=2.0, presses=5.0):
 
 def heard(told, name):
     """What the far end of that name was given to hear."""
-    number = int(told.phone.legs[name].request.offer.decode().split("m=audio ")[1].split()[0])
+    number = int(told.phone.legs[name].invitation.body.decode().split("m=audio ")[1].split()[0])
     return next(port.heard for port in told.plane.used if port.port == number)
 
 

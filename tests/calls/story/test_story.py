@@ -358,8 +358,8 @@ def test_the_codec_of_the_agent_is_offered_to_the_contact_first(tell):
         {"agent": (Answers(formats=(PCMA,)),), "contact": (Answers(), HangsUp(9.0))},
         call_plan(trunks=(leg_plan("contact"),)),
     )
-    assert b" RTP/AVP 8 0 101" in told.phone.legs["contact"].request.offer
-    assert b" RTP/AVP 0 8 101" in told.phone.legs["agent"].request.offer
+    assert b" RTP/AVP 8 0 101" in told.phone.legs["contact"].invitation.body
+    assert b" RTP/AVP 0 8 101" in told.phone.legs["agent"].invitation.body
 
 
 def test_every_step_of_a_call_can_be_followed_in_the_log_by_call_and_leg(tell, caplog):

@@ -44,7 +44,7 @@ def news(told, name="agent"):
 
 
 def heard(told, name):
-    number = int(told.phone.legs[name].request.offer.decode().split("m=audio ")[1].split()[0])
+    number = int(told.phone.legs[name].invitation.body.decode().split("m=audio ")[1].split()[0])
     return next(port.heard for port in told.plane.used if port.port == number)
 
 

@@ -7,25 +7,20 @@ prints a `Report` a line.
 from __future__ import annotations
 
 import asyncio
-import random
 import sys
 from typing import Any
 
 import uvloop
 
-from twoleg.calls.agreed_stream import remote_stream
+from twoleg.calls.leg_media import LegMedia
 from twoleg.cli.demo.meter import ToneMeter
 from twoleg.cli.demo.reports import Happening, PhoneScript, Report
 from twoleg.cli.demo.script import LOOPBACK, RTP_PORTS
 from twoleg.cli.stopping import stop_requested
-from twoleg.media import EmbeddedPlane, MediaPort, steady
+from twoleg.media import Codec, EmbeddedPlane, MediaPort, steady
 from twoleg.settings import ListenAddress
 from twoleg.sip import (
-    PCMU,
-    TELEPHONE_EVENT,
-    AudioSession,
     Credentials,
-    LocalAudio,
     Registration,
     RegistrationConfig,
     RegistrationState,
@@ -113,15 +108,7 @@ async def _take(call: IncomingCall, port: MediaPort, script: PhoneScript) -> Non
         heard.set()
 
     meter = ToneMeter(script.expected_hz, script.tone_hz, on_heard)
-    session = AudioSession(
-        LocalAudio(port.address, port.port, (PCMU, TELEPHONE_EVENT)), random.getrandbits(62)
-    )
-
-    def answer_offer(offer: bytes) -> bytes:
-        answer, agreed = session.answer_offer(offer)
-        port.connect(remote_stream(agreed))
-        return answer
-
+    session = LegMedia(port, (Codec.PCMU,))
     over = asyncio.ensure_future(call.ended())
     try:
         report(Happening.RINGS, caller=str(call.request.from_.uri))
@@ -129,8 +116,7 @@ async def _take(call: IncomingCall, port: MediaPort, script: PhoneScript) -> Non
         await asyncio.wait({over}, timeout=script.ring_seconds)
         if not over.done():
             port.tap(meter.receive)
-            answer = answer_offer(call.offer)
-            call.accept(answer, answer_offer=answer_offer)
+            call.accept(session.answer_offer(call.offer), session)
             port.play(steady((script.tone_hz,), TONE_MILLISECONDS), loop=True)
             report(Happening.ANSWERS, tone_hz=script.tone_hz)
             await _talk(call, over, heard, script.talk_seconds)

@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import random
 
-from twoleg.calls.agreed_stream import remote_stream
+from twoleg.calls.leg_media import LegMedia
 from twoleg.cli.simulator.ear import Ear
-from twoleg.media import Audio, MediaPort
-from twoleg.sip import (
-    PCMA,
-    PCMU,
-    TELEPHONE_EVENT,
-    AudioSession,
-    LocalAudio,
-    SessionRejected,
-)
+from twoleg.media import Audio, Codec, MediaPort
+from twoleg.sip import SessionRejected
 from twoleg.sip_io import IncomingCall
 
 
@@ -29,10 +21,7 @@ class FarEnd:
         self._call = call
         self._port = port
         self._described = b""
-        self._session = AudioSession(
-            LocalAudio(port.address, port.port, (PCMU, PCMA, TELEPHONE_EVENT)),
-            random.getrandbits(62),
-        )
+        self._session = LegMedia(port, (Codec.PCMU, Codec.PCMA))
 
     async def ring(self, seconds: float | None = None) -> None:
         """Ring for so long; None: until the caller gives up."""
@@ -48,7 +37,7 @@ class FarEnd:
         self._call.reject(status)
 
     def answer(self) -> None:
-        self._call.accept(self._describe(), answer_offer=self._answer_offer)
+        self._call.accept(self._describe(), self._session)
 
     def play(self, audio: Audio) -> None:
         """Play over and over, until something else is played."""
@@ -84,16 +73,11 @@ class FarEnd:
         # The answer of the 200 is that of the 183 (RFC 3264 4, RFC 6337 3.1.1).
         if not self._described:
             try:
-                self._described = self._answer_offer(self._call.offer)
+                self._described = self._session.answer_offer(self._call.offer)
             except SessionRejected:
                 self._call.reject(488)
                 raise
         return self._described
-
-    def _answer_offer(self, offer: bytes) -> bytes:
-        answer, agreed = self._session.answer_offer(offer)
-        self._port.connect(remote_stream(agreed))
-        return answer
 
 
 async def _wait(seconds: float | None) -> None:
