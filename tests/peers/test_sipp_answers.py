@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from peers.relays import tls_front
 from peers.sipp import Caller, audio_session
+from sessions import next_progress
 
 from twoleg.sip import PCMA, PCMU, SIPFRAG, Direction, SipUri, Transport, refer_news, refer_of
 
@@ -16,7 +17,7 @@ async def test_a_call_is_answered_and_hung_up_by_us(transport, sipp):
     async with Caller.open(transport) as alice, sipp("answer", transport=transport) as bob:
         audio = audio_session()
         async with alice.ring(bob.uri, bob.destination, audio=audio) as leg:
-            assert (await leg.progress()).status == 180
+            assert (await next_progress(leg)).status == 180
             answer = await leg.answered()
             assert audio.accept_answer(answer.body).format == PCMU
             leg.acknowledge()
@@ -52,7 +53,7 @@ async def test_early_media_comes_before_the_answer(sipp):
     async with Caller.open() as alice, sipp("early_media_183") as bob:
         audio = audio_session()
         async with alice.ring(bob.uri, bob.destination, audio=audio) as leg:
-            progress = await leg.progress()
+            progress = await next_progress(leg)
             assert progress.status == 183
             assert audio.accept_answer(progress.body).format == PCMU
             audio.accept_answer((await leg.answered()).body)
@@ -75,7 +76,7 @@ async def test_a_reliable_183_gets_its_prack_and_an_update_before_the_answer_its
             bob.uri, bob.destination, audio=audio, does={"answer_offer": answer_offer}
         ) as leg,
     ):
-        progress = await leg.progress()
+        progress = await next_progress(leg)
         assert (progress.status, progress.reliable) == (183, True)
         assert audio.accept_answer(progress.body).format == PCMU
         assert (await leg.answered()).body == b""

@@ -219,10 +219,10 @@ class _Round:
 
     async def _answers(self, leg: CallLeg) -> None:
         """Wait for the agent's word. Raises LegRefused, SessionRejected."""
+        rings = self.search.rings
+        if rings is not None:
+            leg.on_progress = lambda _: rings() if leg.rang else None
         try:
-            while await leg.progress() is not None:
-                if leg.rang and self.search.rings is not None:
-                    self.search.rings()
             await leg.answered()
         except asyncio.CancelledError:
             if self._winner is not None:

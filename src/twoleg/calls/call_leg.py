@@ -47,6 +47,9 @@ class CallLeg:
     rang: bool = False
     """Whether we were told that its phone rings."""
 
+    on_progress: Callable[[Progress], None] | None = None
+    """Told of each word of its ringing, once we have taken it."""
+
     acknowledged: bool = False
     """Whether the ACK of its answer has left."""
 
@@ -58,16 +61,15 @@ class CallLeg:
 
     _tell_end: Callable[["CallLeg", LegEnd], None] | None = field(default=None, init=False)
 
-    async def progress(self) -> Progress | None:
-        """Wait for the next word of its ringing; None: it has answered, or never will."""
-        progress = await self.signalling.progress()
-        if progress is not None:
-            if self.note_invite():
-                self.journal.leg_changed(self.record)
-            if progress.status >= RINGING:
-                self.rang = True
-                self._trunk_works()
-        return progress
+    def progressed(self, progress: Progress) -> None:
+        """Take a word of its ringing; the signalling says so."""
+        if self.note_invite():
+            self.journal.leg_changed(self.record)
+        if progress.status >= RINGING:
+            self.rang = True
+            self._trunk_works()
+        if self.on_progress is not None:
+            self.on_progress(progress)
 
     def _trunk_works(self) -> None:
         if self.record.trunk_id is not None:
@@ -91,13 +93,14 @@ class CallLeg:
         `acknowledge` must follow.
         """
         record = self.record
-        record.invite = self.stored_invite = None
         try:
             answer = await self.signalling.answered()
+            record.invite = self.stored_invite = None
             record.sip_status = answer.status
             self._trunk_works()
             self.media.accept_answer(answer.body)
         except LegRefused as refused:
+            record.invite = self.stored_invite = None
             record.sip_status = refused.status
             record.q850_cause = refused.q850
             record.reason = self.failure or refused.reason[:_MAX_REASON] or None
@@ -244,6 +247,7 @@ class OpenLeg:
         if leg.note_invite():
             self.journal.changed(record)
         port.listener = leg
+        signalling.when_progress(leg.progressed)
         return leg
 
     def _invitation(self, offer: bytes) -> Invitation:

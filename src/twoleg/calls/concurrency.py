@@ -26,7 +26,7 @@ class _Alongside:
 
     async def __aexit__(self, kind: type[BaseException] | None, *error: object) -> None:
         task = self._task
-        await _cancelled((task,))
+        await cancelled((task,))
         if kind is None and not task.cancelled():
             task.result()
 
@@ -41,10 +41,10 @@ async def first_of(*waits: Coroutine[Any, Any, T]) -> T:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         return next(task for task in tasks if task in done).result()
     finally:
-        await _cancelled(tasks)
+        await cancelled(tasks)
 
 
-async def _cancelled(tasks: Iterable[asyncio.Task[Any]]) -> None:
+async def cancelled(tasks: Iterable[asyncio.Task[Any]]) -> None:
     """Cancel tasks and wait until they are gone, even if cancelled oneself meanwhile."""
     running = {task for task in tasks if not task.done()}
     if not running:

@@ -1,10 +1,11 @@
 """Getting the contact on the line, and what the agent hears until then."""
 
+import asyncio
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
 from twoleg.calls.call_leg import CallLeg, OpenLeg
-from twoleg.calls.concurrency import alongside
+from twoleg.calls.concurrency import cancelled
 from twoleg.calls.joint import Joint
 from twoleg.calls.journal import Journal, Role
 from twoleg.calls.leg_media import contact_codecs
@@ -12,7 +13,7 @@ from twoleg.calls.outcomes import Refusal, is_trunk_failure, refusal_of
 from twoleg.calls.plan import ContactPlan, LegPlan
 from twoleg.calls.ports import Equipment, TrunkFull
 from twoleg.media import Codec
-from twoleg.sip import InviteIdentity, SessionRejected
+from twoleg.sip import InviteIdentity, Progress, SessionRejected
 from twoleg.sip_io import LegRefused
 
 
@@ -55,7 +56,8 @@ def contact_on_the_line(
 class _Ringing:
     """The contact being rung over one trunk after another, until one of them rings it.
 
-    `_line` holds the leg that is rung now, `_joined` says whether its bridge is there.
+    `_line` holds the leg that is rung now, `_joined` says whether its bridge is there. `_early`
+    waits for what the network plays before the answer.
     """
 
     equipment: Equipment
@@ -64,8 +66,8 @@ class _Ringing:
     agent: CallLeg | None
     joint: Joint
     _line: OpenLeg | None = field(default=None, init=False)
-    _rang: bool = field(default=False, init=False)
-    _early: bool = field(default=False, init=False)
+    _contact: CallLeg | None = field(default=None, init=False)
+    _early: asyncio.Task[None] | None = field(default=None, init=False)
     _joined: bool = field(default=False, init=False)
 
     async def __aenter__(self) -> CallLeg:
@@ -128,24 +130,34 @@ class _Ringing:
             other=self.agent,
             invite=invite,
         )
-        contact = await self._line.enter()
+        contact = self._contact = await self._line.enter()
         self.journal.contact_ringing()
         await self._answer(contact)
         return contact
 
     async def _answer(self, contact: CallLeg) -> None:
         """Wait for the answer, and join the two; meanwhile pass on what the network plays."""
-        while (progress := await contact.progress()) is not None:
-            self._rang = self._rang or contact.rang
-            if not progress.body or not contact.media.accept_early_answer(progress.body):
-                continue
-            if not self._early:
-                self._early = True
-                async with alongside(self._play_early(contact)):
-                    await self._answer(contact)
-                return
-        await contact.answered()
+        contact.on_progress = self._progressed
+        try:
+            await contact.answered()
+        finally:
+            contact.on_progress = None
+            if self._early is not None:
+                await cancelled((self._early,))
+        if self._early is not None and not self._early.cancelled():
+            self._early.result()
         self._join(contact)
+
+    def _progressed(self, progress: Progress) -> None:
+        contact = self._contact
+        if contact is None or not progress.body:
+            return
+        if contact.media.accept_early_answer(progress.body) and self._early is None:
+            self._early = asyncio.create_task(self._play_early(contact))
+
+    @property
+    def _rang(self) -> bool:
+        return self._contact is not None and self._contact.rang
 
     async def _play_early(self, contact: CallLeg) -> None:
         # Many networks describe a stream and then send none (RFC 3960 3.2).

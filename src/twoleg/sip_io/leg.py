@@ -27,9 +27,6 @@ if TYPE_CHECKING:
 
 FORBIDDEN: Final = 403
 
-MAX_UNREAD = 32
-"""Progress reports that wait to be read; the oldest give way."""
-
 
 @immutable()
 class Answer:
@@ -119,9 +116,9 @@ class Leg:
         "_end",
         "_established",
         "_legs",
-        "_progress",
         "_refusal",
         "_tell_end",
+        "_tell_progress",
         "_waiters",
         "number",
         "session",
@@ -129,13 +126,13 @@ class Leg:
 
     def __init__(self, legs: Legs, number: int, session: Session) -> None:
         self._legs = legs
-        self._progress: tuple[Progress, ...] = ()
         self._waiters: tuple[asyncio.Future[None], ...] = ()
         self._answer: Answer | None = None
         self._refusal: Refused | None = None
         self._end: LegEnd | None = None
         self._established: DialogIdentity | None = None
         self._tell_end: Callable[[LegEnd], None] | None = None
+        self._tell_progress: Callable[[Progress], None] | None = None
         self.number = number
         self.session = session
 
@@ -149,15 +146,12 @@ class Leg:
         """What a CANCEL from another process needs; None unless the far end is being rung."""
         return self._legs.invite_of(self)
 
-    async def progress(self) -> Progress | None:
-        """The next provisional response above 100; None once a final response has come."""
-        while not self._progress:
-            if self._answer or self._refusal or self._end:
-                return None
-            await self._change()
-        first, *further = self._progress
-        self._progress = tuple(further)
-        return first
+    def when_progress(self, tell: Callable[[Progress], None] | None) -> None:
+        """Have `tell` called with each provisional response above 100 in the moment it comes.
+
+        Nobody waits for those: what counts in the end is the answer.
+        """
+        self._tell_progress = tell
 
     async def answered(self) -> Answer:
         """Wait for the answer; `acknowledge` must follow. Raises LegRefused."""
@@ -210,11 +204,12 @@ class Leg:
         self._legs.send_request(self, method, headers, body, content_type)
 
     def on_progress(self, event: Progress) -> None:
-        self._progress = (*self._progress, event)[-MAX_UNREAD:]
-        self._wake()
+        if self._tell_progress is not None:
+            self._tell_progress(event)
 
     def on_answered(self, event: Answered) -> None:
         self._answer = Answer(event.status, event.body, event.identity)
+        self._tell_progress = None
         self._wake()
 
     def on_established(self, event: Established) -> None:
@@ -223,7 +218,7 @@ class Leg:
 
     def on_refused(self, event: Refused) -> None:
         if not self.over:
-            self._refusal = event
+            self._refuse(event)
         self._wake()
 
     def on_ended(self, event: Ended) -> None:
@@ -238,7 +233,7 @@ class Leg:
         if self._answer is not None or self._established is not None:
             self._has_ended(LegEnd(False, None, None, None))
         else:
-            self._refusal = Refused(self.number, 487, "Canceled", RefusalCause.CANCELED)
+            self._refuse(Refused(self.number, 487, "Canceled", RefusalCause.CANCELED))
         self._wake()
 
     async def established(self) -> bool:
@@ -260,6 +255,10 @@ class Leg:
     def over(self) -> bool:
         """Whether nothing of this leg is left to hang up."""
         return self._end is not None or self._refusal is not None
+
+    def _refuse(self, refusal: Refused) -> None:
+        self._refusal = refusal
+        self._tell_progress = None
 
     def _has_ended(self, end: LegEnd) -> None:
         self._end = end

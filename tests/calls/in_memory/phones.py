@@ -1,7 +1,6 @@
 """Phones in memory: whoever is rung behaves as told, and what is done to them is kept."""
 
 import asyncio
-from collections import deque
 from contextlib import suppress
 from dataclasses import replace
 
@@ -58,7 +57,7 @@ class MemoryLeg:
         self.identity = None
         self._phone = phone
         self._session = session
-        self._progress = deque()
+        self._tell_progress = None
         self._refusal = None
         self._answer = None
         self._end = None
@@ -78,12 +77,8 @@ class MemoryLeg:
         """Have the INVITE sent once more, with credentials."""
         self.challenges += 1
 
-    async def progress(self):
-        while not self._progress:
-            if self.state != "ringing":
-                return None
-            await self._change()
-        return self._progress.popleft()
+    def when_progress(self, tell):
+        self._tell_progress = tell
 
     async def answered(self):
         while self._answer is None:
@@ -142,11 +137,11 @@ class MemoryLeg:
     def _act(self, act):  # noqa: C901  # one case for each act
         match act:
             case Rings():
-                self._progress.append(Progress(1, act.status, "Ringing", b"", False, None))
+                self._progresses(Progress(1, act.status, "Ringing", b"", False, None))
             case PlaysEarly():
                 body = self.audio.answer_offer(self.invitation.body)[0]
                 body = body if act.body is None else act.body
-                self._progress.append(Progress(1, 183, "Session Progress", body, False, None))
+                self._progresses(Progress(1, 183, "Session Progress", body, False, None))
                 if act.audio_after is not None:
                     port = self._port()
                     timer = self._phone.loop.call_later(act.audio_after - act.after, port.hear)
@@ -179,6 +174,10 @@ class MemoryLeg:
             case LosesAudio():
                 self._port().listener.media_failed(act.why)
         self._wake()
+
+    def _progresses(self, progress):
+        if self.state == "ringing" and self._tell_progress is not None:
+            self._tell_progress(progress)
 
     def _says(self, encoded):
         port = self._port()
