@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
 from typing import Any, Final, NamedTuple, Protocol
 
 from twoleg.calls.dispositions import DISPOSITION_SET
@@ -167,11 +168,11 @@ class Clock(Protocol):
 class SystemClock:
     """The machine's clocks."""
 
-    def now(self) -> datetime:
-        return datetime.now(UTC)
+    now = staticmethod(partial(datetime.now, UTC))
+    monotonic = staticmethod(time.monotonic)
 
-    def monotonic(self) -> float:
-        return time.monotonic()
+
+SYSTEM_CLOCK: Final = SystemClock()
 
 
 @dataclass(slots=True)
@@ -219,8 +220,11 @@ class Journal:
     _disposed: Mapping[str, Any] | None = field(init=False, default=None)
     _sequence: int = field(init=False)
     _notes: int = field(init=False, default=0)
-    _legs: list[LegRecord] = field(init=False, default_factory=list)
-    _unwritten: list[LegRecord] = field(init=False, default_factory=list)
+    _legs: int = field(init=False, default=0)
+    _unwritten: tuple[LegRecord, ...] = field(init=False, default=())
+    _is_followed: bool = field(init=False)
+    """Whether `log_level` was debug when the call began."""
+
     _claimed: float = field(init=False)
     _agent_rings: _Span = field(init=False, default_factory=_Span)
     _contact_rings: _Span = field(init=False, default_factory=_Span)
@@ -229,6 +233,7 @@ class Journal:
     def __post_init__(self) -> None:
         self._sequence = self.plan.sequence
         self._claimed = self.clock.monotonic()
+        self._is_followed = _log.isEnabledFor(logging.DEBUG)
 
     @property
     def bridged(self) -> bool:
@@ -248,16 +253,16 @@ class Journal:
                 self._foreseen = None
                 return foreseen
             self._close_foreseen()
+        self._legs += 1
         record = LegRecord(
-            position=len(self._legs) + 1,
+            position=self._legs,
             role=role,
             to_uri=str(plan.target),
             started_at=self.clock.now(),
             user_id=user_id,
             trunk_id=plan.trunk_id,
         )
-        self._legs.append(record)
-        self._unwritten.append(record)
+        self._unwritten += (record,)
         self.log_leg("leg is rung", record, to=record.to_uri)
         return record
 
@@ -271,11 +276,11 @@ class Journal:
     def changed(self, record: LegRecord) -> None:
         """Have a leg written with the call's next change."""
         if record not in self._unwritten:
-            self._unwritten.append(record)
+            self._unwritten += (record,)
 
     def log_leg(self, what: str, record: LegRecord, **more: object) -> None:
         """Log what became of a leg, for whoever follows calls at `log_level` debug."""
-        if _log.isEnabledFor(logging.DEBUG):
+        if self._is_followed:
             leg = {"call_id": self.plan.call_id, "leg": record.position, "role": record.role}
             _log.debug(what, extra=leg | more)
 
@@ -393,13 +398,9 @@ class Journal:
             self.note(DISPOSITION_SET, said)
 
     def _write_legs(self) -> None:
-        if self._unwritten:
-            self.writer.write_legs(self.plan.call_id, self._take_unwritten())
-
-    def _take_unwritten(self) -> tuple[LegRecord, ...]:
-        legs = tuple(self._unwritten)
-        self._unwritten.clear()
-        return legs
+        legs, self._unwritten = self._unwritten, ()
+        if legs:
+            self.writer.write_legs(self.plan.call_id, legs)
 
     def decided(self) -> None:
         """Note that it is known how the call ends: whatever rang or talked stops now."""
@@ -468,10 +469,11 @@ class Journal:
     ) -> CallChange:
         self._sequence += 1
         event = CallEvent(self._sequence, event_type, at or self.clock.now(), data or {})
-        if _log.isEnabledFor(logging.DEBUG):
+        if self._is_followed:
             told = {name: event.data[name] for name in _LOGGED if name in event.data}
             _log.debug(event_type, extra={"call_id": self.plan.call_id} | told)
-        plan, legs = self.plan, self._take_unwritten()
+        plan = self.plan
+        legs, self._unwritten = self._unwritten, ()
         return CallChange(
             plan.call_id, plan.account_id, status, event, legs, contact_attempt_at, ending
         )

@@ -16,11 +16,11 @@ from twoleg.calls.decision import Decision
 from twoleg.calls.failure_tones import TONE_SECONDS, tell_why
 from twoleg.calls.joint import Joint
 from twoleg.calls.journal import (
+    SYSTEM_CLOCK,
     ClaimLost,
     Clock,
     Journal,
     RecordWriter,
-    SystemClock,
 )
 from twoleg.calls.outcomes import EndedBy, Outcome, Refusal
 from twoleg.calls.phrases import Phrase, language_for
@@ -102,7 +102,7 @@ class Story:
         self._check = check
         self._agents = agents or NobodyElse()
         self._equipment = equipment
-        self._journal = Journal(plan, writer, clock or SystemClock())
+        self._journal = Journal(plan, writer, clock or SYSTEM_CLOCK)
         self._settings = settings or StorySettings()
         self._joint = Joint(equipment.plane)
         self._decision = Decision(plan, self._journal, equipment.limits)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from twoleg.calls.claims import Claim
-from twoleg.calls.journal import Journal, RecordWriter, SystemClock, Verdict
+from twoleg.calls.journal import SYSTEM_CLOCK, Journal, RecordWriter, Verdict
 from twoleg.calls.outcomes import EndedBy, Outcome
 from twoleg.calls.plan import CallPlan, ContactPlan
 
@@ -22,7 +22,7 @@ class UnplannedCall:
             sequence=claim.sequence,
             queued_seconds=claim.queued_seconds,
         )
-        self._journal = Journal(plan, writer, SystemClock())
+        self._journal = Journal(plan, writer, SYSTEM_CLOCK)
 
     async def run(self) -> None:
         verdict = Verdict(outcome=Outcome.FAILED, ended_by=EndedBy.SYSTEM, failure=FAILURE)
