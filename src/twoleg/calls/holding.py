@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from twoleg.calls.call_leg import CallLeg
 from twoleg.calls.journal import Journal
+from twoleg.calls.leg_media import LegMedia
 from twoleg.calls.ports import Playing, Tones
 
 
@@ -14,7 +15,7 @@ class Holding:
     by `changed`.
     """
 
-    __slots__ = ("_agent", "_contact")
+    __slots__ = ("_agent", "_changed", "_contact", "_journal", "_music", "_tones")
 
     def __init__(
         self,
@@ -24,63 +25,40 @@ class Holding:
         contact: CallLeg,
         changed: Callable[[], None] | None = None,
     ) -> None:
-        self._agent = _Side(tones, journal, agent, contact, changed)
-        self._contact = _Side(tones, journal, contact, agent, changed)
-
-    def __enter__(self) -> None:
-        self._agent.begin()
-        self._contact.begin()
-
-    def __exit__(self, *error: object) -> None:
-        self._agent.end()
-        self._contact.end()
-
-
-class _Side:
-    """One leg that may hold, and the other, which hears music then."""
-
-    __slots__ = ("_journal", "_leg", "_music", "_other", "_told", "_tones")
-
-    def __init__(
-        self,
-        tones: Tones,
-        journal: Journal,
-        leg: CallLeg,
-        other: CallLeg,
-        told: Callable[[], None] | None,
-    ) -> None:
         self._tones = tones
         self._journal = journal
-        self._leg = leg
-        self._other = other
-        self._told = told
-        self._music: Playing | None = None
+        self._agent = agent
+        self._contact = contact
+        self._changed = changed
+        self._music: dict[LegMedia, Playing] = {}
+        """What is heard because of each side that holds."""
 
-    def begin(self) -> None:
-        media = self._leg.media
-        media.hold_listener = self
-        if media.is_held:
-            self.hold_changed(held=True)
+    def __enter__(self) -> None:
+        for media in (self._agent.media, self._contact.media):
+            media.hold_listener = self
+            if media.is_held:
+                self.hold_changed(media, held=True)
 
-    def end(self) -> None:
-        self._leg.media.hold_listener = None
-        self._stop_music()
+    def __exit__(self, *error: object) -> None:
+        self._agent.media.hold_listener = self._contact.media.hold_listener = None
+        for music in self._music.values():
+            music.stop()
 
-    def hold_changed(self, *, held: bool) -> None:
-        """Take note of a hold of this side, or of its end."""
-        record = self._leg.record
+    def hold_changed(self, media: LegMedia, *, held: bool) -> None:
+        """Take note of a hold of one side, or of its end."""
+        leg, other = self._agent, self._contact
+        if media is not leg.media:
+            leg, other = other, leg
+        record = leg.record
         self._journal.note(
             "call.held" if held else "call.resumed",
             {"role": record.role, "leg": record.position},
         )
-        self._stop_music()
-        if held:
-            self._music = self._other.media.port.play(self._tones.hold(), loop=True)
-        if self._told is not None:
-            self._told()
-
-    def _stop_music(self) -> None:
-        music, self._music = self._music, None
+        music = self._music.pop(media, None)
         if music is not None:
             # The bridge goes on in the same turn.
             music.stop()
+        if held:
+            self._music[media] = other.media.port.play(self._tones.hold(), loop=True)
+        if self._changed is not None:
+            self._changed()

@@ -40,7 +40,7 @@ _REMEMBERED: Final = 256
 class HoldListener(Protocol):
     """Hears when the far end puts us on hold, and when it resumes."""
 
-    def hold_changed(self, *, held: bool) -> None: ...
+    def hold_changed(self, media: "LegMedia", *, held: bool) -> None: ...
 
 
 class LegMedia(Session):
@@ -119,7 +119,7 @@ class LegMedia(Session):
             # Whoever has made the keys keeps that of this suite alone.
             self._session.local = replace(self._session.local, suites=(agreed.keys.suite,))
         if self.hold_listener is not None and self.is_held != was_held:
-            self.hold_listener.hold_changed(held=self.is_held)
+            self.hold_listener.hold_changed(self, held=self.is_held)
 
     def take_info(self, info: Info) -> None:
         """Give the port the digit of an INFO, if it is one."""
