@@ -90,9 +90,10 @@ class FrameClock:
             self._turn = 1
         slots = self._slots
         first = self._turn
+        fewest = len(slots[first % SLOTS])
         for turn in range(first + 1, first + SLOTS):
-            if len(slots[turn % SLOTS]) < len(slots[first % SLOTS]):
-                first = turn
+            if len(slots[turn % SLOTS]) < fewest:
+                first, fewest = turn, len(slots[turn % SLOTS])
         slot = first % SLOTS
         subscription = Subscription(self, slot, callback)
         slots[slot][subscription] = None

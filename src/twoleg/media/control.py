@@ -71,7 +71,7 @@ class Control:
 
     def plan(self, now: float) -> None:
         """Have the next report fall due some time after now."""
-        self.due = now + REPORT_SECONDS * random.uniform(0.5, 1.5)
+        self.due = now + REPORT_SECONDS * (0.5 + random.random())
 
     @property
     def is_muxed(self) -> bool:

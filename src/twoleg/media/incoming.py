@@ -180,7 +180,8 @@ class Incoming:
         elif self._expected_since is None:
             self._expected_since = now
         self.remote = remote
-        self.record(self.recording)
+        if self.recording is not None:
+            self.recording.use(remote.codec)
         self._latch.open(signalled)
         self.source = self._latch.source
         self._set_types(None)
@@ -198,7 +199,7 @@ class Incoming:
         """
         if self.remote is None or target is None or listener is None:
             self._target = None
-            self._set_types(None)
+            self._settle()
             return
         table = translation(self.remote.codec, listener.codec)
         if target is not self._target:
