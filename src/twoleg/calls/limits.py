@@ -26,11 +26,12 @@ class Within:
         self.expired = False
 
     def __enter__(self) -> Self:
-        task = self._task = asyncio.current_task()
+        loop = asyncio.get_running_loop()
+        task = self._task = asyncio.current_task(loop)
         assert task is not None
         self._cancelling = task.cancelling()
         if self._seconds is not None:
-            self._limits.begin(self, self._seconds)
+            self._limits.begin(self, self._seconds, loop)
         return self
 
     def __exit__(
@@ -87,9 +88,8 @@ class Limits:
         """Make a span of so many seconds, counted from its block's beginning; None: endless."""
         return Within(self, seconds)
 
-    def begin(self, span: Within, seconds: float) -> None:
+    def begin(self, span: Within, seconds: float, loop: asyncio.AbstractEventLoop) -> None:
         """Have a span expire in so many seconds; it says so itself."""
-        loop = asyncio.get_running_loop()
         deadline = loop.time() + seconds
         deadlines = self._deadlines.get(seconds)
         if deadlines is None:
