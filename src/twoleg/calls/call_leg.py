@@ -80,8 +80,8 @@ class CallLeg:
 
         Tells whether the record is to be written.
         """
-        invite = self.signalling.invite
-        if invite is None or invite == self.stored_invite:
+        invite, stored = self.signalling.invite, self.stored_invite
+        if invite is None or (stored is not None and invite.branch == stored.branch):
             return False
         self.stored_invite = invite
         self.record.invite = invite.to_json()

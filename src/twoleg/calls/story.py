@@ -130,7 +130,8 @@ class Story:
                 self._decision.decide(Outcome.EXPIRED, EndedBy.SYSTEM)
             if self._decision.verdict is None:
                 with self._decision.time as time:
-                    await self._check_again()
+                    if self._has_waited:
+                        await self._check_again()
                     await self.tell()
                 if time.expired:
                     # Whoever interrupted has decided; if nobody did, the time is up.
@@ -176,7 +177,8 @@ class Story:
                 self._talk.agent_is(agent)
                 self._foresee_contact()
                 await agent.acknowledge(self._journal.agent_connected(agent.record))
-                await whisper(self._equipment, self._plan, agent)
+                if self._plan.whisper_prompt_id is not None:
+                    await whisper(self._equipment, self._plan, agent)
                 await self._attempt_is_marked()
                 await self._connect(agent)
         except NoAgent as nobody:
@@ -230,7 +232,8 @@ class Story:
     async def _connect(self, agent: CallLeg) -> None:
         journal = self._journal
         try:
-            await self._check_again(agent)
+            if self._has_waited:
+                await self._check_again(agent)
             async with (
                 contact_on_the_line(
                     self._equipment, journal, self._plan.contact, agent, self._joint
@@ -247,10 +250,14 @@ class Story:
             self._decision.decide(Outcome.BLOCKED, EndedBy.SYSTEM, blocked.rule)
             await self._tell_why(agent, Refusal.BLOCKED)
 
+    @property
+    def _has_waited(self) -> bool:
+        """Whether the call is to be looked at again before the contact is dialled."""
+        return self._check is not None and self._journal.age_seconds >= CHECK_AFTER_SECONDS
+
     async def _check_again(self, agent: CallLeg | None = None) -> None:
         """Have a call that has waited looked at again. Raises Blocked, NotChecked."""
-        if self._check is None or self._journal.age_seconds < CHECK_AFTER_SECONDS:
-            return
+        assert self._check is not None
         rule = await self._check.objection(None if agent is None else agent.record.user_id)
         if rule is not None:
             raise Blocked(rule)

@@ -22,9 +22,7 @@ async def prepare_whisper(equipment: Equipment, plan: CallPlan) -> None:
 
 
 async def whisper(equipment: Equipment, plan: CallPlan, agent: CallLeg) -> None:
-    """Play the call's prompt to an agent on the line, to its end; there may be none."""
-    if plan.whisper_prompt_id is None:
-        return
+    """Play the call's prompt to an agent on the line, to its end."""
     audio = None
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(FETCH_SECONDS):

@@ -348,9 +348,10 @@ class MediaPort:
         due = self.control.due
         if self._webrtc is not None:
             due = min(due, self._webrtc.due)
-        quiet_since = self.incoming.quiet_since
-        if quiet_since is not None:
-            due = min(due, self._waits.due(quiet_since))
+        if self._waits.silences:
+            quiet_since = self.incoming.quiet_since
+            if quiet_since is not None:
+                due = min(due, self._waits.due(quiet_since))
         if due != self.due:
             self.due = due
             if due != NEVER:

@@ -25,11 +25,13 @@ class _Silence:
 class Waits:
     """The waits at one port, whose time is that of whoever calls."""
 
-    __slots__ = ("_changes", "_silences", "closed")
+    __slots__ = ("_changes", "closed", "silences")
 
     def __init__(self) -> None:
         self._changes: tuple[asyncio.Future[None], ...] = ()
-        self._silences: tuple[_Silence, ...] = ()
+        self.silences: tuple[_Silence, ...] = ()
+        """Those who wait for silence."""
+
         self.closed = False
 
     async def change(self) -> None:
@@ -54,19 +56,19 @@ class Waits:
         Raises PortClosed, and so does awaiting it.
         """
         silence = _Silence(seconds, self._future())
-        self._silences = (*self._silences, silence)
+        self.silences = (*self.silences, silence)
         return self._end_of(silence)
 
     def look(self, quiet_since: float, now: float) -> None:
         """End the waits for a silence that has lasted as long by now."""
-        for silence in self._silences:
+        for silence in self.silences:
             if not silence.over.done() and now - quiet_since >= silence.seconds:
                 silence.over.set_result(None)
 
     def due(self, quiet_since: float) -> float:
         """Say when `look` is to be called, if it stays as quiet; `NEVER` where nobody waits."""
         due = NEVER
-        for silence in self._silences:
+        for silence in self.silences:
             if not silence.over.done():
                 due = min(due, quiet_since + silence.seconds)
         return due
@@ -74,7 +76,7 @@ class Waits:
     def close(self) -> None:
         """Have all who wait, and who will, raise PortClosed."""
         self.closed = True
-        silences = [silence.over for silence in self._silences]
+        silences = [silence.over for silence in self.silences]
         for future in (*self._changes, *silences):
             if not future.done():
                 future.set_exception(PortClosed())
@@ -88,7 +90,7 @@ class Waits:
         try:
             await silence.over
         finally:
-            self._silences = _without(silence, self._silences)
+            self.silences = _without(silence, self.silences)
 
 
 def _without(one: T, several: tuple[T, ...]) -> tuple[T, ...]:

@@ -2,7 +2,6 @@
 
 import asyncio
 from contextlib import suppress
-from dataclasses import replace
 
 from calls.in_memory.far_ends import (
     Answers,
@@ -49,7 +48,7 @@ class MemoryLeg:
         self.infos = []
         self.requests = []
         self.referred = []
-        self.challenges = 0
+        self.is_challenged = False
         self.state = "ringing"
         self.hung_up = False
         self.audio = AudioSession(LocalAudio("192.0.2.7", 40000, (PCMU, TELEPHONE_EVENT)), 9)
@@ -71,11 +70,11 @@ class MemoryLeg:
             return None
         sent = self.invitation
         invite = sent.identity or self._phone.identify(sent.target, sent.from_, sent.to)
-        return replace(invite, cseq=invite.cseq + self.challenges)
+        return invite.challenged() if self.is_challenged else invite
 
     def challenge(self):
         """Have the INVITE sent once more, with credentials."""
-        self.challenges += 1
+        self.is_challenged = True
 
     def when_progress(self, tell):
         self._tell_progress = tell

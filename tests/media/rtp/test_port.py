@@ -204,7 +204,7 @@ async def test_a_cancelled_wait_leaves_nothing(leg):
         with pytest.raises(asyncio.CancelledError):
             await task
     assert not port._waits._changes
-    assert not port._waits._silences
+    assert not port._waits.silences
 
 
 async def test_quality_tells_loss_reordering_and_an_opinion(leg, received):
