@@ -266,14 +266,12 @@ class Leg:
         if tell is not None:
             tell(end)
 
-    async def _change(self) -> None:
-        waiter = asyncio.get_running_loop().create_future()
-        self._waiters += (waiter,)
-        try:
-            await waiter
-        finally:
-            if self._waiters:
-                self._waiters = tuple([each for each in self._waiters if each is not waiter])
+    def _change(self) -> asyncio.Future[None]:
+        """Give what is done at the next word of the far end's but its ringing; await it at once."""
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        # Whoever has given up waiting is done too.
+        self._waiters = (*[each for each in self._waiters if not each.done()], waiter)
+        return waiter
 
     def _wake(self) -> None:
         if not self._waiters:
