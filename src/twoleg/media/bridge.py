@@ -27,8 +27,11 @@ class Bridge:
         self.left = left
         self.right = right
         self._open = True
-        left.join(self)
-        right.join(self)
+        for port in (left, right):
+            port.stop_playing()
+            port.bridge = self
+        self.feed(left)
+        self.feed(right)
 
     def other(self, port: "MediaPort") -> "MediaPort":
         """Give the one that a port is joined to."""

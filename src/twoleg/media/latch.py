@@ -40,7 +40,8 @@ class Latch:
         self.source: SocketAddress | None = None
         self.ssrc: int | None = None
         self._opened = False
-        self._forget()
+        # Next sequence number and packets in order so far, by source and SSRC; None: nobody tries.
+        self._candidates: dict[tuple[SocketAddress, int], tuple[int, int]] | None = None
 
     def open(self, signalled: SocketAddress | None) -> None:
         """Learn again. What is latched stays, if the signalled address did, until it is silent."""
@@ -49,7 +50,7 @@ class Latch:
             self.ssrc = None
         self.signalled = signalled
         self._opened = True
-        self._forget()
+        self._candidates = None
 
     def accepts(
         self, source: SocketAddress, ssrc: int, sequence: int, *, silent_seconds: float
@@ -81,11 +82,7 @@ class Latch:
         self.source = source
         self.ssrc = ssrc
         self._opened = False
-        self._forget()
-
-    def _forget(self) -> None:
-        # Next sequence number and packets in order so far, by source and SSRC; None: nobody tries.
-        self._candidates: dict[tuple[SocketAddress, int], tuple[int, int]] | None = None
+        self._candidates = None
 
     def _proves(self, source: SocketAddress, ssrc: int, sequence: int) -> bool:
         candidates = self._candidates

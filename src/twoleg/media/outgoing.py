@@ -1,6 +1,6 @@
 """The stream that we send: one SSRC whose numbering never breaks, whatever its source."""
 
-import secrets
+import os
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -33,10 +33,10 @@ class Outgoing:
     def __init__(self) -> None:
         self.send: Callable[[Any], int] | None = None
         # One question to the kernel for all three (RFC 3550 5.1): they are not to be guessed.
-        unforeseen = secrets.randbits(32 + 32 + 15)
+        unforeseen = int.from_bytes(os.urandom(10))
         self.ssrc = unforeseen & 0xFFFFFFFF
         self.timestamp = unforeseen >> 32 & 0xFFFFFFFF
-        self.sequence = unforeseen >> 64
+        self.sequence = unforeseen >> 64 & 0x7FFF
         self.sent_at: float | None = None
         self.packets = 0
         self.octets = 0

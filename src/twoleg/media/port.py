@@ -224,12 +224,6 @@ class MediaPort:
         """Whether something is sent in place of what a bridge has for it."""
         return self._playback is not None
 
-    def join(self, bridge: "Bridge") -> None:
-        """Be fed from the other port of a bridge; the bridge says so."""
-        self.stop_playing()
-        self.bridge = bridge
-        self.feed()
-
     def feed(self) -> None:
         """Decide anew whether the bridged peer's stream goes to this port."""
         if self.bridge is not None:
