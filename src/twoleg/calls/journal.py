@@ -193,7 +193,8 @@ class _Span:
     def seconds(self, until: float) -> float | None:
         if self.began is None:
             return None
-        return round((until if self.ended is None else self.ended) - self.began, 3)
+        ended = until if self.ended is None else min(self.ended, until)
+        return round(max(0.0, ended - self.began), 3)
 
 
 @dataclass(slots=True)
@@ -226,6 +227,7 @@ class Journal:
     """Whether `log_level` was debug when the call began."""
 
     _claimed: float = field(init=False)
+    _decided_at: float | None = field(init=False, default=None)
     _agent_rings: _Span = field(init=False, default_factory=_Span)
     _contact_rings: _Span = field(init=False, default_factory=_Span)
     _talk: _Span = field(init=False, default_factory=_Span)
@@ -243,7 +245,7 @@ class Journal:
     @property
     def age_seconds(self) -> float:
         """How long ago the call was accepted."""
-        return self._age_seconds(self.clock.monotonic())
+        return self.plan.queued_seconds + self.clock.monotonic() - self._claimed
 
     def open_leg(self, role: Role, plan: LegPlan, user_id: int | None = None) -> LegRecord:
         """Begin the record of a leg; it is written with the call's next change."""
@@ -404,24 +406,22 @@ class Journal:
 
     def decided(self) -> None:
         """Note that it is known how the call ends: whatever rang or talked stops now."""
-        now = self.clock.monotonic()
-        self._agent_rings.end(now)
-        self._contact_rings.end(now)
-        self._talk.end(now)
+        self._decided_at = self.clock.monotonic()
 
     def end(self, verdict: Verdict) -> None:
-        """Close the record of a call whose end was `decided`; nothing may follow."""
+        """Close the record of a call whose end was `decided`, now or before; nothing may follow."""
         self._close_foreseen()
         now = self.clock.monotonic()
+        decided_at = now if self._decided_at is None else self._decided_at
         ending = Ending(
             outcome=verdict.outcome,
             ended_by=verdict.ended_by,
             failure=verdict.failure,
             ended_at=self.clock.now(),
-            agent_ring_seconds=self._agent_rings.seconds(now),
-            contact_ring_seconds=self._contact_rings.seconds(now),
-            talk_seconds=self._talk.seconds(now) or 0.0,
-            total_seconds=round(self._age_seconds(now), 3),
+            agent_ring_seconds=self._agent_rings.seconds(decided_at),
+            contact_ring_seconds=self._contact_rings.seconds(decided_at),
+            talk_seconds=self._talk.seconds(decided_at) or 0.0,
+            total_seconds=round(self.age_seconds, 3),
             answered_by=self._answered_by,
         )
         data: dict[str, Any] = {
@@ -435,9 +435,6 @@ class Journal:
         if ending.failure is not None:
             data["failure"] = ending.failure
         self.writer.write(self._enter(Status.ENDED, data, at=ending.ended_at, ending=ending))
-
-    def _age_seconds(self, now: float) -> float:
-        return self.plan.queued_seconds + now - self._claimed
 
     def _enter(
         self,

@@ -91,20 +91,22 @@ class Limits:
     def begin(self, span: Within, seconds: float, loop: asyncio.AbstractEventLoop) -> None:
         """Have a span expire in so many seconds; it says so itself."""
         deadline = loop.time() + seconds
-        deadlines = self._deadlines.get(seconds)
-        if deadlines is None:
-            deadlines = self._deadlines[seconds] = {}
+        try:
+            self._deadlines[seconds][span] = deadline
+        except KeyError:
+            self._deadlines[seconds] = {span: deadline}
             self._timers[seconds] = loop.call_at(deadline, self._look, seconds)
-        deadlines[span] = deadline
         self._running += 1
 
     def discard(self, span: Within, seconds: float) -> None:
         """Have a span expire no more; it says so itself. Idempotent."""
-        deadlines = self._deadlines.get(seconds)
-        if deadlines is not None and deadlines.pop(span, None) is not None:
-            self._running -= 1
-            if not self._running:
-                self._stop()
+        try:
+            del self._deadlines[seconds][span]
+        except KeyError:
+            return  # it has expired
+        self._running -= 1
+        if not self._running:
+            self._stop()
 
     def _look(self, seconds: float) -> None:
         """Let those expire whose time has come, and wake for the next."""
