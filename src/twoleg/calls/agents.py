@@ -118,11 +118,6 @@ class _Attempt:
     def rang(self) -> bool:
         return self.leg is not None and self.leg.rang
 
-    async def leave(self) -> None:
-        """Hang up what is left of it. Idempotent."""
-        if self.line is not None:
-            await self.line.leave()
-
 
 @dataclass(slots=True, eq=False)
 class _Round:
@@ -168,8 +163,13 @@ class _Round:
                 self.search.line, attempt.line = attempt.line, None
                 self._silence(self.agents.agents)
                 return
+        except asyncio.CancelledError:
+            if self._winner is not None and attempt.leg is not None:
+                attempt.leg.hang_up(COMPLETED_ELSEWHERE)
+            raise
         finally:
-            await attempt.leave()
+            if attempt.line is not None:
+                await attempt.line.leave()
         self._is_over(agent)
 
     async def _answered_leg(
@@ -205,7 +205,10 @@ class _Round:
         try:
             leg = attempt.leg = await attempt.line.enter()
             search.journal.agent_ringing()
-            await self._answers(leg)
+            rings = search.rings
+            if rings is not None:
+                leg.on_progress = lambda _: rings() if leg.rang else None
+            await leg.answered()
         except TrunkFull:
             if way.otherwise is None:
                 raise
@@ -214,20 +217,9 @@ class _Round:
                 raise
         else:
             return leg
-        await attempt.leave()
+        attempt.leg = None
+        await attempt.line.leave()
         return await self._ring_over_trunks(agent, way.otherwise, attempt)
-
-    async def _answers(self, leg: CallLeg) -> None:
-        """Wait for the agent's word. Raises LegRefused, SessionRejected."""
-        rings = self.search.rings
-        if rings is not None:
-            leg.on_progress = lambda _: rings() if leg.rang else None
-        try:
-            await leg.answered()
-        except asyncio.CancelledError:
-            if self._winner is not None:
-                leg.hang_up(COMPLETED_ELSEWHERE)
-            raise
 
     async def _confirms(self, leg: CallLeg) -> bool:
         """Ask whoever answered to press 1; the other phones ring on meanwhile."""
@@ -236,14 +228,9 @@ class _Round:
         task = asyncio.current_task()
         assert task is not None
         self._asked.add(task)
-        try:
-            await leg.acknowledge(self.search.journal.agent_answered(leg.record))
-            if await confirms(leg):
-                return True
-        except asyncio.CancelledError:
-            if self._winner is not None:
-                leg.hang_up(COMPLETED_ELSEWHERE)
-            raise
+        await leg.acknowledge(self.search.journal.agent_answered(leg.record))
+        if await confirms(leg):
+            return True
         self.refusals.add(Refusal.NOT_CONFIRMED)
         leg.hang_up(NOT_CONFIRMED)
         return False
@@ -263,6 +250,8 @@ class _Round:
         self, agents: tuple[AgentPlan, ...], but: Collection[asyncio.Task[None]] = ()
     ) -> None:
         """Stop the other phones of these agents."""
+        if not self._phones:
+            return
         current = asyncio.current_task()
         for agent, task in self._phones:
             if task is not current and agent in agents and task not in but:

@@ -1,7 +1,9 @@
 """Two who are joined, from then on until one hangs up, falls silent, or hands over to another."""
 
 import contextlib
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
+from typing import Any
 
 from twoleg.calls.agents import AgentSource
 from twoleg.calls.answering import leave_machine
@@ -66,14 +68,15 @@ class Talk:
         if not self.is_machine:
             self.decision.interrupt(Outcome.CANCELED, ender)
 
-    async def go_on(self, agent: CallLeg, contact: CallLeg) -> None:
+    def go_on(self, agent: CallLeg, contact: CallLeg) -> Coroutine[Any, Any, None]:
         """Stay until the contact hangs up or a leg is dead; the agent may interrupt it.
 
         An agent may also hand over to another, who is the agent from then on.
         """
-        if not self.plan.record:
-            await self._talk(agent, contact)
-            return
+        return (self._record if self.plan.record else self._talk)(agent, contact)
+
+    async def _record(self, agent: CallLeg, contact: CallLeg) -> None:
+        """Let them talk, and record it."""
         recording = self._recording = CallRecording(
             self.equipment, self.journal, self.plan, contact
         )
