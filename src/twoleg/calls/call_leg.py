@@ -116,7 +116,8 @@ class CallLeg:
         record.codec = None if codec is None else codec.encoding
         record.dialog = answer.identity.to_json()
         self.journal.changed(record)
-        self.journal.log_leg("leg is answered", record, sip_call_id=answer.identity.call_id)
+        if self.journal.is_followed:
+            self.journal.log_leg("leg is answered", record, sip_call_id=answer.identity.call_id)
 
     async def acknowledge(self, stored: asyncio.Future[None]) -> None:
         """ACK the answer once what a BYE needs is stored; a database that is away ends no call.
@@ -199,8 +200,9 @@ class CallLeg:
         if record.answered_at is not None:
             record.quality = _figures(self.media.port.quality())
         self.journal.changed(record)
-        told = {"sip_status": record.sip_status, "reason": record.reason}
-        self.journal.log_leg("leg is over", record, **told)
+        if self.journal.is_followed:
+            told = {"sip_status": record.sip_status, "reason": record.reason}
+            self.journal.log_leg("leg is over", record, **told)
 
 
 @dataclass(slots=True, eq=False)

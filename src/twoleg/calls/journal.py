@@ -214,6 +214,9 @@ class Journal:
     contact_invite: InviteIdentity | None = None
     """How the contact's first INVITE will be known: stored with what must be before it leaves."""
 
+    is_followed: bool = field(init=False)
+    """Whether its legs are to be logged: `log_level` was debug when the call began."""
+
     _foreseen: LegRecord | None = field(init=False, default=None)
     """The leg of a contact that is rung first, as it was written with the mark."""
 
@@ -223,9 +226,6 @@ class Journal:
     _notes: int = field(init=False, default=0)
     _legs: int = field(init=False, default=0)
     _unwritten: tuple[LegRecord, ...] = field(init=False, default=())
-    _is_followed: bool = field(init=False)
-    """Whether `log_level` was debug when the call began."""
-
     _claimed: float = field(init=False)
     _decided_at: float | None = field(init=False, default=None)
     _agent_rings: _Span = field(init=False, default_factory=_Span)
@@ -235,7 +235,7 @@ class Journal:
     def __post_init__(self) -> None:
         self._sequence = self.plan.sequence
         self._claimed = self.clock.monotonic()
-        self._is_followed = _log.isEnabledFor(logging.DEBUG)
+        self.is_followed = _log.isEnabledFor(logging.DEBUG)
 
     @property
     def bridged(self) -> bool:
@@ -265,7 +265,8 @@ class Journal:
             trunk_id=plan.trunk_id,
         )
         self._unwritten += (record,)
-        self.log_leg("leg is rung", record, to=record.to_uri)
+        if self.is_followed:
+            self.log_leg("leg is rung", record, to=record.to_uri)
         return record
 
     def _close_foreseen(self) -> None:
@@ -282,9 +283,8 @@ class Journal:
 
     def log_leg(self, what: str, record: LegRecord, **more: object) -> None:
         """Log what became of a leg, for whoever follows calls at `log_level` debug."""
-        if self._is_followed:
-            leg = {"call_id": self.plan.call_id, "leg": record.position, "role": record.role}
-            _log.debug(what, extra=leg | more)
+        leg = {"call_id": self.plan.call_id, "leg": record.position, "role": record.role}
+        _log.debug(what, extra=leg | more)
 
     def leg_changed(self, record: LegRecord) -> None:
         """Have a leg written soon, whether or not anything else of the call changes."""
@@ -466,7 +466,7 @@ class Journal:
     ) -> CallChange:
         self._sequence += 1
         event = CallEvent(self._sequence, event_type, at or self.clock.now(), data or {})
-        if self._is_followed:
+        if self.is_followed:
             told = {name: event.data[name] for name in _LOGGED if name in event.data}
             _log.debug(event_type, extra={"call_id": self.plan.call_id} | told)
         plan = self.plan

@@ -10,7 +10,6 @@ from twoleg.media.incoming import Incoming
 from twoleg.media.latch import SocketAddress, socket_address
 from twoleg.media.outgoing import CLOCK_RATE, Outgoing
 from twoleg.media.quality import MIN_PACKETS_FOR_MOS, Quality, mean_opinion_score
-from twoleg.media.remote import RemoteStream
 from twoleg.media.rtcp import (
     Report,
     ReportBlock,
@@ -36,9 +35,9 @@ class Control:
     __slots__ = (
         "_arrived_ntp",
         "_cname",
-        "_destination",
         "_heard_report",
         "_incoming",
+        "_learned",
         "_outgoing",
         "due",
         "far_jitter",
@@ -51,8 +50,8 @@ class Control:
         self._incoming = incoming
         self._outgoing = outgoing
         self._cname: str | None = None
-        self._destination: SocketAddress | None = None
-        """Where reports go that do not share the stream's port."""
+        self._learned: SocketAddress | None = None
+        """Where reports come from that do not share the stream's port."""
 
         self._heard_report = 0
         self._arrived_ntp = 0
@@ -62,10 +61,9 @@ class Control:
         self.far_lost: int | None = None
         self.far_jitter: int | None = None
 
-    def expect(self, remote: RemoteStream, now: float) -> None:
-        """Begin, or go on, with a far end as it was agreed on."""
-        host, port = remote.rtcp or (remote.host, remote.port + 1)
-        self._destination = socket_address(host, port)
+    def expect(self, now: float) -> None:
+        """Begin, or go on, with a far end as it was agreed on by now."""
+        self._learned = None
         if self.due == NEVER:
             self.plan(now)
 
@@ -82,7 +80,7 @@ class Control:
     @property
     def destination(self) -> SocketAddress | None:
         """Where reports go; None: nobody knows yet."""
-        return self._incoming.destination if self.is_muxed else self._destination
+        return self._incoming.destination if self.is_muxed else self._own_destination
 
     def report(self, now: float, wall: float, *, goodbye: bool = False) -> bytes:
         """Return the compound packet that is due: a sender report if we have sent anything."""
@@ -104,7 +102,7 @@ class Control:
     def receive(self, data: memoryview, source: SocketAddress, wall: float) -> None:
         """Take a packet, if it comes from where the stream does. Never raises."""
         incoming = self._incoming
-        known = (incoming.destination, self._destination)
+        known = (incoming.destination, self._own_destination)
         if not any(place is not None and place[0] == source[0] for place in known):
             incoming.rejected += 1
             return
@@ -115,7 +113,7 @@ class Control:
             return
         # Behind a NAT the RTCP port that was signalled is as wrong as the RTP port.
         if not self.is_muxed:
-            self._destination = source
+            self._learned = source
 
     def quality(self, codec: Codec | None, rejected: int) -> Quality:
         """Return the figures so far: ours, and what the far end has reported.
@@ -148,6 +146,14 @@ class Control:
             far_packets_lost=self.far_lost,
             far_jitter_ms=None if far_jitter is None else jitter_ms(far_jitter),
         )
+
+    @property
+    def _own_destination(self) -> SocketAddress | None:
+        """Where reports go that do not share the stream's port: as learned, else as signalled."""
+        remote = self._incoming.remote
+        if self._learned is not None or remote is None:
+            return self._learned
+        return socket_address(*(remote.rtcp or (remote.host, remote.port + 1)))
 
     def _read(self, data: memoryview, wall: float) -> None:
         ntp = ntp_time(wall)

@@ -91,7 +91,8 @@ class EmbeddedPlane:
         sockets = self._sockets.take()
         port = MediaPort(sockets, self._shared)
         self._open[port.port] = port
-        self._sweep_later()
+        if self._sweep_timer is None:
+            self._sweep_later()
         return port
 
     def close_port(self, port: MediaPort) -> None:
@@ -111,8 +112,7 @@ class EmbeddedPlane:
         self._control.close()
 
     def _sweep_later(self) -> None:
-        if self._sweep_timer is None:
-            self._sweep_timer = self._loop.call_later(SWEEP_SECONDS, self._sweep)
+        self._sweep_timer = self._loop.call_later(SWEEP_SECONDS, self._sweep)
 
     def _sweep(self) -> None:
         self._sweep_timer = None

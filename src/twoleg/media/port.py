@@ -111,7 +111,7 @@ class MediaPort:
             translation(peer.remote.codec, remote.codec)
         self.remote = remote
         self._protect(remote)
-        self.control.expect(remote, now)
+        self.control.expect(now)
         if self._playback is not None:
             self._playback.use(remote.codec)
         self._expect(remote, now)
