@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from twoleg.calls.call_leg import CallLeg, OpenLeg
+from twoleg.calls.call_leg import CallLeg
 from twoleg.calls.journal import Journal, Role
 from twoleg.calls.leg_media import agent_codecs
 from twoleg.calls.outcomes import (
@@ -78,7 +78,7 @@ def agent_on_the_line(
 
 @dataclass(slots=True, eq=False)
 class _Search:
-    """Rounds that ring one after another until somebody takes the call; `line` holds that leg."""
+    """Rounds that ring one after another until somebody takes the call, whose leg is `agent`."""
 
     equipment: Equipment
     journal: Journal
@@ -86,33 +86,31 @@ class _Search:
     source: AgentSource
     contact: CallLeg | None
     rings: Callable[[], None] | None
-    line: OpenLeg | None = field(default=None, init=False)
+    agent: CallLeg | None = field(default=None, init=False)
 
     async def __aenter__(self) -> CallLeg:
         refusals: set[Refusal] = set()
         planned = iter(self.plan.rounds)
         try:
             while together := next(planned, None) or await self.source.following():
-                ringing = _Round(self, together, refusals)
-                agent = await ringing.winner()
-                if agent is not None:
-                    return agent
+                self.agent = await _Round(self, together, refusals).winner()
+                if self.agent is not None:
+                    return self.agent
         except BaseException:
             await self.__aexit__()
             raise
         raise NoAgent(most_telling(refusals) if refusals else None)
 
     async def __aexit__(self, *error: object) -> None:
-        if self.line is not None:
-            await self.line.leave()
+        if self.agent is not None:
+            await self.agent.leave()
 
 
 @dataclass(slots=True, eq=False)
 class _Attempt:
-    """One phone that is rung, over one trunk after another; `line` holds the last `leg`."""
+    """One phone that is rung, over one trunk after another; `leg` is the last."""
 
     leg: CallLeg | None = None
-    line: OpenLeg | None = None
 
     @property
     def rang(self) -> bool:
@@ -159,8 +157,8 @@ class _Round:
             if leg is not None and (
                 not is_screened(agent.screening, phone) or await self._confirms(leg)
             ):
-                self._winner = leg
-                self.search.line, attempt.line = attempt.line, None
+                self.search.agent = self._winner = leg
+                attempt.leg = None
                 self._silence(self.agents.agents)
                 return
         except asyncio.CancelledError:
@@ -168,8 +166,8 @@ class _Round:
                 attempt.leg.hang_up(COMPLETED_ELSEWHERE)
             raise
         finally:
-            if attempt.line is not None:
-                await attempt.line.leave()
+            if attempt.leg is not None:
+                await attempt.leg.leave()
         self._is_over(agent)
 
     async def _answered_leg(
@@ -198,12 +196,11 @@ class _Round:
         Raises TrunkFull, LegRefused, SessionRejected.
         """
         search = self.search
-        codecs = agent_codecs(way.codecs, self._contact_codecs())
-        attempt.line = OpenLeg(
-            search.equipment, search.journal, Role.AGENT, way, codecs, agent.user_id, search.contact
+        leg = attempt.leg = CallLeg(
+            search.equipment, search.journal, Role.AGENT, way, agent.user_id
         )
         try:
-            leg = attempt.leg = await attempt.line.enter()
+            await leg.ring(agent_codecs(way.codecs, self._contact_codecs()), search.contact)
             search.journal.agent_ringing()
             rings = search.rings
             if rings is not None:
@@ -217,8 +214,7 @@ class _Round:
                 raise
         else:
             return leg
-        attempt.leg = None
-        await attempt.line.leave()
+        await leg.leave()
         return await self._ring_over_trunks(agent, way.otherwise, attempt)
 
     async def _confirms(self, leg: CallLeg) -> bool:

@@ -34,15 +34,22 @@ _MAX_REASON: Final = 200
 
 @dataclass(slots=True, eq=False)
 class CallLeg:
-    """A far end that is rung, or on the line."""
+    """A far end: `ring` it once, `leave` it whatever comes of that."""
 
-    journal: Journal
-    record: LegRecord
-    media: LegMedia
-    signalling: Leg
     equipment: Equipment
+    journal: Journal
+    role: Role
+    plan: LegPlan
+    user_id: int | None = None
     stored_invite: InviteIdentity | None = None
-    """The INVITE that another engine would find stored, in this leg's record or before it."""
+    """The INVITE that another engine would find stored, in this leg's record or before it.
+
+    Given where it is stored before the leg is rung, and then as it will be known.
+    """
+
+    record: LegRecord = field(init=False)
+    media: LegMedia = field(init=False)
+    signalling: Leg = field(init=False)
 
     rang: bool = False
     """Whether we were told that its phone rings."""
@@ -60,6 +67,71 @@ class CallLeg:
     """Whether it is over, if that was to be told."""
 
     _tell_end: Callable[["CallLeg", LegEnd], None] | None = field(default=None, init=False)
+    _is_placed: bool = field(default=False, init=False)
+    _spans: list[AbstractAsyncContextManager[Any]] = field(default_factory=list, init=False)
+    """The place on the trunk, and the port: left in the reverse order, after the signalling."""
+
+    async def ring(self, codecs: tuple[Codec, ...], other: "CallLeg | None" = None) -> None:
+        """Ring the far end; `other` is the leg on the line that it may be joined to.
+
+        Raises TrunkFull, and what the media plane has to say when it has no port: NoPortsLeft,
+        OSError.
+        """
+        equipment, plan = self.equipment, self.plan
+        if plan.is_limited and plan.trunk_id is not None and equipment.trunks is not None:
+            place = equipment.trunks.place(plan.trunk_id, self.journal.plan.call_id)
+            await place.__aenter__()
+            self._spans.append(place)
+        agreement = _agreement(plan)
+        opening = equipment.plane.open_port(None if other is None else other.media.port, agreement)
+        port = await opening.__aenter__()
+        self._spans.append(opening)
+        media = self.media = LegMedia(port, codecs, agreement)
+        self.signalling = await equipment.phone.place(self._invitation(media.make_offer()), media)
+        self._is_placed = True
+        self.record = self.journal.open_leg(self.role, plan, self.user_id)
+        if self.note_invite():
+            self.journal.changed(self.record)
+        port.listener = self
+        self.signalling.when_progress(self.progressed)
+
+    def _invitation(self, offer: bytes) -> Invitation:
+        plan = self.plan
+        return Invitation(
+            target=plan.target,
+            from_=plan.from_,
+            to=plan.to,
+            body=offer,
+            destinations=plan.destinations,
+            routes=plan.routes,
+            flow=plan.flow,
+            headers=plan.headers,
+            credentials=plan.credentials,
+            follow_redirects=plan.max_redirects,
+            response_seconds=plan.response_seconds,
+            secure=plan.encrypted,
+            identity=self.stored_invite,
+        )
+
+    async def leave(self) -> None:
+        """Close the record, hang up and leave all that was entered, whatever goes wrong at one.
+
+        Idempotent.
+        """
+        try:
+            if self._is_placed:
+                self._is_placed = False
+                try:
+                    # What the signalling calls back would keep the leg, and itself, in a ring.
+                    self.tells_nobody()
+                    self.close_record()
+                finally:
+                    self.signalling.hang_up()
+            while self._spans:
+                await self._spans.pop().__aexit__(None, None, None)
+        finally:
+            if self._spans:
+                await self.leave()
 
     def progressed(self, progress: Progress) -> None:
         """Take a word of its ringing; the signalling says so."""
@@ -140,7 +212,7 @@ class CallLeg:
     def when_ended(self, tell: Callable[["CallLeg", LegEnd], None]) -> None:
         """Have `tell` called at the end of the answered leg, or soon, if it is over.
 
-        It is not told of a leg that `OpenLeg` has left.
+        It is not told of a leg that we have left.
         """
         self._tell_end = tell
         self.signalling.when_ended(self._ended)
@@ -181,9 +253,10 @@ class CallLeg:
         self.hang_up(Reason("SIP", _NOT_ACCEPTABLE.cause, self.failure))
 
     def hang_up(self, reason: Reason) -> None:
-        """End the leg now, and say why; leaving `OpenLeg` ends it without a reason."""
-        self.record.reason = reason.text
-        self.signalling.hang_up(reason)
+        """End the leg now, if it is rung, and say why; `leave` ends it without a reason."""
+        if self._is_placed:
+            self.record.reason = reason.text
+            self.signalling.hang_up(reason)
 
     def close_record(self) -> None:
         """Note the leg's end in its record, which is written with the call's next change.
@@ -203,92 +276,6 @@ class CallLeg:
         if self.journal.is_followed:
             told = {"sip_status": record.sip_status, "reason": record.reason}
             self.journal.log_leg("leg is over", record, **told)
-
-
-@dataclass(slots=True, eq=False)
-class OpenLeg:
-    """The span of one leg: `enter` rings a far end, `leave` hangs up whatever is left of it.
-
-    `other` is the leg on the line that it may be joined to. `invite` is how its INVITE will be
-    known, where that is stored already.
-    """
-
-    equipment: Equipment
-    journal: Journal
-    role: Role
-    plan: LegPlan
-    codecs: tuple[Codec, ...]
-    user_id: int | None = None
-    other: CallLeg | None = None
-    invite: InviteIdentity | None = None
-    _leg: CallLeg | None = field(default=None, init=False)
-    _signalling: Leg | None = field(default=None, init=False)
-    _spans: list[AbstractAsyncContextManager[Any]] = field(default_factory=list, init=False)
-    """The place on the trunk, and the port: left in the reverse order, after the signalling."""
-
-    async def enter(self) -> CallLeg:
-        """Ring the far end; `leave` must follow, whatever comes of it.
-
-        Raises TrunkFull, and what the media plane has to say when it has no port: NoPortsLeft,
-        OSError.
-        """
-        equipment, plan, other = self.equipment, self.plan, self.other
-        if plan.is_limited and plan.trunk_id is not None and equipment.trunks is not None:
-            place = equipment.trunks.place(plan.trunk_id, self.journal.plan.call_id)
-            await place.__aenter__()
-            self._spans.append(place)
-        agreement = _agreement(plan)
-        opening = equipment.plane.open_port(None if other is None else other.media.port, agreement)
-        port = await opening.__aenter__()
-        self._spans.append(opening)
-        media = LegMedia(port, self.codecs, agreement)
-        invitation = self._invitation(media.make_offer())
-        signalling = self._signalling = await equipment.phone.place(invitation, media)
-        record = self.journal.open_leg(self.role, plan, self.user_id)
-        leg = self._leg = CallLeg(self.journal, record, media, signalling, equipment, self.invite)
-        if leg.note_invite():
-            self.journal.changed(record)
-        port.listener = leg
-        signalling.when_progress(leg.progressed)
-        return leg
-
-    def _invitation(self, offer: bytes) -> Invitation:
-        plan = self.plan
-        return Invitation(
-            target=plan.target,
-            from_=plan.from_,
-            to=plan.to,
-            body=offer,
-            destinations=plan.destinations,
-            routes=plan.routes,
-            flow=plan.flow,
-            headers=plan.headers,
-            credentials=plan.credentials,
-            follow_redirects=plan.max_redirects,
-            response_seconds=plan.response_seconds,
-            secure=plan.encrypted,
-            identity=self.invite,
-        )
-
-    async def leave(self) -> None:
-        """Close the leg's record, and leave all that was entered, whatever goes wrong at one of it.
-
-        Idempotent.
-        """
-        leg, self._leg = self._leg, None
-        signalling, self._signalling = self._signalling, None
-        try:
-            if leg is not None:
-                # What the signalling calls back would keep the leg, and itself, in a ring.
-                leg.tells_nobody()
-                leg.close_record()
-            if signalling is not None:
-                signalling.hang_up()
-            while self._spans:
-                await self._spans.pop().__aexit__(None, None, None)
-        finally:
-            if self._spans:
-                await self.leave()
 
 
 def _agreement(plan: LegPlan) -> KeyAgreement | None:

@@ -4,7 +4,7 @@ import asyncio
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
-from twoleg.calls.call_leg import CallLeg, OpenLeg
+from twoleg.calls.call_leg import CallLeg
 from twoleg.calls.concurrency import cancelled
 from twoleg.calls.joint import Joint
 from twoleg.calls.journal import Journal, Role
@@ -56,7 +56,7 @@ def contact_on_the_line(
 class _Ringing:
     """The contact being rung over one trunk after another, until one of them rings it.
 
-    `_line` holds the leg that is rung now, `_joined` says whether its bridge is there. `_early`
+    `_contact` is the leg that is rung now, `_joined` says whether its bridge is there. `_early`
     waits for what the network plays before the answer.
     """
 
@@ -65,7 +65,6 @@ class _Ringing:
     plan: ContactPlan
     agent: CallLeg | None
     joint: Joint
-    _line: OpenLeg | None = field(default=None, init=False)
     _contact: CallLeg | None = field(default=None, init=False)
     _early: asyncio.Task[None] | None = field(default=None, init=False)
     _joined: bool = field(default=False, init=False)
@@ -94,8 +93,8 @@ class _Ringing:
                 self._joined = False
                 self.joint.part()
         finally:
-            if self._line is not None:
-                await self._line.leave()
+            if self._contact is not None:
+                await self._contact.leave()
 
     async def _ring_over_trunks(self) -> CallLeg:
         refusal = Refusal.UNREACHABLE
@@ -121,16 +120,10 @@ class _Ringing:
             codecs = contact_codecs(self.agent.media.codec or Codec.PCMU, codecs)
         # Known ahead is the first INVITE alone.
         invite, self.journal.contact_invite = self.journal.contact_invite, None
-        self._line = OpenLeg(
-            self.equipment,
-            self.journal,
-            Role.CONTACT,
-            trunk,
-            codecs,
-            other=self.agent,
-            invite=invite,
+        contact = self._contact = CallLeg(
+            self.equipment, self.journal, Role.CONTACT, trunk, stored_invite=invite
         )
-        contact = self._contact = await self._line.enter()
+        await contact.ring(codecs, self.agent)
         self.journal.contact_ringing()
         await self._answer(contact)
         return contact
