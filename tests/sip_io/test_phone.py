@@ -111,6 +111,35 @@ async def test_a_leg_that_was_hung_up_has_ended_for_its_own_side_at_once():
         call.accept(ANSWER)  # too late, and harmless
 
 
+async def test_waits_that_were_given_up_are_not_kept_and_the_others_go_on():
+    async with phone() as alice, phone() as bob, alice.ring(call_to(bob)) as leg:
+        call = await anext(bob.incoming())
+        staying = asyncio.create_task(leg.answered())
+        for _ in range(20):
+            leaving = asyncio.create_task(leg.answered())
+            await asyncio.sleep(0)
+            leaving.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await leaving
+        assert len(leg._waiters) <= 2
+        call.accept(ANSWER)
+        assert (await staying).body == ANSWER
+        leg.acknowledge()
+
+
+async def test_a_leg_tells_of_its_ringing_until_it_is_answered():
+    async with phone() as alice, phone() as bob, alice.ring(call_to(bob)) as leg:
+        told = []
+        leg.when_progress(lambda progress: told.append(progress.status))
+        call = await anext(bob.incoming())
+        call.ring()
+        call.ring(183)
+        call.accept(ANSWER)
+        await leg.answered()
+        leg.acknowledge()
+        assert told == [180, 183]
+
+
 async def test_a_refusal_says_why():
     async with phone() as alice, phone() as bob, alice.ring(call_to(bob)) as leg:
         (await anext(bob.incoming())).reject(486)

@@ -146,7 +146,7 @@ class Leg:
         """What a CANCEL from another process needs; None unless the far end is being rung."""
         return self._legs.invite_of(self)
 
-    def when_progress(self, tell: Callable[[Progress], None] | None) -> None:
+    def when_progress(self, tell: Callable[[Progress], None]) -> None:
         """Have `tell` called with each provisional response above 100 in the moment it comes.
 
         Nobody waits for those: what counts in the end is the answer.
