@@ -78,6 +78,9 @@ async def test_a_redirect_is_followed(sipp):
         sipp("redirect_302", keys={"moved_to": f"bob@127.0.0.1:{home.port}"}) as office,
         alice.ring(office.uri, office.destination, follow_redirects=1) as leg,
     ):
+        redirected = leg.invite
+        await next_progress(leg)
+        assert leg.invite.branch != redirected.branch
         answer = await leg.answered()
         assert f":{home.port}" in answer.identity.remote_target
         leg.acknowledge()

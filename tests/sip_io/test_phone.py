@@ -140,6 +140,20 @@ async def test_a_leg_tells_of_its_ringing_until_it_is_answered():
         assert told == [180, 183]
 
 
+async def test_an_invite_can_be_told_to_another_process_until_it_is_answered():
+    async with phone() as alice, phone() as bob, alice.ring(call_to(bob)) as leg:
+        sent = leg.invite
+        call = await anext(bob.incoming())
+        assert call.request.branch == sent.branch
+        call.ring()
+        await next_progress(leg)
+        assert leg.invite == sent
+        call.accept(ANSWER)
+        await leg.answered()
+        leg.acknowledge()
+        assert leg.invite is None
+
+
 async def test_a_refusal_says_why():
     async with phone() as alice, phone() as bob, alice.ring(call_to(bob)) as leg:
         (await anext(bob.incoming())).reject(486)

@@ -115,6 +115,7 @@ class Leg:
         "_answer",
         "_end",
         "_established",
+        "_invite",
         "_legs",
         "_refusal",
         "_tell_end",
@@ -130,6 +131,7 @@ class Leg:
         self._answer: Answer | None = None
         self._refusal: Refused | None = None
         self._end: LegEnd | None = None
+        self._invite: InviteIdentity | None = None
         self._established: DialogIdentity | None = None
         self._tell_end: Callable[[LegEnd], None] | None = None
         self._tell_progress: Callable[[Progress], None] | None = None
@@ -143,8 +145,13 @@ class Leg:
 
     @property
     def invite(self) -> InviteIdentity | None:
-        """What a CANCEL from another process needs; None unless the far end is being rung."""
-        return self._legs.invite_of(self)
+        """What a CANCEL from another process needs; None unless the far end is being rung.
+
+        Of several INVITEs (a challenge, another destination) it is that of the newest progress.
+        """
+        if self._invite is None:
+            self._invite = self._legs.invite_of(self)
+        return self._invite
 
     def when_progress(self, tell: Callable[[Progress], None]) -> None:
         """Have `tell` called with each provisional response above 100 in the moment it comes.
@@ -204,12 +211,14 @@ class Leg:
         self._legs.send_request(self, method, headers, body, content_type)
 
     def on_progress(self, event: Progress) -> None:
+        if self._invite is not None and self._invite.branch != event.response.branch:
+            self._invite = None
         if self._tell_progress is not None:
             self._tell_progress(event)
 
     def on_answered(self, event: Answered) -> None:
         self._answer = Answer(event.status, event.body, event.identity)
-        self._tell_progress = None
+        self._rings_no_more()
         self._wake()
 
     def on_established(self, event: Established) -> None:
@@ -258,7 +267,10 @@ class Leg:
 
     def _refuse(self, refusal: Refused) -> None:
         self._refusal = refusal
-        self._tell_progress = None
+        self._rings_no_more()
+
+    def _rings_no_more(self) -> None:
+        self._invite = self._tell_progress = None
 
     def _has_ended(self, end: LegEnd) -> None:
         self._end = end
