@@ -397,12 +397,13 @@ class Dispatcher:
         task.add_done_callback(self._tasks.discard)
 
     async def _run(self, call_id: int, call: RunningCall) -> None:
+        # Whatever the call logs; the task's context, and the name in it, ends with the task.
+        structlog.contextvars.bind_contextvars(call_id=call_id)
         try:
-            with structlog.contextvars.bound_contextvars(call_id=call_id):
-                await call.run()
+            await call.run()
         except Exception:
             # One call's mishap must not end the others.
-            log.exception("a call broke off", call_id=call_id)
+            log.exception("a call broke off")
         finally:
             # Lost to another engine and claimed anew, it may be here twice for a moment.
             if self._running.get(call_id) is call:
