@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
 import psycopg
@@ -12,6 +12,7 @@ import psycopg
 from twoleg.calls.seeking import FOUND, FOUND_FROM, RESERVE, WOULD_RESERVE
 from twoleg.directory.media_encryption import MediaEncryption
 from twoleg.directory.ring_groups import Strategy
+from twoleg.sip.values import immutable
 
 Connection = psycopg.AsyncConnection[Any]
 
@@ -83,7 +84,7 @@ DELETE FROM reservations r USING calls c WHERE c.id = r.call_id AND c.ended_at I
 """
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class Found:
     """Whom one look found for a call: `agents`, as JSON objects, are reserved for it now.
 
@@ -128,7 +129,7 @@ def found_outside(phone_number: str) -> Found:
 NOBODY: Final = Found(None, None, None, None, None, contended=False, others=False, agents=())
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class Seek:
     """One call that seeks a user, or one of a ring group except those in `rung`."""
 

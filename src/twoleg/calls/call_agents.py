@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from twoleg.calls.agent_desk import AgentDesk
 from twoleg.calls.agent_search import AgentSearch
 from twoleg.calls.claims import Claim
 from twoleg.calls.plan import AgentRound
 from twoleg.calls.planning import Surroundings, round_of
+from twoleg.sip.values import immutable
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class CallAgents:
     """Asks the desk, and plans how those that it finds are rung."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
 import psycopg
@@ -25,6 +25,7 @@ from twoleg.calls.seeking import (
     FOUND_USER_FROM,
     RESERVE_USERS,
 )
+from twoleg.sip.values import immutable
 
 _TRUNKS: Final = """
   (SELECT coalesce(jsonb_agg(jsonb_build_object(
@@ -137,7 +138,7 @@ _LATER: Final = replace(NOBODY, contended=True, others=True)
 log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class Claim:
     """A claimed call with all that its plan is made from; trunks are JSON objects.
 

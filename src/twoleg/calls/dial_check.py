@@ -20,6 +20,7 @@ from twoleg.calls.connected import Connection, stay_connected
 from twoleg.calls.destinations import Refusal, destination
 from twoleg.calls.ports import NotChecked
 from twoleg.directory.opt_outs import has_opted_out
+from twoleg.sip.values import immutable
 from twoleg.store import Database
 
 CHECK_WITHIN_SECONDS: Final = 10.0
@@ -179,7 +180,7 @@ class DialChecks:
         return list(islice(same, MAX_BATCH))
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class StoredDialCheck:
     """The `DialCheck` of one call, by what the database says at the time."""
 

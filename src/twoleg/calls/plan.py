@@ -1,13 +1,14 @@
 """Everything that is decided about a call before it is placed, as plain data."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Final
 
 from twoleg.directory.accounts import Announcement, Screening
 from twoleg.media import Codec
 from twoleg.sip import Credentials, Destination, Flow, NameAddr, SipUri
+from twoleg.sip.values import immutable
 
 AGENT_RING_SECONDS: Final = 30.0
 CONTACT_RING_SECONDS: Final = 60.0
@@ -31,7 +32,7 @@ class OnMachine(StrEnum):
     HANG_UP = "hang_up"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class LegPlan:
     """One way to reach someone: a registered phone, or a number over a trunk.
 
@@ -77,7 +78,7 @@ class LegPlan:
             way = way.otherwise
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class AgentPlan:
     """One agent: all of its endpoints ring together."""
 
@@ -87,7 +88,7 @@ class AgentPlan:
     """On which of the endpoints whoever answers must press 1."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class AgentRound:
     """Agents that are rung together, for so long; the first to answer has the call."""
 
@@ -95,7 +96,7 @@ class AgentRound:
     ring_seconds: float = AGENT_RING_SECONDS
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class ContactPlan:
     """How the contact is reached: each trunk in turn, until one rings."""
 
@@ -110,7 +111,7 @@ class ContactPlan:
     """What the contact speaks (ISO 639-1), if that is known."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class CallPlan:
     """One claimed call, from its row to whom it rings.
 

@@ -21,6 +21,7 @@ from twoleg.calls.planning import Surroundings, round_of
 from twoleg.calls.ports import TransferTarget
 from twoleg.directory.accounts import Screening
 from twoleg.directory.opt_outs import has_opted_out
+from twoleg.sip.values import immutable
 from twoleg.store import Database, DatabaseUnavailable
 from twoleg.store.texts import storable
 
@@ -47,7 +48,7 @@ WHERE a.id = %(account_id)s
 log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable()
 class TransferTargets:
     """The `Transfers` of one call."""
 
