@@ -36,7 +36,7 @@ _TRUNKS: Final = """
       'number_format', t.number_format, 'dial_prefix', t.dial_prefix,
       'codecs', t.codecs, 'priority', t.priority, 'weight', t.weight,
       'is_limited', t.max_calls IS NOT NULL OR t.calls_per_second IS NOT NULL)
-      ORDER BY t.priority, lt.position), '[]')
+      ORDER BY t.priority, lt.position), '[]')::text
    FROM (SELECT trunk_id, position FROM line_trunks WHERE line_id = s.line_id OFFSET 0) lt,
    LATERAL (SELECT * FROM trunks WHERE id = lt.trunk_id AND deleted_at IS NULL OFFSET 0) t)
 """
@@ -140,9 +140,10 @@ log = structlog.get_logger(__name__)
 
 @immutable()
 class Claim:
-    """A claimed call with all that its plan is made from; trunks are JSON objects.
+    """A claimed call with all that its plan is made from.
 
-    `found` is whom the call's user or group gave at once.
+    `trunks` are those of its line, as a JSON text, which calls of one line bring alike. `found` is
+    whom the call's user or group gave at once.
     """
 
     call_id: int
@@ -164,7 +165,7 @@ class Claim:
     contact_name: str | None
     contact_language: str | None
     country: str | None
-    trunks: list[dict[str, Any]]
+    trunks: str
     found: Found
     expired: bool = False
     """It was in the queue for so long that nobody wants it any more."""

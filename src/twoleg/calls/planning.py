@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import lru_cache
-from ipaddress import ip_address
+from dataclasses import dataclass, field
 from typing import Any, Final
-
-import phonenumbers
 
 from twoleg.calls.agent_queries import Found
 from twoleg.calls.claims import Claim
 from twoleg.calls.destinations import destination
+from twoleg.calls.line_trunks import LineTrunk, in_turn, leg_over, legs_over, trunks_of
 from twoleg.calls.plan import (
     AGENT_RING_SECONDS,
     CONTACT_RING_SECONDS,
-    DEFAULT_CODECS,
     MAX_CALL_SECONDS,
-    RESPONSE_SECONDS,
     AgentPlan,
     AgentRound,
     CallPlan,
@@ -30,12 +25,9 @@ from twoleg.calls.screening import policy_for
 from twoleg.calls.trunk_health import TrunkHealth
 from twoleg.directory.accounts import Announcement, Recording
 from twoleg.directory.media_encryption import MediaEncryption
-from twoleg.directory.trunks import CallerIdMode, NumberFormat, Privacy
 from twoleg.media import Codec
 from twoleg.sip import (
     Address,
-    Credentials,
-    Destination,
     Flow,
     InvalidValue,
     NameAddr,
@@ -46,15 +38,7 @@ from twoleg.sip import (
     flow_from_json,
 )
 
-MAX_REDIRECTS: Final = 3
-"""How often a trunk may send us elsewhere for one call."""
-
 PHONE_CODECS: Final = (Codec.PCMU, Codec.PCMA, Codec.G722)
-
-_ANONYMOUS: Final = NameAddr(SipUri("sip", "anonymous", None, "anonymous.invalid"), "Anonymous")
-"""From of a caller that is not to be known (RFC 3323 4.1.1.3)."""
-
-_CODECS: Final = {codec.name: codec for codec in Codec}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +58,14 @@ def plan_of(claim: Claim, here: Surroundings) -> CallPlan:
     """Make the plan of a claimed call."""
     options = claim.options
     ring = options.get("ring_seconds") or {}
-    trunks = _in_turn(claim.trunks, here)
+    trunks = _trunks(claim, here)
     first = _round(claim, claim.found, trunks, here)
     return CallPlan(
         call_id=claim.call_id,
         account_id=claim.account_id,
         rounds=() if first is None else (first,),
         contact=ContactPlan(
-            trunks=tuple(_trunk_legs(trunks, claim.contact_phone_number, claim, here)),
+            trunks=legs_over(trunks, claim.contact_phone_number),
             ring_seconds=float(ring.get("contact") or CONTACT_RING_SECONDS),
             country=claim.country,
             language=claim.contact_language,
@@ -115,11 +99,17 @@ def _is_recorded(claim: Claim) -> bool:
 
 def round_of(claim: Claim, found: Found, here: Surroundings) -> AgentRound | None:
     """Plan how those that were found for a call are rung; None: none of them can be reached."""
-    return _round(claim, found, _in_turn(claim.trunks, here), here)
+    return _round(claim, found, _trunks(claim, here), here)
+
+
+def _trunks(claim: Claim, here: Surroundings) -> Sequence[LineTrunk]:
+    host = here.address.host
+    trunks = trunks_of(claim.trunks, claim.line_phone_number, claim.country, host)
+    return in_turn(trunks, here.chance, here.health)
 
 
 def _round(
-    claim: Claim, found: Found, trunks: Sequence[Mapping[str, Any]], here: Surroundings
+    claim: Claim, found: Found, trunks: Sequence[LineTrunk], here: Surroundings
 ) -> AgentRound | None:
     agents = [
         AgentPlan(
@@ -145,7 +135,7 @@ def _round(
 def _endpoints(
     agent: Mapping[str, Any],
     claim: Claim,
-    trunks: Sequence[Mapping[str, Any]],
+    trunks: Sequence[LineTrunk],
     here: Surroundings,
 ) -> tuple[LegPlan, ...]:
     """Choose how an agent is rung: the number asked for, else the phones, else the own number."""
@@ -162,7 +152,7 @@ def _endpoints(
             return phones
     if number is None or not trunks or not _may_be_dialled(number, claim):
         return ()
-    return (_over_trunks(trunks, number, claim, here),)
+    return (leg_over(trunks, number),)
 
 
 def _may_be_dialled(number: str, claim: Claim) -> bool:
@@ -226,116 +216,3 @@ def _living_flow(binding: Mapping[str, Any], here: Surroundings) -> Flow | None:
     if flow.transport is not Transport.UDP and binding["engine_id"] != here.engine_id:
         return None
     return flow
-
-
-def _over_trunks(
-    trunks: Sequence[Mapping[str, Any]], number: str, claim: Claim, here: Surroundings
-) -> LegPlan:
-    first, *others = _trunk_legs(trunks, number, claim, here)
-    return _one_behind_the_other(first, others)
-
-
-def _one_behind_the_other(leg: LegPlan, others: Sequence[LegPlan]) -> LegPlan:
-    if not others:
-        return leg
-    return replace(leg, otherwise=_one_behind_the_other(others[0], others[1:]))
-
-
-def _trunk_legs(
-    trunks: Sequence[Mapping[str, Any]], number: str, claim: Claim, here: Surroundings
-) -> list[LegPlan]:
-    """Plan a number over each trunk; of all but the last little patience is had."""
-    legs = [_trunk_leg(trunk, number, claim, here) for trunk in trunks]
-    return [replace(leg, response_seconds=RESPONSE_SECONDS) for leg in legs[:-1]] + legs[-1:]
-
-
-def _trunk_leg(trunk: Mapping[str, Any], number: str, claim: Claim, here: Surroundings) -> LegPlan:
-    transport = Transport(trunk["transport"].upper())
-    written = _written(number, trunk["number_format"], claim.country)
-    dialled = (trunk["dial_prefix"] or "") + written
-    host, port = trunk["host"], trunk["port"]
-    if port is None and _is_ip(host):
-        port = transport.default_port
-    parameters = () if transport is Transport.UDP else (("transport", transport.value.lower()),)
-    target = SipUri("sip", dialled, None, host, trunk["port"], parameters)
-    from_, headers = _caller_id(trunk, claim, here)
-    credentials = None
-    if trunk["username"] and trunk["password"]:
-        credentials = Credentials(trunk["username"], trunk["password"])
-    return LegPlan(
-        target=target,
-        from_=from_,
-        to=NameAddr(SipUri("sip", dialled, None, host, trunk["port"])),
-        destinations=(Destination(transport, host, port, domain=host),),
-        headers=headers,
-        credentials=credentials,
-        max_redirects=MAX_REDIRECTS,
-        codecs=tuple([_CODECS[name] for name in trunk["codecs"] if name in _CODECS])
-        or DEFAULT_CODECS,
-        encrypted=trunk["media_encryption"] == MediaEncryption.SDES,
-        trunk_id=trunk["id"],
-        is_limited=trunk["is_limited"],
-    )
-
-
-def _caller_id(
-    trunk: Mapping[str, Any], claim: Claim, here: Surroundings
-) -> tuple[NameAddr, tuple[tuple[str, str], ...]]:
-    """Put the line's number where the trunk wants it; every leg over a trunk shows it.
-
-    With privacy the carrier alone is to know it: From does not tell it where it stands elsewhere
-    (RFC 3323 4.1, RFC 3325 9.3).
-    """
-    number = _written(claim.line_phone_number, trunk["number_format"], claim.country)
-    domain = trunk["from_domain"] or (trunk["host"] if trunk["username"] else here.address.host)
-    line = SipUri("sip", number, None, domain)
-    mode = trunk["caller_id_mode"]
-    is_private = trunk["privacy"] == Privacy.ID
-    if mode == CallerIdMode.FROM:
-        return NameAddr(line), (("Privacy", "user;id"),) if is_private else ()
-    from_ = NameAddr(SipUri("sip", trunk["username"] or number, None, domain))
-    privacy: tuple[tuple[str, str], ...] = ()
-    if is_private:
-        from_, privacy = _ANONYMOUS, (("Privacy", "id"),)
-    if mode == CallerIdMode.P_ASSERTED_IDENTITY:
-        return from_, (("P-Asserted-Identity", f"<{line}>"), *privacy)
-    hidden = "full" if is_private else "off"
-    told = f"<{line}>;party=calling;screen=yes;privacy={hidden}"
-    return from_, (("Remote-Party-ID", told), *privacy)
-
-
-@lru_cache(maxsize=4096)
-def _written(number: str, number_format: str, country: str | None) -> str:
-    """Write an E.164 number as the trunk wants it; one of another country has all its digits."""
-    if number_format == NumberFormat.E164:
-        return number
-    if number_format == NumberFormat.NATIONAL:
-        parsed = phonenumbers.parse(number)
-        if phonenumbers.region_code_for_number(parsed) == country:
-            written = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.NATIONAL)
-            return "".join([character for character in written if character.isdigit()])
-    return number.removeprefix("+")
-
-
-def _in_turn(trunks: Sequence[Mapping[str, Any]], here: Surroundings) -> list[Mapping[str, Any]]:
-    """Order trunks by priority; among equals their weights share the calls (RFC 2782).
-
-    Those that fail at the moment come last: one of them may be all there is.
-    """
-    if len(trunks) < 2:
-        return list(trunks)
-
-    def rank(trunk: Mapping[str, Any]) -> tuple[bool, int, float]:
-        share = here.chance() ** (1 / max(1, trunk["weight"]))
-        return here.health.is_failing(trunk["id"]), trunk["priority"], -share
-
-    return sorted(trunks, key=rank)
-
-
-@lru_cache(maxsize=4096)
-def _is_ip(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True

@@ -380,6 +380,15 @@ class TestTheContact:
         await office.rows("UPDATE trunks SET deleted_at = now()")
         assert (await planner.plan()).contact.trunks == ()
 
+    async def test_a_trunk_that_was_changed_is_dialled_as_it_is_now(
+        self, office, planner, trunk_id
+    ):
+        [before] = (await planner.plan()).contact.trunks
+        await office.rows("UPDATE trunks SET host = '192.0.2.2', codecs = '{PCMA}'")
+        [leg] = (await planner.plan()).contact.trunks
+        assert (before.target.host, leg.target.host) == ("192.0.2.1", "192.0.2.2")
+        assert leg.codecs == (Codec.PCMA,)
+
     @pytest.mark.parametrize(
         ("number_format", "number", "dialled"),
         [
