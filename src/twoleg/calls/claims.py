@@ -7,8 +7,9 @@ what a statement costs that has it, and few calls need it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, Final
 
 import psycopg
@@ -41,8 +42,8 @@ _TRUNKS: Final = """
    LATERAL (SELECT * FROM trunks WHERE id = lt.trunk_id AND deleted_at IS NULL OFFSET 0) t)
 """
 _CALL: Final = f"""
-  s.call_id, s.account_id, s.user_id, s.named_group_id, s.user_phone_number,
-  s.contact_phone_number, s.line_phone_number, s.options, s.sequence,
+  nullif(s.options, '{{}}'), s.call_id, s.account_id, s.user_id, s.named_group_id,
+  s.user_phone_number, s.contact_phone_number, s.line_phone_number, s.sequence,
   s.hangup_requested_at IS NOT NULL,
   extract(epoch FROM clock_timestamp() - s.created_at)::float8,
   a.screening, ARRAY[a.recording, a.recording_announcement], a.allowed_countries,
@@ -132,6 +133,8 @@ SELECT pg_notify(%(channel)s, '') FROM given
 ROWS_IN_ONE_GO: Final = 4
 """Claims that are read from the database's reply before signalling has its turn again."""
 
+_NO_OPTIONS: Final[Mapping[str, Any]] = MappingProxyType({})
+
 _LATER: Final = replace(NOBODY, contended=True, others=True)
 """As if another call had been quicker: it is looked for somebody once more."""
 
@@ -146,6 +149,7 @@ class Claim:
     whom the call's user or group gave at once.
     """
 
+    options: Mapping[str, Any]
     call_id: int
     account_id: int
     user_id: int | None
@@ -153,7 +157,6 @@ class Claim:
     user_phone_number: str | None
     contact_phone_number: str
     line_phone_number: str
-    options: dict[str, Any]
     sequence: int
     hangup_requested: bool
     queued_seconds: float
@@ -202,10 +205,10 @@ async def claim(
     parameters = {"engine": engine_id, "room": room, "after": after}
     async with connection.cursor() as cursor:
         await cursor.execute(_CLAIM, parameters, prepare=True)
-        claims = []
-        while row := await cursor.fetchone():
-            claims.append(claim_of(row))
-            if len(claims) % ROWS_IN_ONE_GO == 0:
+        claims: list[Claim] = []
+        while rows := await cursor.fetchmany(ROWS_IN_ONE_GO):
+            claims += map(claim_of, rows)
+            if len(rows) == ROWS_IN_ONE_GO:
                 await asyncio.sleep(0)
     if any(each.asks_group for each in claims):
         return await _look_in_groups(connection, engine_id, claims)
@@ -228,7 +231,7 @@ async def _look_in_groups(
 def claim_of(row: Sequence[Any]) -> Claim:
     """Read one row of `CLAIMED`."""
     first = -FOUND_COLUMNS
-    return Claim(*[*row[:first], Found(*row[first:])])
+    return Claim(*[row[0] or _NO_OPTIONS, *row[1:first], Found(*row[first:])])
 
 
 async def give_back(
