@@ -7,22 +7,30 @@ afterwards; a change of a call that another engine has by then is dropped.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import psycopg
 import structlog
 
 from twoleg.calls.background import background
+from twoleg.calls.change_rows import (
+    CHANGES,
+    LEG_COLUMNS,
+    LEGS,
+    Row,
+    bare_row,
+    change_row,
+    json_of,
+    leg_row,
+)
 from twoleg.calls.connected import Connection, stay_connected
 from twoleg.calls.dispositions import DISPOSITION_SET
-from twoleg.calls.journal import ANSWERED_BY, TRANSFERRED, CallChange, ClaimLost, LegRecord
-from twoleg.calls.states import Status
+from twoleg.calls.journal import CallChange, ClaimLost, LegRecord
 from twoleg.events import EVENTS_CHANNEL
 from twoleg.store import Database
 
@@ -58,9 +66,6 @@ No call is claimed meanwhile: the calls that run make some five changes each.
 CLOSE_SECONDS: Final = 3.0
 """How long the end waits for the database to take what is left."""
 
-MAX_CAUSE: Final = 127
-"""Q.850 gives a cause seven bits; a far end may send whatever it likes."""
-
 REFUSALS: Final = (
     psycopg.DataError,
     psycopg.IntegrityError,
@@ -69,9 +74,6 @@ REFUSALS: Final = (
     ValueError,
 )
 """What a change is refused with that no waiting will have taken."""
-
-_WON: Final = frozenset({Status.AGENT_CONNECTED, Status.BRIDGED})
-"""What says, by the event's user, whose reservation stays."""
 
 # One change of each call. The guard is the engine: a call that another engine took
 # over, or that was ended, is left alone. The sequence makes a second writing of the same change,
@@ -91,12 +93,7 @@ WITH written AS (
       x.type IS NOT DISTINCT FROM '{DISPOSITION_SET}'
       AND x.data->>'disposition' IS NOT DISTINCT FROM c.disposition
       AND x.data->>'notes' IS NOT DISTINCT FROM c.notes)
-  FROM jsonb_to_recordset(%(changes)s::jsonb) AS x(
-    call_id bigint, status text, sequence integer, type text, at timestamptz, data jsonb,
-    contact_attempt_at timestamptz, winner bigint, answered_by bigint, outcome text,
-    ended_by text, failure text, ended_at timestamptz, agent_ring_seconds numeric,
-    contact_ring_seconds numeric, talk_seconds numeric, total_seconds numeric, heard text,
-    heard_ms integer, legs jsonb)
+  FROM ({CHANGES}) AS x
   WHERE c.id = ANY (ARRAY[x.call_id]) AND c.engine_id + 0 = %(engine)s AND c.status <> 'ended'
     AND (x.sequence IS NULL OR c.sequence < x.sequence)
     AND (x.contact_attempt_at IS NULL OR c.contact_attempt_at IS NULL)
@@ -106,12 +103,8 @@ WITH written AS (
   INSERT INTO call_events (account_id, call_id, sequence, type, at, data)
   SELECT account_id, id, sequence, type, at, data FROM written WHERE type IS NOT NULL
 ), legs AS (
-  INSERT INTO legs (call_id, position, role, user_id, to_uri, trunk_id, started_at, answered_at,
-    ended_at, sip_status, q850_cause, reason, codec, quality, invite, dialog)
-  SELECT w.id, l.* FROM written w, jsonb_to_recordset(w.legs) AS l(
-    position smallint, role text, user_id bigint, to_uri text, trunk_id bigint,
-    started_at timestamptz, answered_at timestamptz, ended_at timestamptz, sip_status smallint,
-    q850_cause smallint, reason text, codec text, quality jsonb, invite jsonb, dialog jsonb)
+  INSERT INTO legs (call_id, {LEG_COLUMNS})
+  SELECT w.id, l.* FROM written w, LATERAL ({LEGS}) AS l
   ON CONFLICT (call_id, position) DO UPDATE SET answered_at = excluded.answered_at,
     ended_at = excluded.ended_at, sip_status = excluded.sip_status,
     q850_cause = excluded.q850_cause, reason = excluded.reason, codec = excluded.codec,
@@ -129,113 +122,32 @@ WITH written AS (
 SELECT id FROM written
 """  # noqa: S608
 # Of changes that changed nothing: which were written before.
-_WRITTEN_BEFORE: Final = """
-SELECT x.call_id FROM jsonb_to_recordset(%(changes)s::jsonb) AS x(
-    call_id bigint, sequence integer, type text, at timestamptz)
+_WRITTEN_BEFORE: Final = f"""
+SELECT x.call_id FROM ({CHANGES}) AS x
 WHERE (SELECT c.engine_id = %(engine)s FROM calls c WHERE c.id = x.call_id)
   AND (SELECT v.type = x.type AND v.at = x.at FROM call_events v
        WHERE v.call_id = x.call_id AND v.sequence = x.sequence)
-"""
+"""  # noqa: S608
 
 
 # By itself, not within the write: a transaction that notifies locks out all others that do while
 # it waits for its log to reach the disk, and this one has none to wait for.
 _TELL: Final = f"SELECT pg_notify('{EVENTS_CHANNEL}', '')"
 
-_LEG_AS_IT_IS: Final = (
-    "user_id",
-    "trunk_id",
-    "sip_status",
-    "reason",
-    "codec",
-    "quality",
-    "invite",
-    "dialog",
-)
-
-_ENCODE: Final = json.JSONEncoder(ensure_ascii=False, check_circular=False).encode
-
 log = structlog.get_logger(__name__)
 
 
-def _has_winner(change: CallChange) -> bool:
-    """Tell whether a change says who has the call, so that others are free."""
-    return change.status in _WON or change.event.type == TRANSFERRED
+def _row(pending: _Pending) -> Row:
+    """Give one change as the statement takes it; notes in it which legs are stored then."""
+    pending.written = legs = [leg_row(leg) for leg in pending.legs]
+    if pending.written_before:
+        legs = [leg for leg in legs if leg not in pending.written_before]
+    return change_row(pending.call_id, pending.change, legs)
 
 
-def _row(pending: _Pending) -> dict[str, Any]:
-    """Give one change as the statement takes it; what is not there is NULL.
-
-    Notes in the change which legs are in the database then.
-    """
-    row: dict[str, Any] = {"call_id": pending.call_id}
-    pending.written = [_leg(leg) for leg in pending.legs]
-    legs = [leg for leg in pending.written if leg not in pending.written_before]
-    if legs:
-        row["legs"] = legs
-    change = pending.change
-    if change is None:
-        return row
-    event, ending = change.event, change.ending
-    row["sequence"] = event.sequence
-    row["type"] = event.type
-    row["at"] = event.at.isoformat()
-    row["data"] = event.data
-    if change.status is not None:
-        row["status"] = change.status
-    if _has_winner(change):
-        row["winner"] = event.data.get("user_id")
-    if change.handed_over_by is not None:
-        row["answered_by"] = change.handed_over_by
-    if event.type == ANSWERED_BY:
-        row["heard"] = event.data["answered_by"]
-        row["heard_ms"] = event.data["answered_by_ms"]
-    if change.contact_attempt_at is not None:
-        row["contact_attempt_at"] = change.contact_attempt_at.isoformat()
-    if ending is not None:
-        row |= ending._asdict()
-        row["ended_at"] = ending.ended_at.isoformat()
-    return row
-
-
-def _leg(leg: LegRecord) -> dict[str, Any]:
-    row: dict[str, Any] = {
-        "position": leg.position,
-        "role": leg.role,
-        "to_uri": leg.to_uri,
-        "started_at": leg.started_at.isoformat(),
-    }
-    if leg.answered_at is not None:
-        row["answered_at"] = leg.answered_at.isoformat()
-    if leg.ended_at is not None:
-        row["ended_at"] = leg.ended_at.isoformat()
-    if (leg.q850_cause or 0) <= MAX_CAUSE:
-        row["q850_cause"] = leg.q850_cause
-    for name in _LEG_AS_IT_IS:
-        value = getattr(leg, name)
-        if value is not None:
-            row[name] = value
-    return row
-
-
-def _json(rows: Iterable[dict[str, Any]]) -> str:
-    """Write rows as JSON that PostgreSQL takes, whatever bytes a far end sent us as text.
-
-    They stand beside each other as in an array, without its brackets.
-    """
-    text = _ENCODE([*rows])[1:-1]
-    if not text.isascii():
-        text = text.encode("utf-8", "replace").decode()
-    return text.replace(r"\u0000", r"\ufffd")
-
-
-def _bare_row(pending: _Pending) -> dict[str, Any]:
-    """Give what is needed for the call's state to go on, without what may have been refused."""
-    row = _row(pending)
-    pending.written = []
-    row.pop("legs", None)
-    row.pop("failure", None)
-    return row | {"data": {}}
+def _bare_row(pending: _Pending) -> Row:
+    pending.written = ()
+    return bare_row(pending.call_id, pending.change)
 
 
 @dataclass(slots=True, eq=False)
@@ -247,10 +159,10 @@ class _Pending:
     legs: tuple[LegRecord, ...]
     stored: asyncio.Future[None] | None = None
     is_taken: bool = False
-    written: list[dict[str, Any]] = field(default_factory=list)
+    written: Sequence[Row] = ()
     """Its legs, as rows, that are in the database once it is written."""
 
-    written_before: list[dict[str, Any]] = field(default_factory=list)
+    written_before: Sequence[Row] = ()
     """The same of the change just before it: those need not be written again.
 
     A phone that answers at once has its answer written with its ring.
@@ -419,27 +331,27 @@ class Writer:
         self,
         connection: Connection,
         batch: Sequence[_Pending],
-        row: Callable[[_Pending], dict[str, Any]],
+        row: Callable[[_Pending], Row],
     ) -> None:
         """Write one change of each call, and tell whoever waits. Raises REFUSALS."""
         rows: list[str] = []
         for first in range(0, len(batch), ROWS_IN_ONE_GO):
             if first:
                 await asyncio.sleep(0)
-            rows.append(_json(map(row, batch[first : first + ROWS_IN_ONE_GO])))
+            rows.append(json_of(map(row, batch[first : first + ROWS_IN_ONE_GO])))
         written = await self._ids(connection, _WRITE, rows)
         if len(written) < len(batch):
             missed = [pending for pending in batch if pending.call_id not in written]
-            rows = [_json(map(row, missed))]
+            rows = [json_of(map(row, missed))]
             # Those that were written before were so with legs as they stood then.
             for pending in missed:
-                pending.written = []
+                pending.written = ()
             written |= await self._ids(connection, _WRITTEN_BEFORE, rows)
         for pending in batch:
             pending.tell(written=pending.call_id in written)
 
     async def _ids(self, connection: Connection, statement: str, rows: Iterable[str]) -> set[int]:
-        """Run a statement on rows as `_json` gives them, and give the calls that it names."""
+        """Run a statement on rows as `json_of` gives them, and give the calls that it names."""
         parameters = {"changes": f"[{','.join(rows)}]", "engine": self._engine_id}
         async with connection.cursor() as cursor:
             await cursor.execute(statement, parameters, prepare=True)
