@@ -7,7 +7,7 @@ afterwards; a change of a call that another engine has by then is dropped.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -168,6 +168,9 @@ class _Pending:
     A phone that answers at once has its answer written with its ring.
     """
 
+    following: _Pending | None = None
+    """The call's next change."""
+
     def tell(self, *, written: bool) -> None:
         """Tell whoever waits for the change."""
         stored = self.stored
@@ -186,8 +189,8 @@ class Writer:
     def __init__(self, database: Database, engine_id: int) -> None:
         self._database = database
         self._engine_id = engine_id
-        self._waiting: dict[int, deque[_Pending]] = {}
-        """What is to be written, by call; who waits longest stands first."""
+        self._waiting: dict[int, _Pending] = {}
+        """The first of what is to be written, by call; who waits longest stands first."""
 
         self._cut_short: set[int] = set()
         self._arrived = asyncio.Event()
@@ -231,9 +234,8 @@ class Writer:
         self._put(_Pending(change.call_id, change, change.legs))
 
     def write_legs(self, call_id: int, legs: tuple[LegRecord, ...]) -> None:
-        queue = self._waiting.get(call_id)
-        if queue and not queue[-1].is_taken:
-            last = queue[-1]
+        last = self._last(call_id)
+        if last is not None and not last.is_taken:
             last.legs += tuple([leg for leg in legs if leg not in last.legs])
         else:
             self._put(_Pending(call_id, None, legs))
@@ -256,12 +258,19 @@ class Writer:
             self._cut_short.add(call_id)
             self.lost += 1
             return
-        queue = self._waiting.get(call_id)
-        if queue is None:
-            self._waiting[call_id] = queue = deque()
-        queue.append(pending)
+        last = self._last(call_id)
+        if last is None:
+            self._waiting[call_id] = pending
+        else:
+            last.following = pending
         self.pending += 1
         self._arrived.set()
+
+    def _last(self, call_id: int) -> _Pending | None:
+        last = self._waiting.get(call_id)
+        while last is not None and last.following is not None:
+            last = last.following
+        return last
 
     async def _finish(self) -> None:
         try:
@@ -280,7 +289,7 @@ class Writer:
         while True:
             await self._arrived.wait()
             began_at = loop.time()
-            batch = [queue[0] for queue in islice(self._waiting.values(), MAX_BATCH)]
+            batch = [*islice(self._waiting.values(), MAX_BATCH)]
             for pending in batch:
                 pending.is_taken = True
             await self._write(connection, batch)
@@ -297,12 +306,11 @@ class Writer:
 
     def _forget(self, batch: Sequence[_Pending]) -> None:
         for written in batch:
-            call_id = written.call_id
-            queue = self._waiting.pop(call_id)
-            queue.popleft()
-            if queue:
-                queue[0].written_before = written.written
-                self._waiting[call_id] = queue
+            del self._waiting[written.call_id]
+            following = written.following
+            if following is not None:
+                following.written_before = written.written
+                self._waiting[written.call_id] = following
         self.pending -= len(batch)
         self.changes += len(batch)
         self.batches += 1
