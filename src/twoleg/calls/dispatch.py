@@ -24,6 +24,7 @@ from twoleg.calls.dispositions import DISPOSITIONS_CHANNEL, untold_dispositions
 from twoleg.calls.hang_up import HANG_UP_CHANNEL
 from twoleg.calls.pace import Pace, keep_pace
 from twoleg.store import Database
+from twoleg.store.listening import hear
 
 MAX_CLAIM: Final = 64
 """Calls taken in one go."""
@@ -219,17 +220,19 @@ class Dispatcher:
         # What was said while nobody listened is looked up.
         self._asked_anew = self._disposed_anew = True
         self._look.set()
-        async for said in connection.notifies():
-            if said.channel == CALLS_CHANNEL:
+        await hear(connection, self._heard)
+
+    def _heard(self, channel: str, said: str) -> None:
+        if channel == CALLS_CHANNEL:
+            self._look.set()
+        elif channel == DISPOSITIONS_CHANNEL:
+            # Of a call that is being claimed it is not known yet whether it is ours.
+            ours = said.isdecimal() and int(said) in self._running
+            if ours or self._claiming:
+                self._disposed_anew = True
                 self._look.set()
-            elif said.channel == DISPOSITIONS_CHANNEL:
-                # Of a call that is being claimed it is not known yet whether it is ours.
-                ours = said.payload.isdecimal() and int(said.payload) in self._running
-                if ours or self._claiming:
-                    self._disposed_anew = True
-                    self._look.set()
-            elif said.payload.isdecimal():
-                self.hang_up(int(said.payload))
+        elif said.isdecimal():
+            self.hang_up(int(said))
 
     async def _take(self, connection: Connection) -> None:
         await connection.execute(CLAIMS_DO_NOT_WAIT)
