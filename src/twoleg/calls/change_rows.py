@@ -78,9 +78,9 @@ def _columns(array: str, columns: Mapping[str, str]) -> str:
 
 # OFFSET 0 has each value read once, however often it is named.
 CHANGES: Final = f"""
-  SELECT {_columns("x", _CHANGE)} FROM jsonb_array_elements(%(changes)s::jsonb) AS x OFFSET 0
+  SELECT {_columns("x", _CHANGE)} FROM jsonb_array_elements($1::jsonb) AS x OFFSET 0
 """  # noqa: S608
-"""Of a statement with the parameter `changes`: one row for each change."""
+"""Of a statement whose first parameter they are: one row for each change."""
 
 LEG_COLUMNS: Final = ", ".join(_LEG)
 LEGS: Final = f"SELECT {_columns('l', _LEG)} FROM jsonb_array_elements(w.legs) AS l"  # noqa: S608

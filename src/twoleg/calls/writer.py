@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import islice
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import psycopg
 import structlog
@@ -75,7 +75,7 @@ REFUSALS: Final = (
 )
 """What a change is refused with that no waiting will have taken."""
 
-# One change of each call. The guard is the engine: a call that another engine took
+# $1 holds one change of each call. The guard is the engine, $2: a call that another engine took
 # over, or that was ended, is left alone. The sequence makes a second writing of the same change,
 # after a connection was lost at the commit, change nothing. The conditions are written so that only
 # the primary key serves them: a plan made while the table was small must not read all of it later.
@@ -94,7 +94,7 @@ WITH written AS (
       AND x.data->>'disposition' IS NOT DISTINCT FROM c.disposition
       AND x.data->>'notes' IS NOT DISTINCT FROM c.notes)
   FROM ({CHANGES}) AS x
-  WHERE c.id = ANY (ARRAY[x.call_id]) AND c.engine_id + 0 = %(engine)s AND c.status <> 'ended'
+  WHERE c.id = ANY (ARRAY[x.call_id]) AND c.engine_id + 0 = $2 AND c.status <> 'ended'
     AND (x.sequence IS NULL OR c.sequence < x.sequence)
     AND (x.contact_attempt_at IS NULL OR c.contact_attempt_at IS NULL)
   RETURNING c.id, c.account_id, x.sequence, x.type, x.at, x.data, x.legs, x.winner,
@@ -124,7 +124,7 @@ SELECT id FROM written
 # Of changes that changed nothing: which were written before.
 _WRITTEN_BEFORE: Final = f"""
 SELECT x.call_id FROM ({CHANGES}) AS x
-WHERE (SELECT c.engine_id = %(engine)s FROM calls c WHERE c.id = x.call_id)
+WHERE (SELECT c.engine_id = $2 FROM calls c WHERE c.id = x.call_id)
   AND (SELECT v.type = x.type AND v.at = x.at FROM call_events v
        WHERE v.call_id = x.call_id AND v.sequence = x.sequence)
 """  # noqa: S608
@@ -133,6 +133,9 @@ WHERE (SELECT c.engine_id = %(engine)s FROM calls c WHERE c.id = x.call_id)
 # By itself, not within the write: a transaction that notifies locks out all others that do while
 # it waits for its log to reach the disk, and this one has none to wait for.
 _TELL: Final = f"SELECT pg_notify('{EVENTS_CHANNEL}', '')"
+
+Cursor = psycopg.AsyncRawCursor[tuple[Any, ...]]
+"""One is used again and again; its parameters are PostgreSQL's own, which need no reading."""
 
 log = structlog.get_logger(__name__)
 
@@ -286,16 +289,17 @@ class Writer:
         """
         loop = asyncio.get_running_loop()
         told_at = 0.0
+        cursor = psycopg.AsyncRawCursor(connection)
         while True:
             await self._arrived.wait()
             began_at = loop.time()
             batch = [*islice(self._waiting.values(), MAX_BATCH)]
             for pending in batch:
                 pending.is_taken = True
-            await self._write(connection, batch)
+            await self._write(cursor, batch)
             self._forget(batch)
             if not self.pending or began_at - told_at >= TELL_SECONDS:
-                await connection.execute(_TELL, prepare=True)
+                await cursor.execute(_TELL, prepare=True)
                 told_at = began_at
             if not self.pending:
                 self._arrived.clear()
@@ -315,19 +319,19 @@ class Writer:
         self.changes += len(batch)
         self.batches += 1
 
-    async def _write(self, connection: Connection, batch: Sequence[_Pending]) -> None:
+    async def _write(self, cursor: Cursor, batch: Sequence[_Pending]) -> None:
         try:
-            await self._write_rows(connection, batch, _row)
+            await self._write_rows(cursor, batch, _row)
         except REFUSALS as error:
             log.warning("a batch was refused", error=type(error).__name__)
             for pending in batch:
-                await self._write_alone(connection, pending)
+                await self._write_alone(cursor, pending)
 
-    async def _write_alone(self, connection: Connection, pending: _Pending) -> None:
+    async def _write_alone(self, cursor: Cursor, pending: _Pending) -> None:
         """Write what the database takes of a change: all of it, or what the call's state needs."""
         for row in (_row, _bare_row):
             try:
-                await self._write_rows(connection, (pending,), row)
+                await self._write_rows(cursor, (pending,), row)
             except REFUSALS:
                 log.exception("a change was refused", call_id=pending.call_id)
             else:
@@ -337,7 +341,7 @@ class Writer:
 
     async def _write_rows(
         self,
-        connection: Connection,
+        cursor: Cursor,
         batch: Sequence[_Pending],
         row: Callable[[_Pending], Row],
     ) -> None:
@@ -347,20 +351,18 @@ class Writer:
             if first:
                 await asyncio.sleep(0)
             rows.append(json_of(map(row, batch[first : first + ROWS_IN_ONE_GO])))
-        written = await self._ids(connection, _WRITE, rows)
+        written = await self._ids(cursor, _WRITE, rows)
         if len(written) < len(batch):
             missed = [pending for pending in batch if pending.call_id not in written]
             rows = [json_of(map(row, missed))]
             # Those that were written before were so with legs as they stood then.
             for pending in missed:
                 pending.written = ()
-            written |= await self._ids(connection, _WRITTEN_BEFORE, rows)
+            written |= await self._ids(cursor, _WRITTEN_BEFORE, rows)
         for pending in batch:
             pending.tell(written=pending.call_id in written)
 
-    async def _ids(self, connection: Connection, statement: str, rows: Iterable[str]) -> set[int]:
+    async def _ids(self, cursor: Cursor, statement: str, rows: Iterable[str]) -> set[int]:
         """Run a statement on rows as `json_of` gives them, and give the calls that it names."""
-        parameters = {"changes": f"[{','.join(rows)}]", "engine": self._engine_id}
-        async with connection.cursor() as cursor:
-            await cursor.execute(statement, parameters, prepare=True)
-            return {call_id for (call_id,) in await cursor.fetchall()}
+        await cursor.execute(statement, (f"[{','.join(rows)}]", self._engine_id), prepare=True)
+        return {call_id for (call_id,) in await cursor.fetchall()}

@@ -4,6 +4,7 @@ import json
 import random
 from datetime import UTC, datetime, timedelta
 
+import psycopg
 import pytest
 from calls.engine.conftest import change, note
 from hypothesis import given
@@ -66,9 +67,8 @@ async def test_a_time_is_kept_to_the_microsecond(database):
         for each, at in zip(changes, times, strict=True)
     ]
     async with database.connection() as connection:
-        cursor = await connection.execute(
-            f"SELECT at FROM ({CHANGES}) AS x", {"changes": f"[{json_of(rows)}]"}
-        )
+        cursor = psycopg.AsyncRawCursor(connection)
+        await cursor.execute(f"SELECT at FROM ({CHANGES}) AS x", (f"[{json_of(rows)}]",))
         assert [at for (at,) in await cursor.fetchall()] == times
 
 
