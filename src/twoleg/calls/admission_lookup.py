@@ -32,12 +32,23 @@ async def find(connection: Connection, batch: Sequence[Asked]) -> dict[int, Foun
     found = await queries.look_up(connection, asks)
     again = []
     for position, there in found.items():
-        sharper = await _sharpen(connection, asks[position], batch[position].request, there)
-        if sharper != asks[position]:
-            again.append(sharper)
+        request = batch[position].request
+        if _lacks_a_country(asks[position], request):
+            sharper = await _sharpen(connection, asks[position], request, there)
+            if sharper != asks[position]:
+                again.append(sharper)
     if again:
         found |= await queries.look_up(connection, again)
     return found
+
+
+def _lacks_a_country(asked: dict[str, Any], request: CallRequest) -> bool:
+    """Tell whether a number was given that could not be read without the line's country."""
+    return (
+        (asked["contact_number"] is None and request.contact_phone_number is not None)
+        or (asked["line_number"] is None and request.line_phone_number is not None)
+        or (asked["agent_number"] is None and request.user_phone_number is not None)
+    )
 
 
 async def _sharpen(

@@ -1,4 +1,7 @@
-"""The SQL of admission: look a batch up, then count, insert and notify in one statement."""
+"""The SQL of admission: look a batch up, then count, insert and notify in one statement.
+
+The placeholders of what each batch asks are PostgreSQL's own, which psycopg need not read.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +62,7 @@ SELECT r.position, t.account_id, t.scopes,
        a.quiet_hours, a.time_zone AS account_time_zone,
        coalesce(c.time_zone, n.time_zone) AS contact_time_zone, now() AS now,
        pr.id AS whisper_prompt_id
-FROM json_to_recordset(%s::json) AS r(
+FROM json_to_recordset($1::json) AS r(
        position int, token text, user_id bigint, ring_group_id bigint, contact_id bigint,
        contact_number text, line_id bigint, line_number text, agent_number text,
        whisper_prompt_id bigint)
@@ -121,14 +124,14 @@ _ALL_KNOWN: Final = "dialled AS (SELECT g.*, g.contact_id AS dialled_contact_id 
 _GRANT: Final = """
 WITH asked AS MATERIALIZED (
   SELECT r.*, row_number() OVER (PARTITION BY r.account_id ORDER BY r.position) AS turn
-  FROM json_to_recordset(%(calls)s::json) AS r(
+  FROM json_to_recordset($1::json) AS r(
     position int, account_id bigint, source text, user_id bigint, ring_group_id bigint,
     contact_id bigint, contact_phone_number text, remember_number bool, line_id bigint,
     line_phone_number text, user_phone_number text, options jsonb, metadata jsonb,
     callback_url text, idempotency_key text)
 ), limits AS (
   SELECT s.account_id, l.calls, l.calls_per_second, l.max_calls, l.known_ended
-  FROM account_admissions s JOIN json_to_recordset(%(accounts)s::json) AS l(
+  FROM account_admissions s JOIN json_to_recordset($2::json) AS l(
     account_id bigint, calls int, calls_per_second int, max_calls int, known_ended bigint)
     USING (account_id)
   ORDER BY s.account_id FOR NO KEY UPDATE OF s
@@ -152,7 +155,7 @@ WITH asked AS MATERIALIZED (
   ORDER BY a.position
 )
 """
-_INSERT: Final = """
+_INSERT: Final = f"""
 new_calls AS (
   INSERT INTO calls (id, account_id, source, user_id, ring_group_id, contact_id, line_id,
     user_phone_number, contact_phone_number, line_phone_number, options, metadata,
@@ -163,15 +166,15 @@ new_calls AS (
   FROM dialled
 ), events AS (
   INSERT INTO call_events (account_id, call_id, sequence, type, at, data)
-  SELECT account_id, id, 1, 'call.queued', now(), '{}' FROM granted
+  SELECT account_id, id, 1, 'call.queued', now(), '{{}}' FROM granted
 )
 SELECT a.position, g.id, now() AS created_at, coalesce(c.window_ends_at, 0) AS window_ends_at,
        coalesce(c.window_calls, 0) AS window_calls, coalesce(c.admitted, 0) AS admitted,
        c.account_id IS NOT NULL AS account_counted
 FROM asked a LEFT JOIN counted c USING (account_id) LEFT JOIN granted g USING (position),
-     (SELECT count(pg_notify(%(channel)s, '')), count(pg_notify(%(events)s, ''))
+     (SELECT count(pg_notify('{CALLS_CHANNEL}', '')), count(pg_notify('{EVENTS_CHANNEL}', ''))
       FROM (SELECT FROM granted LIMIT 1) AS any_call) AS n
-"""
+"""  # noqa: S608
 _PLACE: Final = f"{_GRANT}, {_ALL_KNOWN}, {_INSERT}"
 _PLACE_AND_REMEMBER: Final = f"{_GRANT}, {_REMEMBER_NUMBERS}, {_INSERT}"
 
@@ -186,7 +189,7 @@ async def look_up(
     connection: psycopg.AsyncConnection[Any], asks: Sequence[Mapping[str, Any]]
 ) -> dict[int, Found]:
     """Find what each of `asks` names, by position; unknown tokens have no entry."""
-    async with connection.cursor() as cursor:
+    async with psycopg.AsyncRawCursor(connection) as cursor:
         await cursor.execute(_LOOK_UP, (json.dumps(asks),), prepare=True)
         rows = await cursor.fetchall()
     return {row[0]: Found._make(row[1:]) for row in rows}
@@ -233,13 +236,8 @@ async def place(
 
     A call whose `contact_id` is None gets the contact that has its number by now, or a new one.
     """
-    parameters = {
-        "calls": json.dumps(calls),
-        "accounts": json.dumps(accounts),
-        "channel": CALLS_CHANNEL,
-        "events": EVENTS_CHANNEL,
-    }
+    parameters = (json.dumps(calls), json.dumps(accounts))
     remembers = any(call["remember_number"] or call["contact_id"] is None for call in calls)
-    async with connection.cursor() as cursor:
+    async with psycopg.AsyncRawCursor(connection) as cursor:
         await cursor.execute(_PLACE_AND_REMEMBER if remembers else _PLACE, parameters, prepare=True)
         return [Counted(*row) for row in await cursor.fetchall()]
