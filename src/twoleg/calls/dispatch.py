@@ -164,6 +164,7 @@ class Dispatcher:
             try:
                 async with background(
                     keep_pace(dispatcher._pace),
+                    dispatcher._poll(),
                     stay_connected(database, dispatcher._listen, "nobody tells of calls"),
                     stay_connected(database, dispatcher._take, "calls wait for the database"),
                 ):
@@ -234,6 +235,11 @@ class Dispatcher:
         elif said.isdecimal():
             self.hang_up(int(said))
 
+    async def _poll(self) -> None:
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            self._look.set()
+
     async def _take(self, connection: Connection) -> None:
         await connection.execute(CLAIMS_DO_NOT_WAIT)
         await self._give_back_unheard(connection)
@@ -241,11 +247,7 @@ class Dispatcher:
         loop = asyncio.get_running_loop()
         claimed_at, pause = 0.0, PACE_SECONDS
         while True:
-            try:
-                async with asyncio.timeout(POLL_SECONDS):
-                    await self._look.wait()
-            except TimeoutError:
-                pass
+            await self._look.wait()
             if (too_early := claimed_at + pause - loop.time()) > 0:
                 await asyncio.sleep(too_early)
             claimed_at = loop.time()
