@@ -296,14 +296,15 @@ class Dispatcher:
         Meanwhile calls that waited may find their agents and take the room, and the engine may be
         told to take no more.
         """
-        left = []
-        for number, claimed in enumerate(claims, 1):
-            if self._draining or not self._room:
-                left.append(claimed.call_id)
-                continue
-            self._take_up(claimed)
-            if number % CALLS_IN_ONE_GO == 0:
+        left: list[int] = []
+        for first in range(0, len(claims), CALLS_IN_ONE_GO):
+            if first:
                 await asyncio.sleep(0)
+            go = claims[first : first + CALLS_IN_ONE_GO]
+            room = 0 if self._draining else self._room
+            for claimed in go[:room]:
+                self._take_up(claimed)
+            left += [claimed.call_id for claimed in go[room:]]
         return left
 
     def _take_up(self, claimed: Claim) -> None:
