@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final
+
+from twoleg.sip.values import immutable
 
 INVALID_DATA: Final = "The given data was invalid."
 MAX_ID: Final = 2**63 - 1
@@ -35,7 +37,7 @@ FIELDS: Final = (
 Errors = dict[str, list[str]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable(kw_only=True)
 class CallRequest:
     """A call that is asked for; `errors` holds what could be told wrong without the database.
 
