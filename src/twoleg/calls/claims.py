@@ -29,7 +29,7 @@ from twoleg.calls.seeking import (
 from twoleg.sip.values import immutable
 
 _TRUNKS: Final = """
-  (SELECT coalesce(jsonb_agg(jsonb_build_object(
+  (SELECT coalesce(json_agg(json_build_object(
       'id', t.id, 'host', t.host, 'port', t.port, 'transport', t.transport,
       'media_encryption', t.media_encryption,
       'username', t.username, 'password', t.password, 'from_domain', t.from_domain,

@@ -94,12 +94,12 @@ WOULD_RESERVE: Final = f"""
 
 # A user `u` as the agent that is rung. The account's own lines are nobody's number.
 _AGENT: Final = """
-  jsonb_build_object('user_id', u.id, 'phone_number', CASE WHEN NOT EXISTS (
+  json_build_object('user_id', u.id, 'phone_number', CASE WHEN NOT EXISTS (
       SELECT FROM lines o WHERE o.account_id = u.account_id AND o.deleted_at IS NULL
         AND o.phone_number = u.phone_number) THEN u.phone_number END,
     'sip_username', u.sip_username, 'screening', u.screening,
     'media_encryption', u.media_encryption,
-    'bindings', (SELECT coalesce(jsonb_agg(jsonb_build_object('contact', b.contact_uri,
+    'bindings', (SELECT coalesce(json_agg(json_build_object('contact', b.contact_uri,
         'path', b.path, 'flow', b.flow, 'engine_id', b.engine_id)), '[]')
       FROM bindings b WHERE b.user_id = u.id AND b.expires_at > now()))
 """
@@ -121,7 +121,7 @@ FOUND: Final = f"""
           SELECT FROM users u WHERE u.id = m.user_id AND u.availability = 'available'
             AND (u.wrap_up_until > now() OR EXISTS (
               SELECT FROM reservations r WHERE r.user_id = u.id))))) END,
-  (SELECT coalesce(jsonb_agg({_AGENT}), '[]')
+  (SELECT coalesce(json_agg({_AGENT}), '[]')
    FROM reserved r JOIN users u ON u.id = r.user_id WHERE r.call_id = s.call_id)
 """  # noqa: S608
 FOUND_FROM: Final = """
@@ -154,7 +154,7 @@ wanted AS MATERIALIZED (
 """  # noqa: S608
 FOUND_USER: Final = f"""
   NULL, NULL, NULL, NULL, NULL, w.call_id IS NOT NULL, u.id IS NOT NULL,
-  CASE WHEN r.call_id IS NULL THEN '[]' ELSE jsonb_build_array({_AGENT}) END
+  CASE WHEN r.call_id IS NULL THEN '[]' ELSE json_build_array({_AGENT}) END
 """
 FOUND_USER_FROM: Final = """
   LEFT JOIN LATERAL (
