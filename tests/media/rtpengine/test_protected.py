@@ -95,6 +95,7 @@ def test_a_browser_is_described_by_its_certificate_and_not_by_a_place(
     assert "m=audio 9 UDP/TLS/RTP/SAVPF 0 8 9 101" in lines
     assert f"c=IN {family} {nowhere}" in lines
     assert f"a=fingerprint:{FINGERPRINT}" in lines
+    assert f"a=tls-id:{'ab' * 32}" in lines
     assert f"a=setup:{setup}" in lines
     assert "a=ice-ufrag:theirs" in lines
     assert "a=inactive" in lines

@@ -110,6 +110,9 @@ def _webrtc_lines(terms: WebRtcTerms) -> list[str]:
     return [
         f"a=ice-ufrag:{terms.remote_fragment}",
         f"a=fingerprint:{function} {digest.hex(':').upper()}",
+        # A browser keeps its DTLS when ICE begins anew (RFC 8842 section 4), which later nodes end
+        # unless they are told that it is the same; one with another certificate begins another.
+        f"a=tls-id:{digest.hex()}",
         f"a=setup:{'passive' if terms.is_client else 'active'}",
     ]
 
