@@ -17,8 +17,13 @@ from twoleg.media.rtpengine.statistics import (
 from .test_bencode import VALUES
 
 
-def reply(**report):
-    stream = {"SSRC": 7, "stats": {"packets": 500, "bytes": 86000, "errors": 0}}
+SOURCE = {"SSRC": 7}
+SOURCES = {"ingress SSRCs": [{"SSRC": 7, "packets": 400}, {"SSRC": 6, "packets": 100}]}
+"""As 12.4 to 13.3 have it, the last that was heard first."""
+
+
+def reply(source=SOURCE, **report):
+    stream = {**source, "stats": {"packets": 500, "bytes": 86000, "errors": 0}}
     heard = {"7": report} if report else {}
     return {"SSRC": heard, "tags": {"a": {"medias": [{"streams": [stream, {}]}]}}}
 
@@ -27,12 +32,13 @@ def test_a_stream_on_which_nobody_has_reported():
     assert leg_statistics(reply(), "a") == LegStatistics(500)
 
 
-def test_the_last_report_counts():
+@pytest.mark.parametrize("source", [SOURCE, SOURCES])
+def test_the_last_report_counts(source):
     entries = [
         {"jitter": 9, "round-trip time": 9000, "packet loss": 9},
         {"jitter": 2, "round-trip time": 41000, "packet loss": 0},
     ]
-    told = reply(**{"cumulative loss": 5, "MOS progression": {"entries": entries}})
+    told = reply(source, **{"cumulative loss": 5, "MOS progression": {"entries": entries}})
     assert leg_statistics(told, "a") == LegStatistics(500, StreamReport(5, 2.0, 41.0))
 
 

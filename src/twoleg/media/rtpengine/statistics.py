@@ -47,7 +47,8 @@ def leg_statistics(reply: dict[str, Decoded], tag: str) -> LegStatistics | None:
         return None
     stream = _at(leg, "medias", 0, "streams", 0)
     packets = _number(_at(stream, "stats", "packets")) or 0
-    ssrc = _number(_at(stream, "SSRC"))
+    # 12.4 to 13.3 list all that were heard, the last first.
+    ssrc = _number(_at(stream, "SSRC")) or _number(_at(stream, "ingress SSRCs", 0, "SSRC"))
     heard = _at(reply, "SSRC", str(ssrc))
     lost = _number(_at(heard, "cumulative loss"))
     last = _at(heard, "MOS progression", "entries", -1)
