@@ -17,8 +17,8 @@ from twoleg.media.socket_pair import SocketPair
 MAX_KEPT: Final = 8192
 """Pairs left open at most; each takes 4 kB of kernel memory."""
 
-SHARE_OF_RANGE: Final = 0.75
-"""How much of the range they may take, at most: others may share it."""
+SHARE_OF_RANGE: Final = 0.5
+"""How much of the range they may take, at most: the other half is for whoever shares it."""
 
 SHARE_OF_DESCRIPTORS: Final = 0.25
 """How much of the limit of open files they may take, at most; a pair takes two."""

@@ -37,7 +37,7 @@ async def sockets(clock, free_ports):
 
 
 def test_what_is_kept_is_bounded_by_the_range_and_by_the_limit_of_open_files():
-    assert most_kept(5000, 1 << 20) == 3750
+    assert most_kept(5000, 1 << 20) == 2500
     assert most_kept(5000, 1024) == 128
     assert most_kept(30_000, resource.RLIM_INFINITY) == MAX_KEPT
 

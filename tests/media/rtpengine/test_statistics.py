@@ -16,7 +16,6 @@ from twoleg.media.rtpengine.statistics import (
 
 from .test_bencode import VALUES
 
-
 SOURCE = {"SSRC": 7}
 SOURCES = {"ingress SSRCs": [{"SSRC": 7, "packets": 400}, {"SSRC": 6, "packets": 100}]}
 """As 12.4 to 13.3 have it, the last that was heard first."""
