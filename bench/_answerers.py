@@ -6,10 +6,12 @@ import contextlib
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 SCENARIOS = Path(__file__).parent / "scenarios"
+LOOK_SECONDS = 0.02
 
 
 def free_port() -> int:
@@ -21,7 +23,10 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def answerer(scenario: str, port: int, *options: str) -> Iterator[None]:
-    """Run SIPp with `scenarios/SCENARIO.xml` on `port` until the block is left."""
+    """Run SIPp with `scenarios/SCENARIO.xml` on `port` until the block is left.
+
+    The block begins once SIPp listens, of which it says nothing itself.
+    """
     command = ["sipp", "-sf", str(SCENARIOS / f"{scenario}.xml"), "-i", "127.0.0.1"]
     command += ["-p", str(port), "-mi", "127.0.0.1", "-nostdin", "-nd", *options]
     with (
@@ -31,7 +36,15 @@ def answerer(scenario: str, port: int, *options: str) -> Iterator[None]:
         ) as sipp,
     ):
         try:
+            while not _is_listened_on(port):
+                if sipp.poll() is not None:
+                    raise SystemExit(f"SIPp ended by itself: {' '.join(command)}")
+                time.sleep(LOOK_SECONDS)
             yield
         finally:
             sipp.kill()
             sipp.wait()
+
+
+def _is_listened_on(port: int) -> bool:
+    return f" 0100007F:{port:04X} " in Path("/proc/net/udp").read_text()

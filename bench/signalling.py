@@ -28,7 +28,6 @@ from twoleg.sip_io import Listen, Phone, PhoneConfig
 LOOPBACK = "127.0.0.1"
 HOLD_SECONDS = 1.0
 PORTS = range(10_000, 32_000)
-SETTLE_SECONDS = 0.5
 
 
 class Wordless:
@@ -83,7 +82,6 @@ def _arguments() -> argparse.Namespace:
 async def _run(
     arguments: argparse.Namespace, agent_port: int, contact_port: int
 ) -> dict[int, float]:
-    await asyncio.sleep(SETTLE_SECONDS)  # SIPp says nowhere that it listens
     config = PhoneConfig(listen=(Listen(Transport.UDP, LOOPBACK),))
     async with (
         Phone.open(config) as phone,
