@@ -87,7 +87,10 @@ def _plain_sent_by(text: str) -> tuple[str, str, int | None] | None:
 
 @remembered
 def _plain_others(text: str) -> Parameters | None:
-    """Read the parameters of a Via but its branch; None if they look unusual."""
+    """Read what follows the branch of a Via and its semicolon; None if it looks unusual."""
+    if not text:
+        return ()
+    text = f";{text}"
     return None if _without_branch(text) is None else _plain_parameters(text)
 
 
@@ -102,10 +105,9 @@ def _plain_via(via: str) -> tuple[tuple[str, str, int | None], str, Parameters] 
     Of most only the branch is another than that of the Via before.
     """
     before, _, after = via.partition(";branch=")
-    branch, semicolon, others = after.partition(";")
+    branch, _, others = after.partition(";")
     if (branch.isalnum() and branch.isascii()) or _plain_value(branch):
-        sent_by = _plain_sent_by(before)
-        parameters = _plain_others(f";{others}") if semicolon else ()
+        sent_by, parameters = _plain_sent_by(before), _plain_others(others)
         if sent_by is not None and parameters is not None:
             return sent_by, branch, parameters
     return None
