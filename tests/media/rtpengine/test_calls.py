@@ -215,7 +215,9 @@ async def test_digits_become_tones_for_who_takes_no_events(plane, agent, contact
                 assert await contact.phone.digit() == "5"
 
 
-async def test_a_digit_by_info_goes_to_the_other_as_an_event(plane, agent, contact):
+@pytest.mark.parametrize("timestamp", [0x10000000, 0xF0000000])
+async def test_a_digit_by_info_goes_to_the_other_as_an_event(plane, agent, contact, timestamp):
+    agent.phone.outgoing.timestamp = timestamp
     async with plane.open_port() as left, plane.open_port(left) as right:
         agent.connect(left)
         contact.connect(right)
@@ -226,6 +228,21 @@ async def test_a_digit_by_info_goes_to_the_other_as_an_event(plane, agent, conta
         async with asyncio.timeout(10):
             assert await contact.phone.digit() == "9"
         assert await left.digit() == "9"
+        await contact.hears(440)
+
+
+async def test_a_digit_by_info_is_a_tone_if_who_sends_it_has_no_events(plane, agent, contact):
+    async with plane.open_port() as left, plane.open_port(left) as right:
+        agent.connect(left, event=None)
+        contact.connect(right)
+        # It takes events as well, and is to listen for tones all the same.
+        contact.phone.connect(contact._stream(right.address, right.port, Codec.PCMU, None))
+        plane.bridge(left, right)
+        await contact.hears(440)
+        with contact.phone.listening():
+            left.inject_digit("9")
+            async with asyncio.timeout(10):
+                assert await contact.phone.digit() == "9"
         await contact.hears(440)
 
 

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import secrets
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeVar
@@ -32,6 +32,9 @@ NOBODY: Final = "nobody"
 MAX_BEHIND: Final = 100
 """Digits are dropped while a node has so much to do for one call."""
 
+ENCODING_SECONDS: Final = 0.1
+"""How long it takes at the most until a node has encoded something: it injects nothing before."""
+
 _FLAGS: Final = (
     "trust-address",
     # The local ports are in the far ends' hands already.
@@ -42,6 +45,16 @@ _FLAGS: Final = (
 _REPLACE: Final = ("origin", "session-connection")
 _TRANSCODE: Final = "always-transcode"
 _INJECT: Final = "inject-DTMF"
+_ENCODE: Final[Mapping[str, Encodable]] = {
+    "flags": ("detect-DTMF",),
+    # It is only with a length of its own, even none, that the flag is heeded.
+    "delay_buffer": 0,
+}
+"""Has a node decode and encode what a participant says, since it is to look for tones in it.
+
+Into what it passes on as it comes, nodes from 12.4 on inject digits only while the top bit of the
+RTP timestamps is 0.
+"""
 
 _log = logging.getLogger(__name__)
 
@@ -270,7 +283,9 @@ class Session:
             return
         if not known.injects:
             known.injects = True
+            await self.request("unblock DTMF", from_tag=leg.tag, **_ENCODE)
             await self.settle(leg)
+            await asyncio.sleep(ENCODING_SECONDS)
         await self.request("play DTMF", from_tag=leg.tag, code=digit)
 
     async def _tell_far_end(self, leg: Participant, remote: RemoteStream) -> None:
