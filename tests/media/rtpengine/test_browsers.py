@@ -46,11 +46,12 @@ class Page(Browser):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def go(self):
+    async def go(self, *, says_so=True):
         """Talk from another place from now on."""
         await self.pause()
         self.move()
-        self.check()
+        if says_so:
+            self.check()
         self._tasks = [asyncio.create_task(self._speak()), asyncio.create_task(self._listen())]
 
     async def hears(self, hertz):
@@ -153,6 +154,22 @@ async def test_a_browser_that_moves_is_heard_from_there(plane, contact, page):
         await asyncio.gather(browser.hears(620), contact.hears(440))
         await browser.go()
         await asyncio.gather(browser.hears(620), contact.hears(440))
+
+
+async def test_a_browser_that_moves_is_heard_before_it_says_so_and_hears_once_it_has(
+    plane, contact, page
+):
+    async with plane.open_port(None, DTLS) as left, plane.open_port(left) as right:
+        browser = page(left)
+        left.connect(browser.stream())
+        contact.connect(right)
+        plane.bridge(left, right)
+        await browser.talk()
+        await asyncio.gather(browser.hears(620), contact.hears(440))
+        await browser.go(says_so=False)
+        await contact.hears(440)
+        browser.check()
+        await browser.hears(620)
 
 
 async def test_who_is_not_the_browser_is_not_heard_and_takes_nothing_over(

@@ -31,7 +31,7 @@ LOOK_SECONDS: Final = (0.05, 0.05, 0.1, 0.2)
 _INSIDE_FLAGS: Final = ("trust-address", "port-latching", "strict-source")
 _OUTSIDE_FLAGS: Final = {
     KeyAgreement.SDES: _INSIDE_FLAGS,
-    # ICE says where it is, also once it has moved. Nodes of 11.5 to 13.3 would take any packet for
+    # ICE says where it is, also once it has moved. Nodes of 11.4 to 13.3 would take any packet for
     # a sign of that, and only then see whether it is the browser's.
     KeyAgreement.DTLS: ("trust-address", "port-latching", "asymmetric"),
 }
