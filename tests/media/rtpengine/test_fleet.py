@@ -7,6 +7,7 @@ from foreign_peers.rtpengine import Rtpengine
 
 from twoleg.media import steady
 from twoleg.media.rtpengine import NoNodeLeft, nodes
+from twoleg.media.rtpengine.session import SessionLost
 
 from .conftest import plane_at, until
 
@@ -96,6 +97,17 @@ async def test_a_node_that_was_started_again_has_forgotten_its_calls_and_is_aske
             plane.bridge(left, right)
             await asyncio.gather(agent.hears(620), contact.hears(440))
         assert own_node.is_running
+
+
+@pytest.mark.parametrize(
+    "command", ["query", "play media", "stop media", "block media", "unblock DTMF"]
+)
+async def test_whatever_is_asked_of_a_forgotten_call_the_call_is_lost(plane, command):
+    async with plane.open_port() as left:
+        session = left.session
+        await session.ask(session._delete_all)
+        with pytest.raises(SessionLost):
+            await session.ask(lambda: session.request(command, from_tag=left.tag))
 
 
 async def test_a_node_forgets_a_call_without_rtp_but_not_while_its_phone_rings(here, agent):

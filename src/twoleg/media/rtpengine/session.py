@@ -190,7 +190,8 @@ class Session:
         try:
             return await self.node.request(command, {"call-id": self.call_id, **named})
         except NodeRefused as refused:
-            if refused.reason == "Unknown call-id":
+            # Some commands have it in capitals.
+            if refused.reason.lower() == "unknown call-id":
                 self._lose()
                 raise SessionLost(self.node.name) from None
             raise
