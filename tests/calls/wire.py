@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from calls.virtual_time import VirtualTimeLoop
 
+from twoleg.sip import Address, Flow, Transport
+
 HOST = "127.0.0.1"
 DELAYS = (0.01, 0.01, 0.01, 0.02, 0.1, 0.3)
 LOST = 0.04
@@ -17,8 +19,8 @@ class Sent:
     """A datagram as it left."""
 
     at: float
-    source: tuple
-    target: tuple
+    source: Address
+    target: Address
     data: bytes
 
     @property
@@ -37,32 +39,32 @@ class Sent:
         return None
 
 
-class _Plug(asyncio.DatagramTransport):
-    def __init__(self, wire, protocol, address):
-        super().__init__({"sockname": address})
+class Plug:
+    """The end of the wire that one phone has, in place of its `UdpEndpoint`."""
+
+    def __init__(self, wire, inbox, local):
         self.wire = wire
-        self.protocol = protocol
-        self.address = address
-        self.closed = False
+        self.inbox = inbox
+        self.local = local
 
-    def sendto(self, data, addr=None):
-        self.wire.carry(bytes(data), self.address, addr)
+    @classmethod
+    def open(cls, inbox, host, port):
+        """Plug in: the event loop is the wire."""
+        return asyncio.get_running_loop().plugged(inbox)
 
-    def is_closing(self):
-        return self.closed
+    def send(self, data, host, port):
+        self.wire.carry(data, self.local, Address(host, port))
+        return True
 
-    def set_write_buffer_limits(self, high=None, low=None):
-        pass
+    def receive(self, data, source):
+        self.inbox.datagrams([(data, Flow(Transport.UDP, self.local, source))])
 
     def close(self):
-        if not self.closed:
-            self.closed = True
-            self.wire.plugs.pop(self.address)
-            self.protocol.connection_lost(None)
+        del self.wire.plugs[self.local]
 
 
 class WiredLoop(VirtualTimeLoop):
-    """Every UDP socket that is opened is plugged into the wire. `sent` is what left on it."""
+    """Has a wire to `Plug` phones into. `sent` is what left on it."""
 
     def __init__(self, seed):
         super().__init__(seed)
@@ -71,13 +73,10 @@ class WiredLoop(VirtualTimeLoop):
         self._draw = random.Random(seed)
         self._ports = iter(range(5060, 6000))
 
-    async def create_datagram_endpoint(self, protocol_factory, **options):
-        options["sock"].close()
-        protocol = protocol_factory()
-        address = (HOST, next(self._ports))
-        plug = self.plugs[address] = _Plug(self, protocol, address)
-        protocol.connection_made(plug)
-        return plug, protocol
+    def plugged(self, inbox):
+        local = Address(HOST, next(self._ports))
+        plug = self.plugs[local] = Plug(self, inbox, local)
+        return plug
 
     def carry(self, data, source, target):
         self.sent.append(Sent(self.time(), source, target, data))
@@ -89,4 +88,4 @@ class WiredLoop(VirtualTimeLoop):
     def _arrive(self, data, source, target):
         plug = self.plugs.get(target)
         if plug is not None:
-            plug.protocol.datagram_received(data, source)
+            plug.receive(data, source)

@@ -4,6 +4,7 @@ The least interval is 90 s. SIPp lives in real time; the clock of our own phone 
 """
 
 import asyncio
+import socket
 
 import pytest
 from peers.sipp import Caller
@@ -42,10 +43,24 @@ async def test_a_far_end_that_is_gone_is_noticed_though_nobody_answers_our_bye(s
             leg = await alice.place(bob.uri, bob.destination)
             await leg.answered()
             leg.acknowledge()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+            silent.bind((bob.destination.host, bob.destination.port))
+            await pass_time(EXPIRES + 1)
+            assert not leg.over
+            await pass_time(PATIENCE + 1)
+            assert await leg.ended() == GONE
+            assert alice.phone.legs == 0
+
+
+async def test_where_nobody_is_left_to_get_our_bye_the_end_is_not_waited_for(sipp, pass_time):
+    async with Caller.open() as alice:
+        async with sipp("session_vanishes") as bob:
+            leg = await alice.place(bob.uri, bob.destination)
+            await leg.answered()
+            leg.acknowledge()
         await pass_time(EXPIRES + 1)
-        assert not leg.over
-        await pass_time(PATIENCE + 1)
         assert await leg.ended() == GONE
+        assert alice.phone.core_counters.undelivered == 1
         assert alice.phone.legs == 0
 
 

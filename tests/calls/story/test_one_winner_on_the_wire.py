@@ -20,7 +20,7 @@ from calls.in_memory import (
 )
 from calls.story.crowds import CONTACT, RING_SECONDS, crowd
 from calls.story.test_one_winner import ELSEWHERE, ONLY, named, users_who_decline
-from calls.wire import HOST, WiredLoop
+from calls.wire import HOST, Plug, WiredLoop
 
 from twoleg.calls.outcomes import Outcome
 from twoleg.calls.ports import Equipment
@@ -211,6 +211,11 @@ def assert_one_has_it(told):
         assert row.dialog is None
     assert all(end is not None for end in told.far.ends.values())
     return answered & elsewhere
+
+
+@pytest.fixture(autouse=True)
+def wired(monkeypatch):
+    monkeypatch.setattr("twoleg.sip_io.transports.UdpEndpoint", Plug)
 
 
 @pytest.fixture
