@@ -2,10 +2,10 @@
 
 from typing import Final
 
-BUSY: Final = 2000
+BUSY: Final = 1500
 """Datagrams a second, at which they are read together from now on."""
 
-QUIET: Final = 1000
+QUIET: Final = 750
 """Datagrams a second, at which each is read when it comes again."""
 
 LOOK_SECONDS: Final = 0.1
@@ -21,7 +21,7 @@ class ReadingPace:
 
     __slots__ = ("_busy", "_counted", "_since")
 
-    seconds: Final = 0.004
+    seconds: Final = 0.008
     """The pause between two goes."""
 
     def __init__(self) -> None:
