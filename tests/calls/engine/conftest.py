@@ -230,3 +230,15 @@ async def listening(database, channel):
             yield hear
         finally:
             await told.aclose()
+
+
+@pytest.fixture
+async def engine_id(office):
+    return await office.join()
+
+
+@pytest.fixture
+async def call_id(office, engine_id):
+    call_id = await office.queue()
+    await office.claim(engine_id)
+    return call_id

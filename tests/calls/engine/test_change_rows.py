@@ -18,18 +18,6 @@ from twoleg.store.texts import storable
 FIRST, LAST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 
 
-@pytest.fixture
-async def engine_id(office):
-    return await office.join()
-
-
-@pytest.fixture
-async def call_id(office, engine_id):
-    call_id = await office.queue()
-    await office.claim(engine_id)
-    return call_id
-
-
 def has_no_pair(text):
     """Tell whether no two halves of a character stand together: in JSON they would be one."""
     joined = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

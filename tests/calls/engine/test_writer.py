@@ -16,18 +16,6 @@ from twoleg.calls.writer import Writer
 WHOLE_CALL = ("agent_ringing", "agent_connected", "contact_ringing", "bridged", "ended")
 
 
-@pytest.fixture
-async def engine_id(office):
-    return await office.join()
-
-
-@pytest.fixture
-async def call_id(office, engine_id):
-    call_id = await office.queue()
-    await office.claim(engine_id)
-    return call_id
-
-
 def changes_of(call_id, office, statuses=WHOLE_CALL):
     return [
         change(call_id, office.account_id, sequence, status)
