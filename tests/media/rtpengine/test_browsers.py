@@ -4,6 +4,7 @@ import asyncio
 import logging
 from array import array
 from collections import deque
+from contextlib import asynccontextmanager
 from types import SimpleNamespace
 
 import pytest
@@ -98,6 +99,19 @@ async def page():
         await each.end()
 
 
+@asynccontextmanager
+async def talking(plane, contact, page):
+    """A browser and the contact, who hear each other."""
+    async with plane.open_port(None, DTLS) as left, plane.open_port(left) as right:
+        browser = page(left)
+        left.connect(browser.stream())
+        contact.connect(right)
+        plane.bridge(left, right)
+        await browser.talk()
+        await asyncio.gather(browser.hears(620), contact.hears(440))
+        yield browser
+
+
 def failure_of(leg):
     """A future with what the leg says has gone wrong."""
     failed = asyncio.get_running_loop().create_future()
@@ -145,13 +159,7 @@ async def test_what_is_played_waits_for_the_keys(plane, page):
 
 
 async def test_a_browser_that_moves_is_heard_from_there(plane, contact, page):
-    async with plane.open_port(None, DTLS) as left, plane.open_port(left) as right:
-        browser = page(left)
-        left.connect(browser.stream())
-        contact.connect(right)
-        plane.bridge(left, right)
-        await browser.talk()
-        await asyncio.gather(browser.hears(620), contact.hears(440))
+    async with talking(plane, contact, page) as browser:
         await browser.go()
         await asyncio.gather(browser.hears(620), contact.hears(440))
 
@@ -159,13 +167,7 @@ async def test_a_browser_that_moves_is_heard_from_there(plane, contact, page):
 async def test_a_browser_that_moves_is_heard_before_it_says_so_and_hears_once_it_has(
     plane, contact, page
 ):
-    async with plane.open_port(None, DTLS) as left, plane.open_port(left) as right:
-        browser = page(left)
-        left.connect(browser.stream())
-        contact.connect(right)
-        plane.bridge(left, right)
-        await browser.talk()
-        await asyncio.gather(browser.hears(620), contact.hears(440))
+    async with talking(plane, contact, page) as browser:
         await browser.go(says_so=False)
         await contact.hears(440)
         browser.check()
