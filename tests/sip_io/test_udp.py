@@ -11,19 +11,22 @@ from waiting import until
 
 from twoleg.sip import Destination, RefusalCause, Transport
 from twoleg.sip_io import KnownAddresses, LegRefused, Listen, Phone, PhoneConfig, RequestFailed
-from twoleg.sip_io.reading_pace import BUSY, LOOK_SECONDS, QUIET, ReadingPace
+from twoleg.sip_io.pace import BUSY, LOOK_SECONDS, QUIET, Pace
 from twoleg.sip_io.udp import BATCH, UdpEndpoint
 
 
 class Received:
-    """An inbox that keeps what comes."""
+    """An inbox that keeps what comes, and has more read at its own pace."""
 
     def __init__(self):
         self.received = []
         self.beginnings = []
+        self.pace = Pace()
 
     def datagrams(self, received):
         self.received += [data for data, _ in received]
+        busy = self.pace.is_busy(len(received), asyncio.get_running_loop().time())
+        return self.pace.seconds if busy else 0.0
 
     def undelivered(self, beginning):
         self.beginnings.append(beginning)
@@ -147,7 +150,7 @@ async def test_an_endpoint_may_close_while_it_is_read_in_goes(endpoint, host):
 
 @given(st.lists(st.integers(0, 64), min_size=1, max_size=200))
 def test_reading_waits_only_where_much_has_come(counts):
-    pace, now, each = ReadingPace(), 0.0, LOOK_SECONDS / 10
+    pace, now, each = Pace(), 0.0, LOOK_SECONDS / 10
     for count in counts:
         now += each
         if pace.is_busy(count, now):
@@ -159,7 +162,7 @@ def test_reading_waits_only_where_much_has_come(counts):
 
 
 def test_the_pace_is_entered_at_one_rate_and_left_at_a_lower_one():
-    pace, now = ReadingPace(), 0.0
+    pace, now = Pace(), 0.0
 
     def told(rate):
         nonlocal now

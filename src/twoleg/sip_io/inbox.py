@@ -9,7 +9,12 @@ from twoleg.sip import Destination, Flow, Outgoing, RemoteProtocolError, Request
 class Inbox(Protocol):
     """Takes what arrives, and what could not be sent."""
 
-    def datagrams(self, received: Sequence[tuple[bytes, Flow]]) -> None: ...
+    def datagrams(self, received: Sequence[tuple[bytes, Flow]]) -> float:
+        """Take what has come, and say for how many seconds no more should be read.
+
+        Where that is not 0, this is to be called again after it, whatever has come.
+        """
+        ...
 
     def message(self, message: Request | Response | RemoteProtocolError, flow: Flow) -> None: ...
 

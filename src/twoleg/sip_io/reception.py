@@ -45,17 +45,18 @@ class Reception:
         self._counters = counters
         self.on_flow_lost: Callable[[Flow], None] | None = None
 
-    def datagrams(self, received: Sequence[tuple[bytes, Flow]]) -> None:
+    def datagrams(self, received: Sequence[tuple[bytes, Flow]]) -> float:
         """Take what has come together: the same step of all costs less than all steps of each."""
+        count = len(received)
         if self._shut_outs.any_shut:
             admitted = [each for each in received if self.admits(each[1].remote.host)]
-            self._counters.dropped_sources += len(received) - len(admitted)
+            self._counters.dropped_sources += count - len(admitted)
             received = admitted
         self._counters.datagrams_received += len(received)
         messages = [(_read(data), flow) for data, flow in received if not _is_keep_alive(data)]
         for message, flow in messages:
             self._receive(message, flow)
-        self._running.turn()
+        return self._running.go(count)
 
     def message(self, message: Request | Response | RemoteProtocolError, flow: Flow) -> None:
         self._counters.messages_received += 1

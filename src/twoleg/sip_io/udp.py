@@ -8,7 +8,6 @@ from typing import Any, Final, Self
 
 from twoleg.sip import Address, Flow, Transport
 from twoleg.sip_io.inbox import Inbox
-from twoleg.sip_io.reading_pace import ReadingPace
 from twoleg.sip_io.undelivered import report_undelivered, undelivered
 
 BUFFER_BYTES: Final = 4 * 1024 * 1024
@@ -35,7 +34,6 @@ class UdpEndpoint:
         self._loop = asyncio.get_running_loop()
         self._flows: dict[tuple[Any, ...], Flow] = {}
         self._buffer = bytearray(MAX_DATAGRAM)
-        self._pace = ReadingPace()
         self._later: asyncio.Handle | None = None
         host, port = bound.getsockname()[:2]
         self.local = Address(host, port)
@@ -93,30 +91,26 @@ class UdpEndpoint:
 
     def _on_ready(self) -> None:
         """Read at once; under load leave off, and read by the clock from then on."""
-        received = self._drain()
-        if self._pace.is_busy(received, self._loop.time()):
+        pause = self._hand_on(self._receive())
+        if pause:
             self._loop.remove_reader(self._ready.fileno())
-            self._later = self._loop.call_later(self._pace.seconds, self._on_clock)
+            self._later = self._loop.call_later(pause, self._on_clock)
 
     def _on_clock(self) -> None:
-        received = self._drain()
-        is_busy = self._pace.is_busy(received, self._loop.time())
-        if received == BATCH:
+        received = self._receive()
+        pause = self._hand_on(received)
+        if len(received) == BATCH:
             self._later = self._loop.call_soon(self._on_clock)
-        elif is_busy:
-            self._later = self._loop.call_later(self._pace.seconds, self._on_clock)
+        elif pause:
+            self._later = self._loop.call_later(pause, self._on_clock)
         else:
             self._later = None
             self._loop.add_reader(self._ready.fileno(), self._on_ready)
 
-    def _drain(self) -> int:
-        """Hand on what has come, a batch at most, and say how many that were."""
-        received = self._receive()
-        if received:
-            self._inbox.datagrams(received)
-        else:
+    def _hand_on(self, received: list[tuple[bytes, Flow]]) -> float:
+        if not received:
             self._tell_undelivered()
-        return len(received)
+        return self._inbox.datagrams(received)
 
     def _receive(self) -> list[tuple[bytes, Flow]]:
         buffer, flows, receive = self._buffer, self._flows, self._socket.recvfrom_into
