@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from audio_files import tone_file
-from calls.engine.test_real_call import LOOPBACK, RTP_PORTS, config, far_end
+from calls.engine.world import LOOPBACK, RTP_PORTS, config, far_end
 
 from twoleg.calls.admission_queries import CALLS_CHANNEL
 from twoleg.calls.engine import Engine

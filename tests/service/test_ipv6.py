@@ -10,8 +10,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from calls.engine.test_real_call import far_end, registered_at
 from calls.engine.test_real_ipv6 import LOOPBACK, talking
+from calls.engine.world import far_end, registered_at
 from foreign_peers.chromium import Page, chromium
 from service.conftest import FIRST_RTP_PORT, RTP_PORTS, Service, running
 from service.test_softphones import AGENT_HERTZ, BROWSER_RATE, CONTACT_HERTZ, tone

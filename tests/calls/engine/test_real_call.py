@@ -1,168 +1,34 @@
 """An engine with its database places real calls between two phones on loopback sockets."""
 
-import asyncio
-import contextlib
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from calls.engine.conftest import CONTACT_NUMBER
 from calls.engine.recorded_tones import recorded_tones
+from calls.engine.world import (
+    LOOPBACK,
+    PASSWORD,
+    agent_and_contact,
+    config,
+    far_end,
+    registered_at,
+)
 from waiting import until
 
-from twoleg.calls.engine import Engine, EngineConfig
+from twoleg.calls.engine import Engine
 from twoleg.calls.hang_up import request_hang_up
-from twoleg.calls.leg_media import LegMedia
 from twoleg.calls.recordings import SPOOL
-from twoleg.calls.story import StorySettings
-from twoleg.media import Codec, EmbeddedPlane, steady
 from twoleg.sip import (
-    Credentials,
-    RegistrationConfig,
     RegistrationState,
-    SipUri,
-    Transport,
     make_ha1s,
-    parse_message,
 )
-from twoleg.sip_io import AddressInUse, KnownAddresses, Listen, Phone, PhoneConfig, registered
-
-LOOPBACK = "127.0.0.1"
-RTP_PORTS = range(40000, 60000)
-PASSWORD = "correct horse"
-
-
-class FarEnd:
-    """A phone that answers every call, unless told to do otherwise."""
-
-    def __init__(self, phone, plane):
-        self.phone = phone
-        self.plane = plane
-        self.behave = self.answer
-        self.hertz = 440
-        self.calls = asyncio.Queue()
-        self.ended = asyncio.Queue()
-
-    @property
-    def address(self):
-        [(_, address)] = self.phone.addresses
-        return address
-
-    @property
-    def port(self):
-        return self.address.port
-
-    async def serve(self):
-        async with asyncio.TaskGroup() as calls:
-            async for call in self.phone.incoming():
-                calls.create_task(self._take(call))
-
-    async def _take(self, call):
-        async with self.plane.open_port() as port:
-            await self.behave(call, port)
-            self.calls.put_nowait(call)
-            self.ended.put_nowait(await call.ended())
-
-    async def answer(self, call, port):
-        media = LegMedia(port, (Codec.PCMU,))
-        call.ring()
-        call.accept(media.answer_offer(call.offer))
-        port.play(steady((self.hertz,), 1000), loop=True)
-
-    async def refuse(self, call, port):
-        call.reject(486)
-
-    async def next_call(self):
-        async with asyncio.timeout(15):
-            return await self.calls.get()
-
-    async def end(self):
-        async with asyncio.timeout(15):
-            return await self.ended.get()
-
-
-@asynccontextmanager
-async def far_end(plane, host=LOOPBACK):
-    listen = (Listen(Transport.UDP, host),)
-    config = PhoneConfig(listen=listen, accept_calls=True, drain_seconds=0.2)
-    async with Phone.open(config, KnownAddresses({host})) as phone:
-        far = FarEnd(phone, plane)
-        serving = asyncio.create_task(far.serve())
-        try:
-            yield far
-        finally:
-            serving.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await serving
-
-
-def config(**values):
-    settings = {
-        "sip": (LOOPBACK, 0),
-        "rtp_ports": RTP_PORTS,
-        "max_calls": 10,
-        "story": StorySettings(tone_seconds=0.05),
-    }
-    return EngineConfig(**(settings | values))
-
-
-@asynccontextmanager
-async def registered_at(engine, far, username, password=PASSWORD):
-    """Keep a phone registered at the engine; gives the registration, once it has succeeded."""
-    host, port = engine.sip_address.rsplit(":", 1)
-    host, ours = host.strip("[]"), far.address
-    settled = asyncio.Event()
-
-    def on_change(registration):
-        if registration.state in (RegistrationState.REGISTERED, RegistrationState.FAILED):
-            settled.set()
-
-    registration_config = RegistrationConfig(
-        registrar=SipUri("sip", None, None, host, int(port)),
-        address_of_record=SipUri("sip", username, None, host, int(port)),
-        contact=SipUri("sip", username, None, ours.host, ours.port),
-        credentials=Credentials(username, password),
-    )
-    async with registered(far.phone, registration_config, on_change) as registration:
-        async with asyncio.timeout(15):
-            await settled.wait()
-        yield registration
-
-
-class World:
-    """The office with one agent and one contact, each with a phone."""
-
-    def __init__(self, office, agent, contact, alice):
-        self.office = office
-        self.agent = agent
-        self.contact = contact
-        self.alice = alice
-
-    async def until(self, value, statement, *parameters):
-        """Wait until the database gives that value."""
-
-        async def it_does():
-            return await self.office.value(statement, *parameters) == value
-
-        await until(it_does)
-
-    async def ended(self, call_id):
-        """Wait until the call's record is closed; gives its outcome and who ended it."""
-        await self.until("ended", "SELECT status FROM calls WHERE id = %s", call_id)
-        return await self.office.call(call_id, "outcome, ended_by")
+from twoleg.sip_io import AddressInUse
 
 
 @pytest.fixture
 async def world(office):
-    async with (
-        EmbeddedPlane.open(host=LOOPBACK, ports=RTP_PORTS) as plane,
-        far_end(plane) as agent,
-        far_end(plane) as contact,
-    ):
-        await office.add_trunk(host=LOOPBACK, port=contact.port)
-        alice = await office.add_user("alice")
-        await office.register(alice, f"sip:alice@{LOOPBACK}:{agent.port}")
-        yield World(office, agent, contact, alice)
+    async with agent_and_contact(office) as world:
+        yield world
 
 
 async def test_a_queued_call_joins_agent_and_contact_and_is_recorded(world, database_url):
@@ -324,79 +190,6 @@ async def test_running_calls_go_on_while_the_database_is_away(world, database_ur
         assert (await world.agent.end()).by_remote
         await outage.end()
         assert await world.ended(call_id) == ("connected", "contact")
-
-
-async def test_another_engine_ends_the_dialogs_of_one_that_was_lost(world, database_url):
-    """The rows of a call are what a crash would leave: its engine is silent, its legs are up."""
-    office = world.office
-    async with Engine.open(config(), database_url):
-        call_id = await office.queue(user_id=world.alice)
-        contact_call = await world.contact.next_call()
-        assert await contact_call.leg.established()
-        lost = await office.join()
-        await office.rows("UPDATE engines SET heartbeat_at = 'epoch' WHERE id = %s", lost)
-        await office.rows("UPDATE calls SET engine_id = %s WHERE id = %s", lost, call_id)
-        async with Engine.open(config(), database_url):
-            assert await world.ended(call_id) == ("failed", "system")
-            assert (await world.contact.end()).reason == "Engine lost"
-            assert (await world.agent.end()).by_remote
-    assert (await office.events(call_id)).count("ended") == 1
-
-
-class Asking(asyncio.DatagramProtocol):
-    """A trunk that asks who we are, and then says that it tries, and no more."""
-
-    def __init__(self):
-        self.invites = []
-        self.knows = asyncio.Event()
-        self.cancels = asyncio.Queue()
-
-    def connection_made(self, transport):
-        self.transport = transport
-
-    def datagram_received(self, data, addr):
-        request = parse_message(data)
-        if request.method == "INVITE":
-            self.invites.append(request)
-            known = "Proxy-Authorization" in request.headers
-            response = request.make_response(100 if known else 407, to_tag="trunk")
-            if known:
-                self.knows.set()
-            else:
-                challenge = 'Digest realm="trunk", nonce="1", qop="auth", algorithm=MD5'
-                response.headers.add("Proxy-Authenticate", challenge)
-            self.transport.sendto(response.to_bytes(), addr)
-        elif request.method == "CANCEL":
-            self.cancels.put_nowait(request)
-            self.transport.sendto(request.make_response(200, to_tag="trunk").to_bytes(), addr)
-
-
-async def test_another_engine_cancels_an_invite_that_was_challenged_and_has_not_rung(
-    world, database_url
-):
-    """Of the second INVITE nothing is stored: it is known from the first."""
-    office = world.office
-    loop = asyncio.get_running_loop()
-    transport, trunk = await loop.create_datagram_endpoint(Asking, local_addr=(LOOPBACK, 0))
-    port = transport.get_extra_info("sockname")[1]
-    await office.rows("UPDATE trunks SET port = %s, username = 'line', password = 'secret'", port)
-    async with Engine.open(config(), database_url):
-        call_id = await office.queue(user_id=world.alice)
-        async with asyncio.timeout(15):
-            await trunk.knows.wait()
-        await world.until(2, "SELECT count(*) FROM legs WHERE call_id = %s", call_id)
-        lost = await office.join()
-        await office.rows("UPDATE engines SET heartbeat_at = 'epoch' WHERE id = %s", lost)
-        await office.rows("UPDATE calls SET engine_id = %s WHERE id = %s", lost, call_id)
-        async with Engine.open(config(), database_url):
-            async with asyncio.timeout(15):
-                canceled = [await trunk.cancels.get() for _ in range(2)]
-            assert await world.ended(call_id) == ("failed", "system")
-    transport.close()
-    first, second = trunk.invites[0], trunk.invites[-1]
-    assert (first.cseq.number, second.cseq.number) == (1, 2)
-    assert [each.via.branch for each in canceled] == [first.via.branch, second.via.branch]
-    assert [each.cseq.number for each in canceled] == [1, 2]
 
 
 class TestPhones:

@@ -4,7 +4,7 @@ from contextlib import asynccontextmanager
 from types import SimpleNamespace
 
 import pytest
-from calls.engine.test_real_call import (
+from calls.engine.world import (
     LOOPBACK,
     PASSWORD,
     RTP_PORTS,

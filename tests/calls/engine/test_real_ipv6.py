@@ -5,7 +5,7 @@ from array import array
 from dataclasses import replace
 
 import pytest
-from calls.engine.test_real_call import (
+from calls.engine.world import (
     PASSWORD,
     RTP_PORTS,
     World,

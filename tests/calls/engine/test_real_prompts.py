@@ -5,7 +5,7 @@ from array import array
 
 import pytest
 from audio_files import tone_file
-from calls.engine.test_real_call import LOOPBACK, RTP_PORTS, World, config, far_end
+from calls.engine.world import LOOPBACK, RTP_PORTS, World, config, far_end
 
 from twoleg.calls.engine import Engine
 from twoleg.calls.leg_media import LegMedia

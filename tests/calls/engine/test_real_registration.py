@@ -4,7 +4,7 @@ import asyncio
 from contextlib import asynccontextmanager
 
 import pytest
-from calls.engine.test_real_call import LOOPBACK, World, config
+from calls.engine.world import LOOPBACK, World, config
 from foreign_peers.ports import silent_port
 from sip_io.phones import phone
 from sip_io.test_registrar import Bindings

@@ -3,7 +3,7 @@
 from contextlib import AsyncExitStack
 
 import pytest
-from calls.engine.test_real_call import LOOPBACK, World, config
+from calls.engine.world import LOOPBACK, World, config
 from foreign_peers.ports import free_port
 from peers.sipp import Sipp
 

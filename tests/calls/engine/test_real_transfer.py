@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from calls.engine.conftest import CONTACT_NUMBER
-from calls.engine.test_real_call import FarEnd, config
+from calls.engine.world import FarEnd, config
 from sessions import Scripted
 from waiting import until
 

@@ -2,7 +2,7 @@
 
 import pytest
 from calls.engine.conftest import CONTACT_NUMBER, LINE_NUMBER
-from calls.engine.test_real_call import LOOPBACK, RTP_PORTS, World, config, far_end
+from calls.engine.world import LOOPBACK, RTP_PORTS, World, config, far_end
 from foreign_peers.ports import free_port
 from peers.sipp import Sipp
 

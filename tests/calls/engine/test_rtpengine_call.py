@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from calls.engine.recorded_tones import recorded_tones
-from calls.engine.test_real_call import LOOPBACK, RTP_PORTS, World, config, far_end
+from calls.engine.world import agent_and_contact, config
 from foreign_peers.rtpengine import Rtpengine
 from waiting import until
 
@@ -15,7 +15,7 @@ from twoleg.calls.engine import Engine
 from twoleg.calls.leg_media import LegMedia
 from twoleg.calls.recordings import SPOOL
 from twoleg.calls.story import StorySettings
-from twoleg.media import Codec, Decoder, EmbeddedPlane, dominant_tone, steady
+from twoleg.media import Codec, Decoder, dominant_tone, steady
 
 pytestmark = pytest.mark.peer
 
@@ -85,15 +85,8 @@ class Listening:
 
 @pytest.fixture
 async def world(office):
-    async with (
-        EmbeddedPlane.open(host=LOOPBACK, ports=RTP_PORTS) as plane,
-        far_end(plane) as agent,
-        far_end(plane) as contact,
-    ):
-        await office.add_trunk(host=LOOPBACK, port=contact.port)
-        alice = await office.add_user("alice")
-        await office.register(alice, f"sip:alice@{LOOPBACK}:{agent.port}")
-        yield World(office, agent, contact, alice)
+    async with agent_and_contact(office) as world:
+        yield world
 
 
 @pytest.fixture

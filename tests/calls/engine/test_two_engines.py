@@ -7,7 +7,7 @@ from array import array
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
-from calls.engine.test_real_call import LOOPBACK, PASSWORD, World, far_end
+from calls.engine.world import LOOPBACK, PASSWORD, World, far_end
 from foreign_peers.kamailio import kamailio, requests_of
 
 from twoleg.calls.leg_media import LegMedia
