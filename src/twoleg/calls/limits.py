@@ -26,12 +26,11 @@ class Within:
         self.expired = False
 
     def __enter__(self) -> Self:
-        loop = asyncio.get_running_loop()
-        task = self._task = asyncio.current_task(loop)
+        task = self._task = asyncio.current_task(self._limits.loop)
         assert task is not None
         self._cancelling = task.cancelling()
         if self._seconds is not None:
-            self._limits.begin(self, self._seconds, loop)
+            self._limits.begin(self, self._seconds)
         return self
 
     def __exit__(
@@ -76,9 +75,12 @@ class Limits:
     for each took longer than all else that a span does. The timers run as long as any span does.
     """
 
-    __slots__ = ("_deadlines", "_running", "_timers")
+    __slots__ = ("_deadlines", "_running", "_timers", "loop")
 
     def __init__(self) -> None:
+        self.loop: asyncio.AbstractEventLoop | None = None
+        """The loop that spans run in; None: none does. Asking for it each time takes system calls."""
+
         # By their length in seconds; of each length the first that begins is the first to end.
         self._deadlines: dict[float, dict[Within, float]] = {}
         self._timers: dict[float, asyncio.TimerHandle] = {}
@@ -88,8 +90,11 @@ class Limits:
         """Make a span of so many seconds, counted from its block's beginning; None: endless."""
         return Within(self, seconds)
 
-    def begin(self, span: Within, seconds: float, loop: asyncio.AbstractEventLoop) -> None:
+    def begin(self, span: Within, seconds: float) -> None:
         """Have a span expire in so many seconds; it says so itself."""
+        loop = self.loop
+        if loop is None:
+            loop = self.loop = asyncio.get_running_loop()
         deadline = loop.time() + seconds
         try:
             self._deadlines[seconds][span] = deadline
@@ -110,7 +115,8 @@ class Limits:
 
     def _look(self, seconds: float) -> None:
         """Let those expire whose time has come, and wake for the next."""
-        loop = asyncio.get_running_loop()
+        loop = self.loop
+        assert loop is not None
         deadlines = self._deadlines[seconds]
         while deadlines:
             span, deadline = next(iter(deadlines.items()))
@@ -125,6 +131,7 @@ class Limits:
             self._stop()
 
     def _stop(self) -> None:
+        self.loop = None
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
