@@ -176,28 +176,6 @@ SYSTEM_CLOCK: Final = SystemClock()
 
 
 @dataclass(slots=True)
-class _Span:
-    """A stretch of time, in seconds of the monotonic clock."""
-
-    began: float | None = None
-    ended: float | None = None
-
-    def begin(self, at: float) -> None:
-        if self.began is None:
-            self.began = at
-
-    def end(self, at: float) -> None:
-        if self.began is not None and self.ended is None:
-            self.ended = at
-
-    def seconds(self, until: float) -> float | None:
-        if self.began is None:
-            return None
-        ended = until if self.ended is None else min(self.ended, until)
-        return round(max(0.0, ended - self.began), 3)
-
-
-@dataclass(slots=True)
 class Journal:
     """The record of one call, written as the call goes. Nothing else writes its status."""
 
@@ -228,9 +206,11 @@ class Journal:
     _unwritten: tuple[LegRecord, ...] = field(init=False, default=())
     _claimed: float = field(init=False)
     _decided_at: float | None = field(init=False, default=None)
-    _agent_rings: _Span = field(init=False, default_factory=_Span)
-    _contact_rings: _Span = field(init=False, default_factory=_Span)
-    _talk: _Span = field(init=False, default_factory=_Span)
+    _agent_rang: float | None = field(init=False, default=None)
+    _agent_answered: float | None = field(init=False, default=None)
+    _contact_rang: float | None = field(init=False, default=None)
+    _contact_answered: float | None = field(init=False, default=None)
+    _bridged: float | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self._sequence = self.plan.sequence
@@ -240,7 +220,7 @@ class Journal:
     @property
     def bridged(self) -> bool:
         """Whether the two have been joined, at whatever time."""
-        return self._talk.began is not None
+        return self._bridged is not None
 
     @property
     def age_seconds(self) -> float:
@@ -299,7 +279,7 @@ class Journal:
         if self.status in (Status.AGENT_RINGING, Status.BRIDGED):
             self._write_legs()
             return
-        self._agent_rings.begin(self.clock.monotonic())
+        self._agent_rang = self.clock.monotonic()
         self._answered_by = None
         if self.attempt_marked is not None:
             self.writer.write(self._enter(Status.AGENT_RINGING))
@@ -314,7 +294,7 @@ class Journal:
 
     def agent_connected(self, record: LegRecord) -> asyncio.Future[None]:
         """Note which agent took the call; the future is done once that is stored, or ClaimLost."""
-        self._agent_rings.end(self.clock.monotonic())
+        self._agent_answered = self.clock.monotonic()
         self._answered_by = record.user_id
         if self.contact_invite is not None:
             record.invite = self.contact_invite.to_json()
@@ -327,12 +307,12 @@ class Journal:
         if self.status is Status.CONTACT_RINGING:
             self._write_legs()
             return
-        self._contact_rings.begin(self.clock.monotonic())
+        self._contact_rang = self.clock.monotonic()
         self.writer.write(self._enter(Status.CONTACT_RINGING))
 
     def contact_is_first(self) -> asyncio.Future[None]:
         """Mark that the contact is to be attempted, before any agent is; then it may be rung."""
-        self._contact_rings.begin(self.clock.monotonic())
+        self._contact_rang = self.clock.monotonic()
         if self.contact_invite is not None:
             self._foreseen = self.open_leg(Role.CONTACT, self.plan.contact.trunks[0])
             self._foreseen.invite = self.contact_invite.to_json()
@@ -342,22 +322,18 @@ class Journal:
 
     def contact_answered(self, record: LegRecord) -> asyncio.Future[None]:
         """Note that the contact, rung first, waits for an agent; the future is as the others."""
-        self._contact_rings.end(self.clock.monotonic())
+        self._contact_answered = self.clock.monotonic()
         change = self._change("call.contact_answered", {"leg": record.position})
         return self.writer.store(change)
 
     def contact_connected(self, record: LegRecord) -> asyncio.Future[None]:
         """Note that the two are joined; the future is as that of `agent_connected`."""
-        now = self.clock.monotonic()
-        self._contact_rings.end(now)
-        self._talk.begin(now)
+        self._contact_answered = self._bridged = self.clock.monotonic()
         return self.writer.store(self._enter(Status.BRIDGED, {"leg": record.position}))
 
     def agent_joined(self, record: LegRecord) -> asyncio.Future[None]:
         """Note that an agent is joined to the contact who waited; the future is as the others."""
-        now = self.clock.monotonic()
-        self._agent_rings.end(now)
-        self._talk.begin(now)
+        self._agent_answered = self._bridged = self.clock.monotonic()
         self._answered_by = record.user_id
         data = {"user_id": record.user_id, "leg": record.position}
         return self.writer.store(self._enter(Status.BRIDGED, data))
@@ -412,16 +388,16 @@ class Journal:
         """Close the record of a call whose end was `decided`, now or before; nothing may follow."""
         self._close_foreseen()
         now = self.clock.monotonic()
-        decided_at = now if self._decided_at is None else self._decided_at
+        decided = now if self._decided_at is None else self._decided_at
         ending = Ending(
             outcome=verdict.outcome,
             ended_by=verdict.ended_by,
             failure=verdict.failure,
             ended_at=self.clock.now(),
-            agent_ring_seconds=self._agent_rings.seconds(decided_at),
-            contact_ring_seconds=self._contact_rings.seconds(decided_at),
-            talk_seconds=self._talk.seconds(decided_at) or 0.0,
-            total_seconds=round(self.age_seconds, 3),
+            agent_ring_seconds=_seconds(self._agent_rang, self._agent_answered, decided),
+            contact_ring_seconds=_seconds(self._contact_rang, self._contact_answered, decided),
+            talk_seconds=_seconds(self._bridged, None, decided) or 0.0,
+            total_seconds=round(self.plan.queued_seconds + now - self._claimed, 3),
             answered_by=self._answered_by,
         )
         data: dict[str, Any] = {
@@ -474,3 +450,12 @@ class Journal:
         return CallChange(
             plan.call_id, plan.account_id, status, event, legs, contact_attempt_at, ending
         )
+
+
+def _seconds(began: float | None, ended: float | None, until: float) -> float | None:
+    """Measure what of a stretch of time was before `until`; None: it never began."""
+    if began is None:
+        return None
+    if ended is None or ended > until:
+        ended = until
+    return round(ended - began, 3) if ended > began else 0.0
