@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Final, Protocol
 
-from twoleg.calls.agreed_stream import CODECS, FORMATS, SUITES, remote_stream
+from twoleg.calls.agreed_stream import FORMATS, SUITES, remote_stream
 from twoleg.calls.ports import MediaPort
 from twoleg.media import Codec, KeyAgreement, OwnEnd
 from twoleg.sip import (
@@ -51,7 +51,7 @@ class LegMedia(Session):
     The audio is plain RTP, or SRTP with an `agreement` on its keys, for which the port was opened.
     """
 
-    __slots__ = ("_session", "hold_listener", "on_refer", "port")
+    __slots__ = ("_session", "codec", "hold_listener", "is_held", "on_refer", "port")
 
     def __init__(
         self,
@@ -60,6 +60,12 @@ class LegMedia(Session):
         agreement: KeyAgreement | None = None,
     ) -> None:
         self.port = port
+        self.codec: Codec | None = None
+        """What the leg speaks; None before the first answer."""
+
+        self.is_held = False
+        """Whether the far end has us on hold: it wants to hear nothing (RFC 3264 8.4)."""
+
         self.hold_listener: HoldListener | None = None
         self.on_refer: Callable[[Refer], bool] | None = None
         """Told of a wish to hand the call over, and says whether that is done; None: it is not."""
@@ -68,18 +74,6 @@ class LegMedia(Session):
         if agreement is not None:
             local = _protected(local, agreement, port.own_end(agreement))
         self._session = AudioSession(local, random.getrandbits(_SESSION_ID_BITS))
-
-    @property
-    def codec(self) -> Codec | None:
-        """What the leg speaks; None before the first answer."""
-        agreed = self._session.agreed
-        return None if agreed is None else CODECS[agreed.format.kind]
-
-    @property
-    def is_held(self) -> bool:
-        """Whether the far end has us on hold: it wants to hear nothing (RFC 3264 8.4)."""
-        agreed = self._session.agreed
-        return agreed is not None and not agreed.direction.sends
 
     def make_offer(self) -> bytes:
         """Offer what the port can. Raises LocalProtocolError while an offer is unanswered."""
@@ -92,8 +86,7 @@ class LegMedia(Session):
         """
         if not answer and self._session.agreed is not None:
             return
-        was_held = self.is_held
-        self._connect(self._session.accept_answer(answer), was_held=was_held)
+        self._connect(self._session.accept_answer(answer))
 
     def accept_early_answer(self, body: bytes) -> bool:
         """Take the answer of a provisional response; one that is of no use changes nothing."""
@@ -108,13 +101,15 @@ class LegMedia(Session):
 
     def answer_offer(self, offer: bytes) -> bytes:
         """Answer the far end's hold, resume or change of codec. Raises SessionRejected."""
-        was_held = self.is_held
         answer, agreed = self._session.answer_offer(offer)
-        self._connect(agreed, was_held=was_held)
+        self._connect(agreed)
         return answer
 
-    def _connect(self, agreed: AgreedAudio, *, was_held: bool) -> None:
-        self.port.connect(remote_stream(agreed))
+    def _connect(self, agreed: AgreedAudio) -> None:
+        stream = remote_stream(agreed)
+        self.port.connect(stream)
+        self.codec = stream.codec
+        was_held, self.is_held = self.is_held, not stream.sending
         if agreed.keys is not None and self._session.local.keys:
             # Whoever has made the keys keeps that of this suite alone.
             self._session.local = replace(self._session.local, suites=(agreed.keys.suite,))
