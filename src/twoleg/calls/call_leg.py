@@ -68,7 +68,7 @@ class CallLeg:
 
     _tell_end: Callable[["CallLeg", LegEnd], None] | None = field(default=None, init=False)
     _is_placed: bool = field(default=False, init=False)
-    _spans: list[AbstractAsyncContextManager[Any]] = field(default_factory=list, init=False)
+    _spans: tuple[AbstractAsyncContextManager[Any], ...] = field(default=(), init=False)
     """The place on the trunk, and the port: left in the reverse order, after the signalling."""
 
     async def ring(self, codecs: tuple[Codec, ...], other: "CallLeg | None" = None) -> None:
@@ -81,11 +81,11 @@ class CallLeg:
         if plan.is_limited and plan.trunk_id is not None and equipment.trunks is not None:
             place = equipment.trunks.place(plan.trunk_id, self.journal.plan.call_id)
             await place.__aenter__()
-            self._spans.append(place)
+            self._spans += (place,)
         agreement = _agreement(plan)
         opening = equipment.plane.open_port(None if other is None else other.media.port, agreement)
         port = await opening.__aenter__()
-        self._spans.append(opening)
+        self._spans += (opening,)
         media = self.media = LegMedia(port, codecs, agreement)
         self.signalling = await equipment.phone.place(self._invitation(media.make_offer()), media)
         self._is_placed = True
@@ -128,7 +128,8 @@ class CallLeg:
                 finally:
                     self.signalling.hang_up()
             while self._spans:
-                await self._spans.pop().__aexit__(None, None, None)
+                span, self._spans = self._spans[-1], self._spans[:-1]
+                await span.__aexit__(None, None, None)
         finally:
             if self._spans:
                 await self.leave()
@@ -139,13 +140,10 @@ class CallLeg:
             self.journal.leg_changed(self.record)
         if progress.status >= RINGING:
             self.rang = True
-            self._trunk_works()
+            if self.record.trunk_id is not None:
+                self.equipment.health.works(self.record.trunk_id)
         if self.on_progress is not None:
             self.on_progress(progress)
-
-    def _trunk_works(self) -> None:
-        if self.record.trunk_id is not None:
-            self.equipment.health.works(self.record.trunk_id)
 
     def note_invite(self) -> bool:
         """Keep the INVITE that rings now, if it is not stored: a challenge, say, makes a new one.
@@ -169,7 +167,8 @@ class CallLeg:
             answer = await self.signalling.answered()
             record.invite = self.stored_invite = None
             record.sip_status = answer.status
-            self._trunk_works()
+            if record.trunk_id is not None:
+                self.equipment.health.works(record.trunk_id)
             self.media.accept_answer(answer.body)
         except LegRefused as refused:
             record.invite = self.stored_invite = None
@@ -288,6 +287,6 @@ def _agreement(plan: LegPlan) -> KeyAgreement | None:
 def _figures(quality: Quality) -> dict[str, Any]:
     figures = quality._asdict()
     for name in _FRACTIONS:
-        if figures[name] is not None:
+        if figures[name]:
             figures[name] = round(figures[name], 3)
     return figures
