@@ -1,8 +1,7 @@
 """Hold and resume: whoever is put on hold hears music, and never silence."""
 
-from collections.abc import Callable
-
 from twoleg.calls.call_leg import CallLeg
+from twoleg.calls.call_recording import CallRecording
 from twoleg.calls.journal import Journal
 from twoleg.calls.leg_media import LegMedia
 from twoleg.calls.ports import Playing, Tones
@@ -12,10 +11,10 @@ class Holding:
     """Minds the holds of two legs that are joined, for as long as its block lasts.
 
     A leg may be on hold already. What each side does is told as `call.held` and `call.resumed`, and
-    by `changed`.
+    to the call's recording, if there is one.
     """
 
-    __slots__ = ("_agent", "_changed", "_contact", "_journal", "_music", "_tones")
+    __slots__ = ("_agent", "_contact", "_journal", "_music", "_recording", "_tones")
 
     def __init__(
         self,
@@ -23,13 +22,13 @@ class Holding:
         journal: Journal,
         agent: CallLeg,
         contact: CallLeg,
-        changed: Callable[[], None] | None = None,
+        recording: CallRecording | None = None,
     ) -> None:
         self._tones = tones
         self._journal = journal
         self._agent = agent
         self._contact = contact
-        self._changed = changed
+        self._recording = recording
         self._music: dict[LegMedia, Playing] = {}
         """What is heard because of each side that holds."""
 
@@ -60,5 +59,5 @@ class Holding:
             music.stop()
         if held:
             self._music[media] = other.media.port.play(self._tones.hold(), loop=True)
-        if self._changed is not None:
-            self._changed()
+        if self._recording is not None:
+            self._recording.hold_changed()

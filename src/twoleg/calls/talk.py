@@ -101,34 +101,31 @@ class Talk:
 
     async def _hands_over(self, agent: CallLeg, contact: CallLeg) -> bool:
         """Let the two talk; True: the agent hands over to another, False: the call is over."""
-        hold_changed = None if self._recording is None else self._recording.hold_changed
-        with Holding(self.equipment.tones, self.journal, agent, contact, hold_changed):
-            ender = await self._first_to_end(agent, contact)
-        if ender is not None:
-            self.decision.decide(Outcome.CONNECTED, ender)
-            return False
-        if self.is_machine:
-            self.decision.decide(Outcome.CONTACT_VOICEMAIL, EndedBy.SYSTEM)
-            self.joint.part()
-            await leave_machine(self.equipment, self.plan, agent, contact)
-            return False
-        return True
-
-    async def _first_to_end(self, agent: CallLeg, contact: CallLeg) -> EndedBy | None:
-        """Wait for the end, and say by whom; None: the agent hands over, or a machine answered."""
         if agent.record.trunk_id is None:
             # A trunk has no business with whom else we call.
             agent.media.on_refer = self._wants_to_hand_over
+        limits, ender = self.equipment.limits, None
         try:
-            # Until then no leg can have been silent for so long: most calls need no further watch.
-            with self.equipment.limits.within(self.silent_seconds) as self._talking:
-                return ended_by(await contact.ended(), EndedBy.CONTACT)
-            if self._refer is None and not self.is_machine:
-                with self.equipment.limits.within(None) as self._talking:
-                    return await self._first_to_vanish(agent, contact)
+            with Holding(self.equipment.tones, self.journal, agent, contact, self._recording):
+                # Until then no leg can have been silent for so long: most calls need no more watch.
+                with limits.within(self.silent_seconds) as self._talking:
+                    ender = ended_by(await contact.ended(), EndedBy.CONTACT)
+                if ender is None and self._refer is None and not self.is_machine:
+                    with limits.within(None) as self._talking:
+                        ender = await self._first_to_vanish(agent, contact)
         finally:
             agent.media.on_refer = None
-        return None
+        if ender is not None:
+            self.decision.decide(Outcome.CONNECTED, ender)
+        elif self.is_machine:
+            await self._leave_machine(agent, contact)
+        return ender is None and not self.is_machine
+
+    async def _leave_machine(self, agent: CallLeg, contact: CallLeg) -> None:
+        """Let a machine talk to nobody, and tell the agent so."""
+        self.decision.decide(Outcome.CONTACT_VOICEMAIL, EndedBy.SYSTEM)
+        self.joint.part()
+        await leave_machine(self.equipment, self.plan, agent, contact)
 
     async def _first_to_vanish(self, agent: CallLeg, contact: CallLeg) -> EndedBy:
         dead = self.silent_seconds
