@@ -1,10 +1,10 @@
 """Getting an agent on the line: whom to ring, together or in turn, and who wins."""
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Coroutine
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from twoleg.calls.call_leg import CallLeg
 from twoleg.calls.journal import Journal, Role
@@ -93,7 +93,7 @@ class _Search:
         planned = iter(self.plan.rounds)
         try:
             while together := next(planned, None) or await self.source.following():
-                self.agent = await _Round(self, together, refusals).winner()
+                await _Round(self, together, refusals).ring()
                 if self.agent is not None:
                     return self.agent
         except BaseException:
@@ -127,15 +127,14 @@ class _Round:
     _asked: set[asyncio.Task[None]] = field(default_factory=set, init=False)
     """Whose leg was answered, and asked to confirm."""
 
-    _winner: CallLeg | None = field(default=None, init=False)
     _phones: list[tuple[AgentPlan, asyncio.Task[None]]] = field(default_factory=list, init=False)
 
-    async def winner(self) -> CallLeg | None:
+    def ring(self) -> Coroutine[Any, Any, None]:
         """Ring until one takes the call, all have refused, or the time is up."""
         phones = [(agent, phone) for agent in self.agents.agents for phone in agent.endpoints]
-        if len(phones) == 1:
-            await self._ring(*phones[0])
-            return self._winner
+        return self._ring(*phones[0]) if len(phones) == 1 else self._ring_together(phones)
+
+    async def _ring_together(self, phones: list[tuple[AgentPlan, LegPlan]]) -> None:
         try:
             async with asyncio.TaskGroup() as together:
                 for agent, phone in phones:
@@ -143,7 +142,6 @@ class _Round:
         except BaseExceptionGroup as several:
             # What went wrong first is why the others were cancelled.
             raise several.exceptions[0] from None
-        return self._winner
 
     async def _ring(self, agent: AgentPlan, phone: LegPlan) -> None:
         """Ring one phone, and stay with it until it is known whether its agent takes the call.
@@ -157,12 +155,13 @@ class _Round:
             if leg is not None and (
                 not is_screened(agent.screening, phone) or await self._confirms(leg)
             ):
-                self.search.agent = self._winner = leg
+                self.search.agent = leg
                 attempt.leg = None
-                self._silence(self.agents.agents)
+                if self._phones:
+                    self._silence(self.agents.agents)
                 return
         except asyncio.CancelledError:
-            if self._winner is not None and attempt.leg is not None:
+            if self.search.agent is not None and attempt.leg is not None:
                 attempt.leg.hang_up(COMPLETED_ELSEWHERE)
             raise
         finally:
@@ -246,8 +245,6 @@ class _Round:
         self, agents: tuple[AgentPlan, ...], but: Collection[asyncio.Task[None]] = ()
     ) -> None:
         """Stop the other phones of these agents."""
-        if not self._phones:
-            return
         current = asyncio.current_task()
         for agent, task in self._phones:
             if task is not current and agent in agents and task not in but:

@@ -78,15 +78,12 @@ class _Ringing:
             with self.equipment.limits.within(self.plan.ring_seconds):
                 return await self._ring_over_trunks()
         except BaseException:
-            await self._leave()
+            await self.__aexit__()
             raise
-        await self._leave()
+        await self.__aexit__()
         raise ContactNotReached(Refusal.NO_ANSWER if self._rang else Refusal.UNREACHABLE)
 
     async def __aexit__(self, *error: object) -> None:
-        await self._leave()
-
-    async def _leave(self) -> None:
         """Part the two, and hang up what is left of the contact's leg. Idempotent."""
         try:
             if self._joined:
@@ -111,7 +108,7 @@ class _Ringing:
                 # It was answered: another attempt would ring the contact twice.
                 refusal = Refusal.UNREACHABLE
                 break
-            await self._leave()
+            await self.__aexit__()
         raise ContactNotReached(refusal)
 
     async def _ring(self, trunk: LegPlan) -> CallLeg:
@@ -125,11 +122,7 @@ class _Ringing:
         )
         await contact.ring(codecs, self.agent)
         self.journal.contact_ringing()
-        await self._answer(contact)
-        return contact
-
-    async def _answer(self, contact: CallLeg) -> None:
-        """Wait for the answer, and join the two; meanwhile pass on what the network plays."""
+        # Until it answers, what the network plays is passed on.
         contact.on_progress = self._progressed
         try:
             await contact.answered()
@@ -140,6 +133,7 @@ class _Ringing:
         if self._early is not None and not self._early.cancelled():
             self._early.result()
         self._join(contact)
+        return contact
 
     def _progressed(self, progress: Progress) -> None:
         contact = self._contact
