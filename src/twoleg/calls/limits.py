@@ -79,7 +79,7 @@ class Limits:
 
     def __init__(self) -> None:
         self.loop: asyncio.AbstractEventLoop | None = None
-        """The loop that spans run in; None: none does. Asking for it each time takes system calls."""
+        """The loop that spans run in; None: none does. To ask which takes a system call."""
 
         # By their length in seconds; of each length the first that begins is the first to end.
         self._deadlines: dict[float, dict[Within, float]] = {}
