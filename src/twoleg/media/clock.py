@@ -62,7 +62,7 @@ class Subscription:
 
 
 class FrameClock:
-    """Calls each subscriber every 20 ms, of the event loop that runs when one is subscribed.
+    """Calls each subscriber every 20 ms, in the event loop in which the first one is subscribed.
 
     Deadlines are counted from the start, so that lateness never adds up. The timer runs only while
     something is subscribed.
@@ -84,21 +84,20 @@ class FrameClock:
         A callback that raises is logged and taken off the clock. When the loop was held up,
         a callback is called several times in a row, to make up for what it missed.
         """
-        if not self._count:
+        if self._loop is None:
             self._loop = asyncio.get_running_loop()
+        if not self._count:
             self._start = self._loop.time()
             self._turn = 1
-        slots = self._slots
-        first = self._turn
-        fewest = len(slots[first % SLOTS])
-        for turn in range(first + 1, first + SLOTS):
-            if len(slots[turn % SLOTS]) < fewest:
-                first, fewest = turn, len(slots[turn % SLOTS])
-        slot = first % SLOTS
+        slots, turn = self._slots, self._turn
+        fewest = min(map(len, slots))
+        while len(slots[turn % SLOTS]) > fewest:
+            turn += 1
+        slot = turn % SLOTS
         subscription = Subscription(self, slot, callback)
         slots[slot][subscription] = None
         self._count += 1
-        if not self._running and (self._timer is None or first < self._wakes_at):
+        if not self._running and (self._timer is None or turn < self._wakes_at):
             self._set_timer()
         return subscription
 
