@@ -45,7 +45,7 @@ class Relay:
         self._add(pair.rtp, pair.receive, None)
 
     def add_direct(
-        self, connected: socket.socket, stream: Incoming, protection: Protection | None = None
+        self, connected: socket.SocketType, stream: Incoming, protection: Protection | None = None
     ) -> None:
         """Receive from the far end; what is encrypted is plain before it is looked at."""
         if protection is None:
@@ -58,7 +58,7 @@ class Relay:
 
         self._add(connected, receive, stream)
 
-    def remove(self, opened: socket.socket) -> None:
+    def remove(self, opened: socket.SocketType) -> None:
         descriptor = opened.fileno()
         if self._entries.pop(descriptor, None) is not None:
             self._epoll.unregister(descriptor)
@@ -129,7 +129,7 @@ class Relay:
 
     def _add(
         self,
-        opened: socket.socket,
+        opened: socket.SocketType,
         receive: Callable[[bytearray], int],
         stream: Incoming | None,
     ) -> None:

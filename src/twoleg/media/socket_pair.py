@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from time import monotonic, time
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -56,7 +57,7 @@ class SocketPair:
         self._destination: SocketAddress = ()
         """Where to send as long as there is no direct socket."""
 
-        self._direct: socket.socket | None = None
+        self._direct: socket.SocketType | None = None
         self._direct_to: SocketAddress | None = None
         self.rtp = _bind(host, port, RTP_BUFFER_BYTES)
         try:
@@ -113,22 +114,20 @@ class SocketPair:
         source = stream.source
         if source is not None and source == self._direct_to:
             return
-        self.close_direct(relay)
+        if self._direct is not None:
+            self.close_direct(relay)
         destination = stream.destination
-        if destination is None:
-            outgoing.send = None
-        else:
+        send: Callable[[Any], int] | None = None
+        if destination is not None:
             self._destination = destination
-            outgoing.send = self._protected(self._send)
-        if source is None:
-            return
-        try:
-            direct = self._connected(source)
-        except OSError:
-            return  # out of descriptors, say: the first socket does the same for more
-        relay.add_direct(direct, stream, self.protection)
-        self._direct, self._direct_to = direct, source
-        outgoing.send = self._protected(direct.send)
+            send = self._send
+        if source is not None:
+            # Out of descriptors, say: the first socket does the same for more.
+            with suppress(OSError):
+                send = self._open_direct(source, stream, relay)
+        if send is not None and self.protection is not None:
+            send = self.protection.sending(send)
+        outgoing.send = send
 
     def close_direct(self, relay: "Relay") -> None:
         """Send and receive by the bound socket alone. Idempotent."""
@@ -141,7 +140,15 @@ class SocketPair:
         self.rtp.close()
         self.rtcp.close()
 
-    def _connected(self, remote: SocketAddress) -> socket.socket:
+    def _open_direct(
+        self, source: SocketAddress, stream: "Incoming", relay: "Relay"
+    ) -> Callable[[Any], int]:
+        direct = self._connected(source)
+        relay.add_direct(direct, stream, self.protection)
+        self._direct, self._direct_to = direct, source
+        return direct.send
+
+    def _connected(self, remote: SocketAddress) -> socket.SocketType:
         """Open a second RTP socket on the same port, to which only `remote`'s packets come.
 
         The kernel prefers it to `rtp` for that source. Raises OSError.
@@ -166,15 +173,12 @@ class SocketPair:
     def _send(self, data: Any) -> int:
         return self.rtp.sendto(data, self._destination)
 
-    def _protected(self, send: Callable[[Any], int]) -> Callable[[Any], int]:
-        return send if self.protection is None else self.protection.sending(send)
-
-    def _share(self, allowed: bool, direct: socket.socket) -> None:
+    def _share(self, allowed: bool, direct: socket.SocketType) -> None:
         for each in (self.rtp, direct):
             each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, allowed)
 
 
-def _bind(host: str, port: int, buffer_bytes: int) -> socket.socket:
+def _bind(host: str, port: int, buffer_bytes: int) -> socket.SocketType:
     bound = _open(host, buffer_bytes)
     try:
         bound.bind((host, port))
@@ -184,15 +188,16 @@ def _bind(host: str, port: int, buffer_bytes: int) -> socket.socket:
     return bound
 
 
-def _open(host: str, buffer_bytes: int) -> socket.socket:
+def _open(host: str, buffer_bytes: int) -> socket.SocketType:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     kind = socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
-    opened = socket.socket(family, kind)
+    # Without the layer that gives sockets files and hands out enums: opened here for each leg.
+    opened = socket.SocketType(family, kind)
     opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_bytes)
     return opened
 
 
-def _discard_waiting(bound: socket.socket) -> None:
+def _discard_waiting(bound: socket.SocketType) -> None:
     try:
         for _ in range(RTP_BUFFER_BYTES):
             bound.recv(1)
