@@ -39,12 +39,13 @@ class Bridge:
 
     def feed(self, port: "MediaPort") -> None:
         """Decide anew whether the other's stream goes to a port."""
-        peer, remote = self.other(port), port.remote
+        peer = self.left if port is self.right else self.right
+        remote = port.remote
         flows = (
             remote is not None
             and remote.sending
             and port.outgoing.send is not None
-            and not port.is_playing
+            and port.playback is None
             and peer.remote is not None
             and peer.remote.receiving
         )

@@ -123,20 +123,20 @@ class Control:
         reception, outgoing = self._incoming.reception, self._outgoing
         trip = self.round_trip
         round_trip_ms = None if trip is None else trip * 1000
-        lost = reception.lost
+        lost, jitter = reception.lost, jitter_ms(reception.jitter)
         mos = None
         if codec is not None and reception.received >= MIN_PACKETS_FOR_MOS:
             mos = mean_opinion_score(
                 codec,
                 loss=lost / (reception.received + lost),
-                jitter_ms=jitter_ms(reception.jitter),
+                jitter_ms=jitter,
                 round_trip_ms=round_trip_ms,
             )
         far_jitter = self.far_jitter
         return Quality(
             packets_received=reception.received,
             packets_lost=lost,
-            jitter_ms=jitter_ms(reception.jitter),
+            jitter_ms=jitter,
             round_trip_ms=round_trip_ms,
             mos=mos,
             packets_sent=outgoing.packets,

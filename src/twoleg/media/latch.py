@@ -33,11 +33,14 @@ class Latch:
     the phone a new port) or after `open`, which stands for a new offer or answer.
     """
 
-    __slots__ = ("_candidates", "_opened", "signalled", "source", "ssrc")
+    __slots__ = ("_candidates", "_opened", "destination", "signalled", "source", "ssrc")
 
     def __init__(self) -> None:
         self.signalled: SocketAddress | None = None
         self.source: SocketAddress | None = None
+        self.destination: SocketAddress | None = None
+        """Where to send: the learned address, else the signalled one."""
+
         self.ssrc: int | None = None
         self._opened = False
         # Next sequence number and packets in order so far, by source and SSRC; None: nobody tries.
@@ -49,6 +52,7 @@ class Latch:
             self.source = None
             self.ssrc = None
         self.signalled = signalled
+        self.destination = self.source or signalled
         self._opened = True
         self._candidates = None
 
@@ -73,13 +77,8 @@ class Latch:
             return True
         return False
 
-    @property
-    def destination(self) -> SocketAddress | None:
-        """Where to send: the learned address, else the signalled one."""
-        return self.source or self.signalled
-
     def _latch(self, source: SocketAddress, ssrc: int) -> None:
-        self.source = source
+        self.source = self.destination = source
         self.ssrc = ssrc
         self._opened = False
         self._candidates = None

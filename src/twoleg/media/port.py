@@ -52,23 +52,28 @@ class MediaPort:
 
     __slots__ = (
         "_hearing",
-        "_playback",
         "_protection",
         "_shared",
         "_waits",
         "_webrtc",
+        "address",
         "bridge",
+        "closed",
         "control",
         "due",
         "incoming",
         "listener",
         "outgoing",
+        "playback",
         "port",
         "remote",
         "sockets",
     )
 
     def __init__(self, sockets: SocketPair, shared: Shared) -> None:
+        self.address = shared.address
+        """What the far end is told."""
+
         self.port = sockets.port
         self.remote: RemoteStream | None = None
         self.outgoing = Outgoing()
@@ -85,18 +90,18 @@ class MediaPort:
         self.bridge: Bridge | None = None
         """What joins it to another; the bridge sees to it."""
 
-        self._playback: Playback | DigitSender | None = None
-        self._waits = Waits()
+        self.playback: Playback | DigitSender | None = None
+        """What is sent in place of what a bridge has for it."""
+
+        self.closed = False
+        self._waits: Waits | None = None
+        """None: nobody has waited yet."""
+
         self._hearing: Hearing | None = None
         """None: there was nothing to hear yet."""
 
         sockets.stream = self.incoming
         sockets.control = self.control
-
-    @property
-    def address(self) -> str:
-        """The address that the far end is told."""
-        return self._shared.address
 
     def connect(self, remote: RemoteStream) -> None:
         """Begin, or go on, as offer and answer agreed; also learns the far end's address again.
@@ -105,15 +110,17 @@ class MediaPort:
         be translated.
         """
         now = time.monotonic()
-        peer = self._peer
-        if peer is not None and peer.remote is not None:
-            translation(remote.codec, peer.remote.codec)
-            translation(peer.remote.codec, remote.codec)
+        if self.bridge is not None:
+            other = self.bridge.other(self).remote
+            if other is not None:
+                translation(remote.codec, other.codec)
+                translation(other.codec, remote.codec)
         self.remote = remote
-        self._protect(remote)
+        if remote.keys is not None or remote.webrtc is not None or self._protection is not None:
+            self._protect(remote)
         self.control.expect(now)
-        if self._playback is not None:
-            self._playback.use(remote.codec)
+        if self.playback is not None:
+            self.playback.use(remote.codec)
         self._expect(remote, now)
         if self._hearing is not None:
             self._hearing.listen()
@@ -136,9 +143,11 @@ class MediaPort:
         """
         if self.remote is None:
             raise NotConnected
-        self.stop_playing()
-        playback = self._playback = Playback(self, audio, self._shared.clock, loop=loop)
-        self.feed()
+        if self.playback is not None:
+            self.playback.stop()
+        playback = self.playback = Playback(self, audio, self._shared.clock, loop=loop)
+        if self.bridge is not None:
+            self.bridge.feed(self)
         return playback
 
     def listening(self) -> AbstractContextManager[None]:
@@ -171,17 +180,18 @@ class MediaPort:
             if self.listener is not None:
                 self.listener.send_digit(digit)
             return
-        sender = self._playback
+        sender = self.playback
         if sender is None and remote.sending:
-            sender = self._playback = DigitSender(self, self._shared.clock)
-            self.feed()
+            sender = self.playback = DigitSender(self, self._shared.clock)
+            if self.bridge is not None:
+                self.bridge.feed(self)
         if isinstance(sender, DigitSender):
             sender.add(digit)
 
     async def first_packet(self) -> None:
         """Wait until the far end's stream is there. Raises PortClosed."""
         while self.incoming.source is None:
-            await self._waits.change()
+            await self._waiting.change()
 
     async def silent(self, seconds: float) -> None:
         """Wait until no RTP came for `seconds` in a row while some should. Raises PortClosed.
@@ -189,7 +199,7 @@ class MediaPort:
         Time on hold does not count. Exact to the plane's sweep.
         """
         while not self._is_silent(seconds):
-            silence = self._waits.silence(seconds)
+            silence = self._waiting.silence(seconds)
             self._plan()
             await silence
 
@@ -210,24 +220,15 @@ class MediaPort:
         return self.control.quality(codec, rejected)
 
     def stop_playing(self) -> None:
-        if self._playback is not None:
-            self._playback.stop()
+        if self.playback is not None:
+            self.playback.stop()
 
     def playback_ended(self, playback: Playback | DigitSender) -> None:
         """Let the bridge go on; a playback says so itself."""
-        if playback is self._playback:
-            self._playback = None
-            self.feed()
-
-    @property
-    def is_playing(self) -> bool:
-        """Whether something is sent in place of what a bridge has for it."""
-        return self._playback is not None
-
-    def feed(self) -> None:
-        """Decide anew whether the bridged peer's stream goes to this port."""
-        if self.bridge is not None:
-            self.bridge.feed(self)
+        if playback is self.playback:
+            self.playback = None
+            if self.bridge is not None:
+                self.bridge.feed(self)
 
     def attend(self, now: float) -> None:
         """Do what fell due: the sweep calls it once `due` has passed."""
@@ -238,16 +239,17 @@ class MediaPort:
             self._send_report(now)
             self.control.plan(now)
         quiet_since = self.incoming.quiet_since
-        if quiet_since is not None:
+        if quiet_since is not None and self._waits is not None:
             self._waits.look(quiet_since, now)
         self._plan()
 
     def stream_latched(self) -> None:
         """Send to where the stream comes from; `Incoming` says so."""
-        if not self._waits.closed:
+        if not self.closed:
             self.sockets.aim(self.incoming, self.outgoing, self._shared.relay)
-        self.feed()
-        if self.incoming.source is not None:
+        if self.bridge is not None:
+            self.bridge.feed(self)
+        if self.incoming.source is not None and self._waits is not None:
             self._waits.wake()
 
     def receive_digit(self, digit: str) -> None:
@@ -264,12 +266,15 @@ class MediaPort:
 
     def close(self) -> None:
         """Say goodbye and let everything go but the sockets. Idempotent."""
-        if self._waits.closed:
+        if self.closed:
             return
-        self._waits.close()
+        self.closed = True
+        if self._waits is not None:
+            self._waits.close()
         if self.bridge is not None:
             self.bridge.close()
-        self.stop_playing()
+        if self.playback is not None:
+            self.playback.stop()
         if self.outgoing.packets or self.control.reports_sent:
             self._send_report(time.monotonic(), goodbye=True)
         self.sockets.close_direct(self._shared.relay)
@@ -281,7 +286,7 @@ class MediaPort:
 
     def _protect(self, remote: RemoteStream) -> None:
         """Send and receive as was agreed: in the clear, under keys, or as browsers do."""
-        if self._waits.closed:
+        if self.closed:
             return  # the sockets may be another leg's
         terms, keys, protection = remote.webrtc, remote.keys, self._protection
         if terms is not None and self._webrtc is not None:
@@ -289,8 +294,6 @@ class MediaPort:
             return
         if keys is not None and isinstance(protection, Srtp):
             protection.use(keys)
-            return
-        if terms is None and keys is None and protection is None:
             return
         self._webrtc = None
         if terms is not None:
@@ -303,7 +306,7 @@ class MediaPort:
 
     def _on_transport_changed(self) -> None:
         """Let audio flow with where the browser is by now."""
-        if self.remote is not None and not self._waits.closed:
+        if self.remote is not None and not self.closed:
             self._expect(self.remote, time.monotonic())
 
     def _expect(self, remote: RemoteStream, now: float) -> None:
@@ -314,9 +317,8 @@ class MediaPort:
             signalled = socket_address(remote.host, remote.port)
         self.incoming.expect(remote, signalled, now)
         self.stream_latched()
-        peer = self._peer
-        if peer is not None:
-            peer.feed()
+        if self.bridge is not None:
+            self.bridge.feed(self.bridge.other(self))
         self._plan()
 
     def _tell_failed(self, why: str) -> None:
@@ -331,8 +333,17 @@ class MediaPort:
     def _ear(self) -> Hearing:
         """What hears the far end, made now if nothing was to be heard before."""
         if self._hearing is None:
-            self._hearing = Hearing(self.incoming, self._waits)
+            self._hearing = Hearing(self.incoming, self._waiting)
         return self._hearing
+
+    @property
+    def _waiting(self) -> Waits:
+        """Those who wait, kept from the first on."""
+        if self._waits is None:
+            self._waits = Waits()
+            if self.closed:
+                self._waits.close()
+        return self._waits
 
     def _is_silent(self, seconds: float) -> bool:
         quiet_since = self.incoming.quiet_since
@@ -342,7 +353,7 @@ class MediaPort:
         due = self.control.due
         if self._webrtc is not None:
             due = min(due, self._webrtc.due)
-        if self._waits.silences:
+        if self._waits is not None and self._waits.silences:
             quiet_since = self.incoming.quiet_since
             if quiet_since is not None:
                 due = min(due, self._waits.due(quiet_since))

@@ -66,7 +66,7 @@ async def test_the_audio_goes_on_after_a_digit_later_than_it(plane, call, until)
     before = await contact.receive()
     left.inject_digit("7")
     digit = await events(contact, 1)
-    await until(lambda: right._playback is None)
+    await until(lambda: right.playback is None)
     agent.send(left, b"b" * 160)
     after = await contact.receive()
     assert after.payload == b"b" * 160
@@ -133,7 +133,7 @@ async def test_a_far_end_that_presses_without_end_fills_nothing(call):
     left, right, _agent, _contact = call
     for _ in range(10 * MAX_UNSENT):
         left.inject_digit("1")
-    assert len(right._playback._digits) == MAX_UNSENT
+    assert len(right.playback._digits) == MAX_UNSENT
 
 
 async def test_digits_in_the_audio_are_found_while_somebody_listens(plane, far_end, received):
