@@ -122,8 +122,10 @@ class CallLeg:
             if self._is_placed:
                 self._is_placed = False
                 try:
-                    # What the signalling calls back would keep the leg, and itself, in a ring.
-                    self.tells_nobody()
+                    if self._tell_end is not None:
+                        # What the signalling calls back would keep the leg, and itself, in a ring.
+                        self._tell_end = None
+                        self.signalling.when_ended(None)
                     self.close_record()
                 finally:
                     self.signalling.hang_up()
@@ -215,11 +217,6 @@ class CallLeg:
         """
         self._tell_end = tell
         self.signalling.when_ended(self._ended)
-
-    def tells_nobody(self) -> None:
-        """Call nothing at the leg's end any more."""
-        self._tell_end = None
-        self.signalling.when_ended(None)
 
     def _ended(self, end: LegEnd) -> None:
         self.gone = True

@@ -76,7 +76,7 @@ class Waits:
     def close(self) -> None:
         """Have all who wait, and who will, raise PortClosed."""
         self.closed = True
-        for future in (*self._changes, *(silence.over for silence in self.silences)):
+        for future in (*self._changes, *[silence.over for silence in self.silences]):
             if not future.done():
                 future.set_exception(PortClosed())
 
