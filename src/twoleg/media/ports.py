@@ -47,7 +47,7 @@ class PortPairs:
         self._wake(now)
         left_open = self._open
         if len(left_open) > OPEN_TO_CHOOSE_FROM or (left_open and not self._closed):
-            chosen = random.randrange(len(left_open))
+            chosen = int(random.random() * len(left_open))
             left_open[chosen], left_open[-1] = left_open[-1], left_open[chosen]
             return left_open.pop()
         if not self._closed:

@@ -8,9 +8,10 @@ import errno
 import resource
 import time
 from collections.abc import Callable
+from math import inf
 from typing import Final
 
-from twoleg.media.ports import PortPairs
+from twoleg.media.ports import QUARANTINE_SECONDS, PortPairs
 from twoleg.media.relay import ControlRelay, Relay
 from twoleg.media.socket_pair import SocketPair
 
@@ -25,6 +26,9 @@ SHARE_OF_DESCRIPTORS: Final = 0.25
 
 LOOK_SECONDS: Final = 30.0
 """How often those are closed that nobody needed since the last time."""
+
+HELD_UP_SECONDS: Final = 1.0
+"""Who has not looked for so long was held up: the relays may have drained nothing meanwhile."""
 
 
 class SocketPairs:
@@ -46,6 +50,7 @@ class SocketPairs:
         self._most = most_kept(self.free, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
         self._kept: dict[int, SocketPair] = {}
         self._look_at = 0.0
+        self._looked_at = self._held_up_at = -inf
         self._not_needed = 0
         """So many of those that are kept and free nobody has needed since the last look."""
 
@@ -67,7 +72,8 @@ class SocketPairs:
             pair = self._kept.pop(port, None)
             if pair is not None:
                 self._not_needed = min(self._not_needed, self._ports.open_and_free(now))
-                pair.discard_waiting()
+                if not self._drained(now):
+                    pair.discard_waiting()
                 return pair
             try:
                 return self._opened(port)
@@ -89,6 +95,9 @@ class SocketPairs:
 
     def look(self, now: float) -> None:
         """Close what is kept and was not needed for some time; to be called every now and then."""
+        if now - self._looked_at >= HELD_UP_SECONDS:
+            self._held_up_at = now
+        self._looked_at = now
         if now < self._look_at:
             return
         self._look_at = now + LOOK_SECONDS
@@ -100,6 +109,16 @@ class SocketPairs:
         """Close all that is kept."""
         while self._kept:
             self._close(self._kept.popitem()[1])
+
+    def _drained(self, now: float) -> bool:
+        """Whether the relays have drained what rests all the time that it has rested.
+
+        Otherwise what came for the leg before may still wait in the kernel; to ask it takes two
+        system calls a pair, each of which ends with an exception.
+        """
+        return (
+            now - self._looked_at < HELD_UP_SECONDS and now - self._held_up_at >= QUARANTINE_SECONDS
+        )
 
     def _opened(self, port: int) -> SocketPair:
         pair = SocketPair(self._host, port)

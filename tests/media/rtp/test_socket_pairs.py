@@ -6,6 +6,7 @@ import socket
 
 import pytest
 
+from twoleg.media.plane import SWEEP_SECONDS
 from twoleg.media.ports import QUARANTINE_SECONDS
 from twoleg.media.relay import ControlRelay, Relay
 from twoleg.media.socket_pairs import LOOK_SECONDS, MAX_KEPT, SocketPairs, most_kept
@@ -75,6 +76,41 @@ async def test_what_comes_for_a_leg_that_is_over_reaches_no_other(sockets, clock
     assert [data for data, _ in told] == [b"to the first"]
     for pair in (kept, other):
         sockets.give_back(pair)
+
+
+async def test_a_pair_that_was_drained_while_it_rested_is_not_asked_for_more(sockets, clock):
+    kept, other = sockets.take(), sockets.take()
+    look_until(clock.now + QUARANTINE_SECONDS, sockets, clock)
+    sockets.give_back(kept)
+    look_until(clock.now + QUARANTINE_SECONDS, sockets, clock)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as far_end:
+        far_end.sendto(b"just now", (LOOPBACK, kept.port))
+    assert sockets.take() is kept
+    assert kept.rtp.recv(100) == b"just now"
+    for pair in (kept, other):
+        sockets.give_back(pair)
+
+
+@pytest.mark.parametrize("looks_before", [0.0, 1.0], ids=["before it looks", "after it has looked"])
+async def test_what_came_while_the_loop_was_held_up_reaches_no_other(sockets, clock, looks_before):
+    kept, other = sockets.take(), sockets.take()
+    look_until(clock.now + 2 * QUARANTINE_SECONDS, sockets, clock)
+    sockets.give_back(kept)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as far_end:
+        far_end.sendto(b"late", (LOOPBACK, kept.port))
+    clock.now += QUARANTINE_SECONDS
+    look_until(clock.now + looks_before, sockets, clock)
+    assert sockets.take() is kept
+    assert _is_empty(kept.rtp)
+    for pair in (kept, other):
+        sockets.give_back(pair)
+
+
+def look_until(end, sockets, clock):
+    """Look as often as a plane does."""
+    while clock.now < end:
+        clock.now += SWEEP_SECONDS
+        sockets.look(clock.now)
 
 
 async def test_a_pair_that_rests_is_drained(sockets, until):
