@@ -28,7 +28,8 @@ class Bridge:
         self.right = right
         self._open = True
         for port in (left, right):
-            port.stop_playing()
+            if port.playback is not None:
+                port.playback.stop()
             port.bridge = self
         self.feed(left)
         self.feed(right)

@@ -39,6 +39,9 @@ class PortPairs:
         random.shuffle(pairs)
         self._closed = deque(pairs)
         self._open: list[int] = []
+        self._not_needed = 0
+        """So many of those nobody has needed since `close_unneeded`."""
+
         self._resting: deque[tuple[float, int, bool]] = deque()
         self._in_use: deque[tuple[float, int]] = deque()
 
@@ -49,7 +52,9 @@ class PortPairs:
         if len(left_open) > OPEN_TO_CHOOSE_FROM or (left_open and not self._closed):
             chosen = int(random.random() * len(left_open))
             left_open[chosen], left_open[-1] = left_open[-1], left_open[chosen]
-            return left_open.pop()
+            port = left_open.pop()
+            self._not_needed = min(self._not_needed, len(left_open))
+            return port
         if not self._closed:
             raise NoPortsLeft(self._range)
         return self._closed.popleft()
@@ -67,15 +72,15 @@ class PortPairs:
         self._wake(now)
         return len(self._closed) + len(self._open)
 
-    def open_and_free(self, now: float) -> int:
-        """How many of those were left open."""
-        self._wake(now)
-        return len(self._open)
+    def close_unneeded(self, now: float) -> list[int]:
+        """Say which pairs are to be closed now: they were left open, and nobody needed as many.
 
-    def close(self, count: int) -> list[int]:
-        """Say of which pairs that are free and were left open the sockets are to be closed now."""
-        closing = [self._open.pop() for _ in range(min(count, len(self._open)))]
+        That is, there were as many that were free whenever one was taken since this was last asked.
+        """
+        closing = [self._open.pop() for _ in range(self._not_needed)]
         self._closed.extend(closing)
+        self._wake(now)
+        self._not_needed = len(self._open)
         return closing
 
     def _wake(self, now: float) -> None:

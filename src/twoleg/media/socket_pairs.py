@@ -51,8 +51,6 @@ class SocketPairs:
         self._kept: dict[int, SocketPair] = {}
         self._look_at = 0.0
         self._looked_at = self._held_up_at = -inf
-        self._not_needed = 0
-        """So many of those that are kept and free nobody has needed since the last look."""
 
     @property
     def free(self) -> int:
@@ -71,7 +69,6 @@ class SocketPairs:
             port = self._ports.take(now)
             pair = self._kept.pop(port, None)
             if pair is not None:
-                self._not_needed = min(self._not_needed, self._ports.open_and_free(now))
                 if not self._drained(now):
                     pair.discard_waiting()
                 return pair
@@ -101,9 +98,8 @@ class SocketPairs:
         if now < self._look_at:
             return
         self._look_at = now + LOOK_SECONDS
-        for port in self._ports.close(self._not_needed):
+        for port in self._ports.close_unneeded(now):
             self._close(self._kept.pop(port))
-        self._not_needed = self._ports.open_and_free(now)
 
     def close(self) -> None:
         """Close all that is kept."""

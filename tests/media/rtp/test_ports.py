@@ -46,8 +46,23 @@ def test_pairs_that_were_left_open_are_all_taken_before_a_range_is_said_to_be_fu
     both = {pairs.take(0), pairs.take(0)}
     for port in both:
         pairs.release(port, 0, left_open=True)
-    assert pairs.free(6) == pairs.open_and_free(6) == 2
+    assert pairs.free(6) == 2
     assert {pairs.take(6), pairs.take(6)} == both
+
+
+def test_pairs_that_were_left_open_are_closed_where_nobody_needed_as_many():
+    pairs = PortPairs(range(10_000, 10_008), quarantine_seconds=5)
+    for port in [pairs.take(0) for _ in range(4)]:
+        pairs.release(port, 0, left_open=True)
+    assert pairs.close_unneeded(6) == [], "they have only just become free"
+    taken = [pairs.take(7), pairs.take(7)]
+    for port in taken:
+        pairs.release(port, 7, left_open=True)
+    closed = pairs.close_unneeded(14)
+    assert len(closed) == 2
+    assert not set(closed) & set(taken)
+    assert sorted(pairs.close_unneeded(20)) == sorted(taken)
+    assert pairs.free(20) == 4
 
 
 def test_a_pair_held_by_somebody_else_is_tried_again_later():
