@@ -8,7 +8,8 @@ from typing import Any
 from twoleg.sip.drafts import Draft
 from twoleg.sip.endpoint import Endpoint
 from twoleg.sip.errors import InvalidValue, LocalProtocolError
-from twoleg.sip.fields import NameAddr, split_values
+from twoleg.sip.fields import NameAddr
+from twoleg.sip.grammar import split_values
 from twoleg.sip.message import Message, Request, Response
 from twoleg.sip.remembered import remembered
 from twoleg.sip.transport import Destination, Flow, Transport

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from twoleg.sip.errors import InvalidValue, LocalProtocolError
-from twoleg.sip.fields import TOKEN, quote, split_outside_quotes
+from twoleg.sip.grammar import TOKEN, quote, split_outside_quotes
 from twoleg.sip.headers import Headers
 from twoleg.sip.values import immutable
 

@@ -18,7 +18,7 @@ from twoleg.sip.digest import (
     read_algorithm,
 )
 from twoleg.sip.errors import InvalidValue
-from twoleg.sip.fields import quote
+from twoleg.sip.grammar import quote
 from twoleg.sip.headers import Headers
 from twoleg.sip.uri import SipUri
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 from twoleg.sip.errors import InvalidValue, LocalProtocolError
-from twoleg.sip.fields import TOKEN, split_values
+from twoleg.sip.grammar import TOKEN, split_values
 
 T = TypeVar("T")
 

@@ -6,16 +6,10 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from twoleg.sip.errors import InvalidValue
-from twoleg.sip.fields import (
-    CSeq,
-    NameAddr,
-    Reason,
-    Via,
-    parse_integer,
-    plain_branch,
-    plain_tag,
-)
+from twoleg.sip.fields import CSeq, NameAddr, Reason, Via
+from twoleg.sip.grammar import parse_integer
 from twoleg.sip.headers import Headers
+from twoleg.sip.plain_fields import plain_branch, plain_tag
 from twoleg.sip.remembered import remembered
 from twoleg.sip.uri import Uri
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Final
 
 from twoleg.sip.errors import InvalidValue, RemoteProtocolError
-from twoleg.sip.fields import TOKEN, Via, end_of_quoted, parse_integer, split_values
+from twoleg.sip.fields import Via
+from twoleg.sip.grammar import TOKEN, end_of_quoted, parse_integer, split_values
 from twoleg.sip.headers import KNOWN_NAMES, Headers, canonical_name
 from twoleg.sip.message import SIP_VERSION, Request, Response
 from twoleg.sip.remembered import remembered

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from weakref import ref
 
 from twoleg.sip.errors import InvalidValue
-from twoleg.sip.fields import parse_integer
+from twoleg.sip.grammar import parse_integer
 from twoleg.sip.message import Request
 from twoleg.sip.server_transaction import ServerTransaction
 from twoleg.sip.timers import Deadline, Timer

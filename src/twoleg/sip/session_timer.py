@@ -8,7 +8,7 @@ from weakref import ref
 from twoleg.sip.dialog_request import DialogRequest
 from twoleg.sip.errors import InvalidValue
 from twoleg.sip.events import RefusalCause
-from twoleg.sip.fields import find_parameter, parse_integer, parse_parameters
+from twoleg.sip.grammar import find_parameter, parse_integer, parse_parameters
 from twoleg.sip.interface import HeaderFields
 from twoleg.sip.message import Message, Request, Response
 from twoleg.sip.timers import Timer

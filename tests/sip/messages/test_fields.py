@@ -7,14 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twoleg.sip import CSeq, InvalidValue, NameAddr, OtherUri, Reason, SipUri, TelUri, Via
-from twoleg.sip.fields import (
-    MAX_CSEQ,
-    MAX_VALUES,
-    plain_branch,
-    plain_tag,
-    quote,
-    split_values,
-)
+from twoleg.sip.fields import MAX_CSEQ
+from twoleg.sip.grammar import MAX_VALUES, quote, split_values
+from twoleg.sip.plain_fields import plain_branch, plain_tag
 from twoleg.sip.uri import MAX_PARAMETERS
 
 TEXT = st.text(st.characters(exclude_characters="\r\n\0"), max_size=20)
