@@ -52,11 +52,11 @@ class ClientTransaction(Transaction):
         "_hurried",
         "_key",
         "_number",
-        "_user",
         "draft",
         "further",
         "hurries",
         "tried",
+        "user",
     )
 
     def __init__(
@@ -75,12 +75,14 @@ class ClientTransaction(Transaction):
         machine = INVITE_CLIENT if method == "INVITE" else NON_INVITE_CLIENT
         super().__init__(endpoint, machine, draft.destination.transport)
         self._data = data or draft.to_bytes()
-        self._user: ClientUser | None = user
         self._key = (draft.branch, method)
         self._number = endpoint.number()
         self._ack = b""
         self._hurried = False
         self.draft = draft
+        self.user: ClientUser | None = user
+        """Who is told; None: nobody any more."""
+
         self.further: tuple[Destination, ...] = ()
         """What else the name of its destination stands for, best first (RFC 3263 4.3)."""
 
@@ -145,7 +147,7 @@ class ClientTransaction(Transaction):
 
     def step(self, happened: Input, response: Response | None = None) -> None:
         before = self.state
-        user = self._user
+        user = self.user
         after, action = self.machine.table[before][happened]
         if after is not before:
             self._enter(after)
@@ -199,11 +201,13 @@ class ClientTransaction(Transaction):
             endpoint.clients.pop(self._key, None)
             endpoint.sending.pop(self._number, None)
             # Who sent it holds it too: together they would outlive the call.
-            self._user = None
+            self.user = None
         else:
             self.start_timers()
             # What is sent from here on is a repeated ACK, whose loss nobody is told of.
             self._data = b""
+            if self.machine is NON_INVITE_CLIENT:
+                self.user = None  # what comes again is absorbed
 
     def _acknowledge(self, response: Response) -> None:
         if not self._ack:

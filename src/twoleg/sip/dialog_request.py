@@ -10,9 +10,10 @@ from twoleg.sip.client_transaction import ClientTransaction
 from twoleg.sip.dialogs import Dialog
 from twoleg.sip.digest import DigestClient
 from twoleg.sip.events import RefusalCause
-from twoleg.sip.failover import Failover, Way, send_ack
+from twoleg.sip.failover import Failover
 from twoleg.sip.header_lines import header_lines
 from twoleg.sip.message import Response
+from twoleg.sip.success_ack import SuccessAck
 
 Done: TypeAlias = Callable[[Response | None, RefusalCause], None]
 
@@ -28,8 +29,6 @@ class DialogRequest:
 
     __slots__ = (
         "_ack",
-        "_ack_way",
-        "_acks",
         "_authorization",
         "_body",
         "_dialog",
@@ -58,9 +57,7 @@ class DialogRequest:
         self._done = done
         self._authorization = ""
         self._transaction: ClientTransaction | None = None
-        self._ack = b""
-        self._ack_way: Way | None = None
-        self._acks = 0
+        self._ack: SuccessAck | None = None
         self._failover: Failover | None = None
 
     def send(self) -> None:
@@ -142,9 +139,6 @@ class DialogRequest:
             done(response, cause)
 
     def _acknowledge(self, cseq: int) -> None:
-        dialog = self._dialog
-        if self._ack_way is None:
-            ack = dialog.draft("ACK", cseq, self._authorization)
-            self._ack, self._ack_way = ack.to_bytes(), (ack.destination, ack.flow)
-        send_ack(dialog, self._ack, self._ack_way, self._acks)
-        self._acks += 1
+        if self._ack is None:
+            self._ack = SuccessAck(self._dialog, cseq, self._authorization)
+        self._ack.send()

@@ -55,6 +55,11 @@ class Draft:
         """Write the CANCEL (RFC 3261 9.1), with further header lines such as Reason."""
         return self._companion("CANCEL", self.to, headers)
 
+    def let_content_go(self) -> None:
+        """Keep only what ACK and CANCEL repeat, of a request that is not sent again."""
+        self.headers = ""
+        self.body = b""
+
     def _companion(self, method: str, to: str, headers: str) -> bytes:
         return (
             f"{method} {self.uri} SIP/2.0\r\n"

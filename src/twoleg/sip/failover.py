@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from twoleg.sip.client_transaction import ClientTransaction
 from twoleg.sip.events import DestinationFailed, RefusalCause
 from twoleg.sip.message import Response
-from twoleg.sip.transport import Destination, Flow
+from twoleg.sip.transport import Destination
 
 if TYPE_CHECKING:
     from twoleg.sip.dialogs import Dialog
-
-Way: TypeAlias = tuple[Destination, Flow | None]
-"""Where the ACK of a 2xx goes, which is kept with its bytes for as long as the dialog."""
 
 
 class Failover:
@@ -65,15 +62,3 @@ class Failover:
             return None
         self._looked_up = True
         return name
-
-
-def send_ack(dialog: Dialog, data: bytes, way: Way, times: int) -> None:
-    """Send the ACK of a 2xx, which has been sent so often before (RFC 3261 13.2.2.4).
-
-    Nobody answers an ACK: that its 2xx comes again says that it did not arrive, so that another
-    address has its turn, where there are several.
-    """
-    there, flow = way
-    if times and flow is None:
-        there = dialog.name_of(there) or there
-    dialog.endpoint.send(data, there, flow, -times)

@@ -151,6 +151,7 @@ OUTGOING_LEG = LegMachine(
                 _I.DONE: (_S.ENDED, _A.END),
             },
             _S.ENDED: {
+                # by what the leg has left in its place: late_answers.py
                 _I.SUCCESS: (_S.ENDED, _A.ACK),
             },
         },

@@ -6,17 +6,16 @@ from dataclasses import replace
 from typing import ClassVar, Final
 
 from twoleg.sip.client_transaction import ClientTransaction, Unheard
-from twoleg.sip.dialog_request import DialogRequest
 from twoleg.sip.dialogs import Dialog, destination_of
 from twoleg.sip.drafts import Draft
-from twoleg.sip.early_dialogs import MAX_FORKS, EarlyDialogs, reliable_number
+from twoleg.sip.early_dialogs import EarlyDialogs, reliable_number
 from twoleg.sip.endpoint import CALL_ID_BYTES, MAX_UDP_REQUEST
 from twoleg.sip.errors import LocalProtocolError
 from twoleg.sip.events import Answered, DestinationFailed, Progress, RefusalCause, Refused
-from twoleg.sip.failover import Way, send_ack
 from twoleg.sip.header_lines import header_lines, reason_line, retry_after, told_causes
 from twoleg.sip.interface import Invitation
 from twoleg.sip.invite_identity import InviteIdentity, nth_branch
+from twoleg.sip.late_answers import LateAnswers
 from twoleg.sip.leg import Actions, Leg
 from twoleg.sip.leg_states import OUTGOING_LEG, LegAction, LegInput, LegState
 from twoleg.sip.legs import Legs
@@ -24,6 +23,7 @@ from twoleg.sip.message import Request, Response, reason_phrase
 from twoleg.sip.redirects import Redirects, usable_contacts
 from twoleg.sip.server_transaction import ServerTransaction
 from twoleg.sip.session_timer import least_interval
+from twoleg.sip.success_ack import SuccessAck
 from twoleg.sip.timers import Timer
 from twoleg.sip.transport import Destination, Flow, Transport
 from twoleg.sip.uri import SipUri
@@ -38,8 +38,6 @@ class OutgoingLeg(Leg):
 
     __slots__ = (
         "_ack",
-        "_ack_way",
-        "_acks",
         "_answered",
         "_attempt",
         "_authorization",
@@ -50,15 +48,14 @@ class OutgoingLeg(Leg):
         "_draft",
         "_early",
         "_flow",
-        "_forks",
         "_from",
         "_invitation",
         "_invites",
+        "_late",
         "_rang",
         "_redirects",
         "_response",
         "_session_seconds",
-        "_stopped",
         "_target",
         "_transaction",
         "_udp_only",
@@ -96,13 +93,10 @@ class OutgoingLeg(Leg):
         self._cause = RefusalCause.RESPONSE
         self._answered = False
         self._rang = False
-        self._ack = b""
-        self._ack_way: Way | None = None
-        self._acks = 0
+        self._ack: SuccessAck | None = None
         self._from = str(invitation.from_)
         self._early: EarlyDialogs | None = None
-        self._stopped: tuple[str, ...] = ()
-        self._forks: dict[str, tuple[bytes, Draft]] = {}
+        self._late: LateAnswers | None = None
 
     def start(self) -> None:
         """Send the INVITE. Raises LocalProtocolError if there is nowhere to send it."""
@@ -142,15 +136,18 @@ class OutgoingLeg(Leg):
 
     def close(self) -> None:
         super().close()
-        self._response = None
         self._early = None
+        if self._transaction is not None:
+            late = self._late_answers()
+            if self.dialog is not None:
+                late.remote_tag, late.ack = self.dialog.remote_tag, self._ack
+            self._transaction.user = late
 
     # What comes back.
 
     def on_response(self, transaction: ClientTransaction, response: Response) -> None:
-        is_late = self.state is LegState.ENDED and self.dialog is None
-        if transaction is not self._transaction or is_late:
-            self._on_late_response(transaction.draft, response)
+        if transaction is not self._transaction:
+            self._late_answers().on_response(transaction, response)
             return
         self._response = response
         if response.status < 200:
@@ -176,15 +173,16 @@ class OutgoingLeg(Leg):
         else:
             self.step(LegInput.FAILURE)
 
-    def _on_late_response(self, draft: Draft, response: Response) -> None:
-        """Stop a destination that speaks after we had given up waiting for it."""
-        if response.status < 200:
-            if draft.branch not in self._stopped:
-                self._stopped += (draft.branch,)
-                data = draft.cancel(reason_line(self.reason))
-                ClientTransaction(self.endpoint, draft, Unheard(), "CANCEL", data).start()
-        elif response.status < 300:
-            self._end_fork(draft, response)
+    def _late_answers(self) -> LateAnswers:
+        """Give what deals with answers that come too late, as things stand."""
+        late = self._late
+        if late is None:
+            late = self._late = LateAnswers(
+                self.endpoint, self._from, self.local_tag, self._target, self.digest
+            )
+        late.target, late.authorization = self._target, self._authorization
+        late.reason = self.reason
+        return late
 
     def _on_provisional(self, response: Response, draft: Draft) -> None:
         if response.status > 100:
@@ -209,10 +207,11 @@ class OutgoingLeg(Leg):
             self.dialog = self._confirmed(response, draft)
             self._early = None
             self.last_body = self._invitation.body
+            draft.let_content_go()
             if self._session_seconds and "Session-Expires" in response.headers.by_name:
                 self.session.accepted(response)
         elif (response.to_tag or "") != self.dialog.remote_tag:
-            self._end_fork(draft, response)
+            self._late_answers().end(draft, response)
             return
         self.stop_timers(Timer.GIVE_UP)
         self.step(LegInput.SUCCESS)
@@ -385,36 +384,17 @@ class OutgoingLeg(Leg):
         ClientTransaction(self.endpoint, draft, Unheard(), "CANCEL", data).start()
         self.start_timer(Timer.GIVE_UP, self.endpoint.intervals.patience)
 
-    def _make_ack(self, body: bytes = b"") -> None:
+    def _make_ack(self, body: bytes = b"") -> SuccessAck:
         # RFC 3261 13.2.2.4: the INVITE's number and credentials, the dialog's way.
         lines = self._authorization
         if body:
             lines += f"Content-Type: {self._invitation.content_type}\r\n"
-        ack = self.require_dialog().draft("ACK", self._cseq, lines, body)
-        self._ack, self._ack_way = ack.to_bytes(), (ack.destination, ack.flow)
+        ack = self._ack = SuccessAck(self.require_dialog(), self._cseq, lines, body)
+        return ack
 
     def _send_ack(self) -> None:
-        if self._ack_way is None:
-            self._make_ack()
-        way = self._ack_way
-        assert way is not None
-        send_ack(self.require_dialog(), self._ack, way, self._acks)
-        self._acks += 1
-
-    def _end_fork(self, draft: Draft, response: Response) -> None:
-        """Acknowledge and end an answer beyond the first (RFC 3261 13.2.2.4)."""
-        tag = response.to_tag or ""
-        known = self._forks.get(tag)
-        if known is not None:
-            data, way = known
-            self.endpoint.send(data, way.destination, way.flow)
-        elif len(self._forks) < MAX_FORKS:
-            dialog = self._confirmed(response, draft)
-            way = dialog.draft("ACK", draft.cseq, self._authorization)
-            data = way.to_bytes()
-            self._forks[tag] = (data, way)
-            self.endpoint.send(data, way.destination, way.flow)
-            DialogRequest(dialog, self.digest, "BYE", reason_line(self.reason)).send()
+        ack = self._ack or self._make_ack()
+        ack.send()
 
     # The machine.
 

@@ -42,6 +42,24 @@ def test_a_second_answer_is_ended_even_when_the_first_was_hung_up(network, calle
     assert [bye.to.tag for bye in far.requests("BYE")] == ["first", "second"]
 
 
+def test_an_answer_that_comes_again_after_the_end_is_acked_again_and_not_ended_twice(
+    network, caller, far
+):
+    leg, invite = ring(network, caller, far)
+    far.reply(invite, 200, tag="first", body=b"one")
+    network.run_for(0.1)
+    caller.do("hang_up", leg)
+    network.run_for(0.1)
+    far.reply(far.requests("BYE")[0], 200)
+    network.run_for(0.1)
+    far.reply(invite, 200, tag="first", body=b"one")
+    network.run_for(0.1)
+    first, again = far.requests("ACK")
+    assert first == again
+    assert len(far.requests("BYE")) == 1
+    assert caller.told[-1] == Ended(leg, by_remote=False)
+
+
 def test_every_answer_to_a_canceled_call_is_ended(network, caller, far):
     leg, invite = ring(network, caller, far)
     far.reply(invite, 180, tag="first")

@@ -5,11 +5,13 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import NoneType
 
 import pytest
 from sip_network import DELAY, LONGEST, Network, Peer
 
 from twoleg.sip import Invited, Offered, Response, Transport
+from twoleg.sip.late_answers import LateAnswers
 from twoleg.sip.message import Message
 
 SESSION_SECONDS = 1800
@@ -136,6 +138,17 @@ def test_what_came_is_not_kept_beyond_its_use() -> None:
     # An INVITE is known by what it said until no ACK can come any more.
     lingering = [each for each in kept_messages() if id(each) not in before and len(each.headers)]
     assert {repr(each).partition(",")[0] for each in lingering} == {"Request(INVITE"}
+
+
+def test_of_a_leg_that_is_over_nothing_is_kept_but_what_late_answers_need() -> None:
+    network = Network()
+    near, far = network.peer("192.0.2.1"), network.peer("192.0.2.2")
+    leg, _ = near.call(far)
+    near.do("hang_up", leg)
+    network.run_for(1.0)
+    waiting = near.agent._endpoint.clients
+    users = {method: type(transaction.user) for (_, method), transaction in waiting.items()}
+    assert users == {"INVITE": LateAnswers, "BYE": NoneType}
 
 
 def kept_messages() -> list[Message]:
