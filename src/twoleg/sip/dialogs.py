@@ -10,6 +10,7 @@ from twoleg.sip.endpoint import Endpoint
 from twoleg.sip.errors import InvalidValue, LocalProtocolError
 from twoleg.sip.fields import NameAddr
 from twoleg.sip.grammar import split_values
+from twoleg.sip.header_lines import route_lines
 from twoleg.sip.message import Message, Request, Response
 from twoleg.sip.remembered import remembered
 from twoleg.sip.transport import Destination, Flow, Transport
@@ -286,9 +287,9 @@ class Dialog:
             # A strict router takes the Request-URI for itself.
             rest = (*routes[1:], f"<{self._target_text}>")
             uri = replace(first, headers=())
-            lines = "".join([f"Route: {route}\r\n" for route in rest])
+            lines = route_lines(rest)
             return str(uri), lines, *self._next_hop(first)
-        lines = "".join([f"Route: {route}\r\n" for route in routes])
+        lines = route_lines(routes)
         return self._target_text, lines, *self._next_hop(first)
 
     def _next_hop(self, hop: Uri) -> tuple[Destination, Flow | None]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from twoleg.sip.endpoint import REQUIRABLE
 from twoleg.sip.errors import InvalidValue, LocalProtocolError
-from twoleg.sip.fields import Reason
+from twoleg.sip.fields import NameAddr, Reason
 from twoleg.sip.interface import HeaderFields
 from twoleg.sip.message import Message, Response
 
@@ -20,6 +21,13 @@ def header_lines(headers: HeaderFields) -> str:
         if "\r" in value or "\n" in value or "\0" in value or not name:
             raise LocalProtocolError(f"a value of {name} has a line end or a null in it")
         text += f"{name}: {value}\r\n"
+    return text
+
+
+def route_lines(routes: Iterable[NameAddr | str]) -> str:
+    text = ""
+    for route in routes:
+        text += f"Route: {route}\r\n"
     return text
 
 

@@ -14,6 +14,7 @@ from twoleg.sip.endpoint import CALL_ID_BYTES, Endpoint
 from twoleg.sip.errors import InvalidValue
 from twoleg.sip.events import RefusalCause, RequestCompleted
 from twoleg.sip.fields import NameAddr
+from twoleg.sip.header_lines import route_lines
 from twoleg.sip.message import Response
 from twoleg.sip.timers import Timer
 from twoleg.sip.transport import Destination, Transport
@@ -52,6 +53,11 @@ class InviteIdentity:
         return self.from_.rpartition(_TAG)[2]
 
     @property
+    def local_uri(self) -> str:
+        """The value of From without our tag."""
+        return self.from_.rpartition(_TAG)[0]
+
+    @property
     def is_first(self) -> bool:
         """Whether no challenge went before it."""
         return self.cseq == 1
@@ -74,7 +80,7 @@ class InviteIdentity:
         via, branch = endpoint.via(destination.transport), endpoint.branch()
         from_line, to_line = f"{from_}{_TAG}{endpoint.tag()}", str(to)
         call_id, cseq = endpoint.tokens(CALL_ID_BYTES), 1
-        lines = "".join([f"Route: {route}\r\n" for route in routes])
+        lines = route_lines(routes) if routes else ""
         return cls(
             str(target), via, branch, from_line, to_line, call_id, cseq, lines, destination
         )  # fmt: skip

@@ -9,7 +9,7 @@ from twoleg.sip.drafts import Draft
 from twoleg.sip.endpoint import CALL_ID_BYTES, Endpoint
 from twoleg.sip.errors import LocalProtocolError
 from twoleg.sip.events import DestinationFailed, RefusalCause, RequestCompleted
-from twoleg.sip.header_lines import header_lines
+from twoleg.sip.header_lines import header_lines, route_lines
 from twoleg.sip.interface import OutOfDialogRequest
 from twoleg.sip.message import Response
 from twoleg.sip.transport import Destination, Transport
@@ -51,7 +51,7 @@ class PlainRequest:
             to=str(request.to),
             call_id=self._call_id,
             cseq=self._cseq,
-            routes="".join([f"Route: {route}\r\n" for route in request.routes]),
+            routes=route_lines(request.routes),
             headers=lines,
             body=request.body,
             destination=destination,

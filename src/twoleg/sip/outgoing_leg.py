@@ -12,7 +12,7 @@ from twoleg.sip.early_dialogs import EarlyDialogs, reliable_number
 from twoleg.sip.endpoint import CALL_ID_BYTES, MAX_UDP_REQUEST
 from twoleg.sip.errors import LocalProtocolError
 from twoleg.sip.events import Answered, DestinationFailed, Progress, RefusalCause, Refused
-from twoleg.sip.header_lines import header_lines, reason_line, retry_after, told_causes
+from twoleg.sip.header_lines import header_lines, reason_line, retry_after, route_lines, told_causes
 from twoleg.sip.interface import Invitation
 from twoleg.sip.invite_identity import InviteIdentity, nth_branch
 from twoleg.sip.late_answers import LateAnswers
@@ -55,8 +55,10 @@ class OutgoingLeg(Leg):
         "_rang",
         "_redirects",
         "_response",
+        "_routes",
         "_session_seconds",
         "_target",
+        "_to",
         "_transaction",
         "_udp_only",
     )
@@ -67,8 +69,11 @@ class OutgoingLeg(Leg):
         if known is None:
             call_id = invitation.call_id or endpoint.tokens(CALL_ID_BYTES)
             local_tag, branch = endpoint.tag(), endpoint.branch()
+            from_, to = str(invitation.from_), str(invitation.to)
+            routes = route_lines(invitation.routes) if invitation.routes else ""
         else:
-            call_id, local_tag, branch = known.call_id, known.local_tag, known.branch
+            call_id, branch, to, routes = known.call_id, known.branch, known.to, known.routes
+            from_, local_tag = known.local_uri, known.local_tag
         super().__init__(
             legs, OUTGOING_LEG, call_id, local_tag, invitation.credentials, made_call_id=True
         )
@@ -94,7 +99,9 @@ class OutgoingLeg(Leg):
         self._answered = False
         self._rang = False
         self._ack: SuccessAck | None = None
-        self._from = str(invitation.from_)
+        self._from = from_
+        self._to = to
+        self._routes = routes
         self._early: EarlyDialogs | None = None
         self._late: LateAnswers | None = None
 
@@ -356,17 +363,18 @@ class OutgoingLeg(Leg):
         self._authorization = ""
         if self.digest is not None:
             self._authorization = header_lines(self.digest.headers("INVITE", uri))
-        lines += header_lines(invitation.headers) + self._authorization
+        if invitation.headers:
+            lines += header_lines(invitation.headers)
+        lines += self._authorization
         if invitation.body:
             lines += f"Content-Type: {invitation.content_type}\r\n"
         via, branch = endpoint.via(transport), self._branch
         if self._invites > 1:
             branch = nth_branch(branch, self._invites)
-        from_, to = f"{self._from};tag={self.local_tag}", str(invitation.to)
-        routes = "".join([f"Route: {route}\r\n" for route in invitation.routes])
+        from_ = f"{self._from};tag={self.local_tag}"
         return Draft(
-            "INVITE", uri, via, branch, from_, to, self.call_id, self._cseq, routes, lines,
-            invitation.body, destination, self._flow,
+            "INVITE", uri, via, branch, from_, self._to, self.call_id, self._cseq, self._routes,
+            lines, invitation.body, destination, self._flow,
         )  # fmt: skip
 
     def _may_upgrade(self, draft: Draft) -> bool:
