@@ -17,10 +17,14 @@ if TYPE_CHECKING:
 
 _BUSY: Final = frozenset({State.CALLING, State.TRYING, State.PROCEEDING})
 _TERMINATED: Final = State.TERMINATED
-_PROVISIONAL: Final = Input.PROVISIONAL
-_SUCCESS: Final = Input.SUCCESS
 _DELIVER: Final = Action.DELIVER
 _NOTHING: Final = frozenset({Action.IGNORE, Action.FORGET})
+
+RESPONSE_INPUTS: Final = {
+    status: Input.PROVISIONAL if status < 200 else Input.SUCCESS if status < 300 else Input.FAILURE
+    for status in range(100, 700)
+}
+"""What a response is to its transaction, by its status."""
 
 
 class ClientUser(Protocol):
@@ -108,16 +112,6 @@ class ClientTransaction(Transaction):
         self._register()
         self.state = State.PROCEEDING
 
-    def receive(self, response: Response) -> None:
-        """Take a response that matches."""
-        status = response.status
-        if status < 200:
-            self.step(_PROVISIONAL, response)
-        elif status < 300:
-            self.step(_SUCCESS, response)
-        else:
-            self.step(Input.FAILURE, response)
-
     def resolved(self, sent: Outgoing, destinations: tuple[Destination, ...]) -> None:
         """Take the addresses of a destination that was a name: the first is the one from now on.
 
@@ -146,6 +140,7 @@ class ClientTransaction(Transaction):
         self.step(Input.GIVE_UP)
 
     def step(self, happened: Input, response: Response | None = None) -> None:
+        """Enter the next state, and do what the table says; `response` is one that matches."""
         before = self.state
         user = self.user
         after, action = self.machine.table[before][happened]
@@ -197,7 +192,8 @@ class ClientTransaction(Transaction):
             endpoint.busy -= 1
         self.state = state
         if state is _TERMINATED:
-            self.stop_timers()
+            if self._deadline is not None:
+                self.stop_timers()
             endpoint.clients.pop(self._key, None)
             endpoint.sending.pop(self._number, None)
             # Who sent it holds it too: together they would outlive the call.

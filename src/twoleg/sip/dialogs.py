@@ -241,7 +241,7 @@ class Dialog:
         self, method: str, cseq: int, headers: str = "", body: bytes = b"", branch: str = ""
     ) -> Draft:
         """Give a request of the dialog (RFC 3261 12.2.1.1)."""
-        uri, routes, destination, flow = self._way or self._known_way()
+        uri, routes, destination, flow = self._way or self._find_way()
         endpoint = self.endpoint
         via, branch = endpoint.via(destination.transport), branch or endpoint.branch()
         from_ = f"{self.local_uri};tag={self.local_tag}"
@@ -262,35 +262,29 @@ class Dialog:
     def goes_by(self, destination: Destination) -> None:
         """Have requests go where one got an answer, when the way before led nowhere."""
         destination = replace(destination, others=True)
-        uri, routes, _, _ = self._known_way()
+        uri, routes, _, _ = self._way or self._find_way()
         self._way = (uri, routes, destination, None)
         self._first_hop = destination
 
     @property
     def leads_over(self) -> Transport:
         """The transport of our requests."""
-        return self._known_way()[2].transport
-
-    def _known_way(self) -> tuple[str, str, Destination, Flow | None]:
-        if self._way is None:
-            self._way = self._find_way()
-        return self._way
+        return (self._way or self._find_way())[2].transport
 
     def _find_way(self) -> tuple[str, str, Destination, Flow | None]:
-        """Give the Request-URI, the Route lines, and where to and by what flow they lead."""
-        target = self.remote_target
-        routes = self.route_set
-        if not routes:
-            return self._target_text, "", *self._next_hop(target)
-        first = NameAddr.parse(routes[0]).uri
-        if isinstance(first, SipUri) and not first.loose:
-            # A strict router takes the Request-URI for itself.
-            rest = (*routes[1:], f"<{self._target_text}>")
-            uri = replace(first, headers=())
-            lines = route_lines(rest)
-            return str(uri), lines, *self._next_hop(first)
-        lines = route_lines(routes)
-        return self._target_text, lines, *self._next_hop(first)
+        """Give, and keep, the Request-URI, the Route lines, and where to and by what flow."""
+        hop, routes = self.remote_target, self.route_set
+        uri, lines = self._target_text, ""
+        if routes:
+            hop = NameAddr.parse(routes[0]).uri
+            if isinstance(hop, SipUri) and not hop.loose:
+                # A strict router takes the Request-URI for itself.
+                routes = (*routes[1:], f"<{uri}>")
+                uri = str(replace(hop, headers=()))
+            lines = route_lines(routes)
+        destination, flow = self._next_hop(hop)
+        way = self._way = (uri, lines, destination, flow)
+        return way
 
     def _next_hop(self, hop: Uri) -> tuple[Destination, Flow | None]:
         there = destination_of(hop, self.transport)

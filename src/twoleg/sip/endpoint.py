@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
@@ -71,8 +72,12 @@ class Endpoint:
         self.capability_lines = f"Allow: {self.allow}\r\nSupported: {', '.join(SUPPORTED)}\r\n"
         if config.user_agent:
             self.capability_lines += f"User-Agent: {config.user_agent}\r\n"
-        self._contacts: dict[Transport, str] = {}
-        self._vias: dict[Transport, str] = {}
+        self.contact: Callable[[Transport], str] = cache(self._written_contact)
+        """Gives the value of our Contact. Raises LocalProtocolError as `address` does."""
+
+        self.via: Callable[[Transport], str] = cache(self._written_via)
+        """Gives our Via without its branch. Raises LocalProtocolError as `address` does."""
+
         self.number: Callable[[], int] = count(1).__next__
         """Gives a number that was never given before."""
 
@@ -118,20 +123,9 @@ class Endpoint:
             raise LocalProtocolError("there is no address for the transport of any destination")
         return usable
 
-    def contact(self, transport: Transport, parameters: str = "") -> str:
-        """Give the value of our Contact."""
-        known = self._contacts.get(transport)
-        if known is None:
-            address = self.address(transport)
-            kind = "" if transport is Transport.UDP else f";transport={transport.parameter}"
-            known = f"<sip:{self.config.contact_user}@{address}{kind}>"
-            self._contacts[transport] = known
-        return known + parameters if parameters else known
+    def _written_contact(self, transport: Transport) -> str:
+        kind = "" if transport is Transport.UDP else f";transport={transport.parameter}"
+        return f"<sip:{self.config.contact_user}@{self.address(transport)}{kind}>"
 
-    def via(self, transport: Transport) -> str:
-        """Give our Via without its branch."""
-        known = self._vias.get(transport)
-        if known is None:
-            known = f"SIP/2.0/{transport.value} {self.address(transport)}"
-            self._vias[transport] = known
-        return known
+    def _written_via(self, transport: Transport) -> str:
+        return f"SIP/2.0/{transport.value} {self.address(transport)}"

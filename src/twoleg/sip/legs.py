@@ -23,29 +23,28 @@ class Legs:
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
-        self._by_number: dict[int, Leg] = {}
+        self.by_number: dict[int, Leg] = {}
+        """To be read only: each that is not over."""
+
         self._by_dialog: dict[tuple[str, str], Leg] = {}
 
     def __len__(self) -> int:
-        return len(self._by_number)
+        return len(self.by_number)
 
     def add(self, leg: Leg) -> None:
-        self._by_number[leg.number] = leg
+        self.by_number[leg.number] = leg
         self._by_dialog[leg.call_id, leg.local_tag] = leg
 
     def forget(self, leg: Leg) -> None:
         """Drop a leg that has ended: what still comes for its dialog gets 481."""
-        self._by_number.pop(leg.number, None)
+        self.by_number.pop(leg.number, None)
         key = (leg.call_id, leg.local_tag)
         if self._by_dialog.get(key) is leg:
             del self._by_dialog[key]
 
-    def find(self, number: int) -> Leg | None:
-        return self._by_number.get(number)
-
     def get(self, number: int) -> Leg:
         """Give the leg. Raises LegGone."""
-        leg = self._by_number.get(number)
+        leg = self.by_number.get(number)
         if leg is None:
             raise LegGone(f"leg {number} is over")
         return leg

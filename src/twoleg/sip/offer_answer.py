@@ -32,6 +32,7 @@ class AudioSession:
         "_direction_before",
         "_keys",
         "_layout",
+        "_make_key",
         "_offered",
         "_payload_types",
         "_session_id",
@@ -54,7 +55,8 @@ class AudioSession:
         # Our last description without its origin: the version rises when this changes.
         self._described = ""
         self._layout = first_layout(local.protocols[0])
-        self._keys = KeyExchange(make_key, local.keys)
+        self._make_key = make_key
+        self._keys: KeyExchange | None = None
         self._webrtc = (
             None
             if local.fingerprint is None
@@ -79,7 +81,7 @@ class AudioSession:
 
         Raises LocalProtocolError while an offer of ours waits for its answer.
         """
-        if self.offer_pending:
+        if self._direction_before is not None:
             raise LocalProtocolError("an offer of ours waits for its answer")
         self._direction_before = self._direction
         self._direction = direction
@@ -93,7 +95,7 @@ class AudioSession:
         lines = None
         if self._webrtc is not None:
             lines = self._webrtc.offer(self.local.address, self.local.port)
-        crypto = self._keys.offer(suites) if suites else ()
+        crypto = self._key_exchange.offer(suites) if suites else ()
         offer = described(self.local, self._layout, self._offered, direction, crypto, lines)
         return self._versioned(offer)
 
@@ -121,7 +123,8 @@ class AudioSession:
             self.abandon_offer()
             raise
         self._direction_before = None
-        self._note_payload_types()
+        if self.agreed is not None:
+            self._note_payload_types()
         self.agreed = agreed
         return agreed
 
@@ -134,11 +137,16 @@ class AudioSession:
         Raises SessionRejected if nothing fits, or while an offer of ours waits for its answer;
         the session is then as it was before.
         """
-        if self.offer_pending:
+        if self._direction_before is not None:
             raise SessionRejected("our own offer waits for its answer")
         description = read_description(body)
         place, match, crypto, keys = choose_media(
-            description, self.local, self.agreed, self._layout.audio, self._keys, self._webrtc
+            description,
+            self.local,
+            self.agreed,
+            self._layout.audio,
+            self._key_exchange,
+            self._webrtc,
         )
         media = description.media[place]
         mux = media.attribute("rtcp-mux") is not None
@@ -188,6 +196,13 @@ class AudioSession:
             answer, media, match, direction, self.local, self.agreed, keys=keys, webrtc=webrtc
         )
 
+    @property
+    def _key_exchange(self) -> KeyExchange:
+        """What the keys of the stream are agreed by; a plain one has none."""
+        if self._keys is None:
+            self._keys = KeyExchange(self._make_key, self.local.keys)
+        return self._keys
+
     def _versioned(self, text: str) -> bytes:
         """Give a description its origin, whose version rises by one if it says something new."""
         if text != self._described:
@@ -200,7 +215,7 @@ class AudioSession:
     def _accepted_keys(self, answering: Media) -> StreamKeys | None:
         if not self.local.suites:
             return None
-        keys = self._keys.accept(answering)
+        keys = self._key_exchange.accept(answering)
         if keys is None:
             raise SessionRejected("the a=crypto of the answer is none of the offer's")
         return keys

@@ -211,8 +211,12 @@ class OutgoingLeg(Leg):
         if self.digest is not None:
             self.digest.accepted()
         if self.dialog is None:
-            self.dialog = self._confirmed(response, draft)
-            self._early = None
+            dialog = self.dialog = Dialog.of_response(
+                self.endpoint, draft, response, self._from, self.local_tag, self._target
+            )
+            if self._early is not None:
+                self._early.confirm(dialog)
+                self._early = None
             self.last_body = self._invitation.body
             draft.let_content_go()
             if self._session_seconds and "Session-Expires" in response.headers.by_name:
@@ -220,7 +224,8 @@ class OutgoingLeg(Leg):
         elif (response.to_tag or "") != self.dialog.remote_tag:
             self._late_answers().end(draft, response)
             return
-        self.stop_timers(Timer.GIVE_UP)
+        if self._deadlines:
+            self.stop_timers(Timer.GIVE_UP)
         self.step(LegInput.SUCCESS)
 
     def _on_refusal(self, response: Response, draft: Draft) -> None:
@@ -308,15 +313,6 @@ class OutgoingLeg(Leg):
         self._udp_only = self._destination().transport is Transport.UDP
         return self._udp_only
 
-    def _confirmed(self, response: Response, draft: Draft) -> Dialog:
-        """Give the dialog that a 2xx makes, or makes of an early one (RFC 3261 13.2.2.4)."""
-        dialog = Dialog.of_response(
-            self.endpoint, draft, response, self._from, self.local_tag, self._target
-        )
-        if self._early is not None:
-            self._early.confirm(dialog)
-        return dialog
-
     # What is sent.
 
     def _send_invite(self) -> None:
@@ -353,7 +349,7 @@ class OutgoingLeg(Leg):
         transport = destination.transport
         uri = str(self._target)
         lines = (
-            f"Contact: {endpoint.contact(transport, invitation.contact_parameters)}\r\n"
+            f"Contact: {endpoint.contact(transport)}{invitation.contact_parameters}\r\n"
             f"{endpoint.capability_lines}"
         )
         if self._session_seconds:
@@ -397,7 +393,9 @@ class OutgoingLeg(Leg):
         lines = self._authorization
         if body:
             lines += f"Content-Type: {self._invitation.content_type}\r\n"
-        ack = self._ack = SuccessAck(self.require_dialog(), self._cseq, lines, body)
+        dialog = self.dialog
+        assert dialog is not None
+        ack = self._ack = SuccessAck(dialog, self._cseq, lines, body)
         return ack
 
     def _send_ack(self) -> None:
@@ -438,12 +436,12 @@ class OutgoingLeg(Leg):
             )
 
     def _tell_answer(self) -> None:
-        response = self._response
+        response, dialog = self._response, self.dialog
         assert response is not None
+        assert dialog is not None
         self._answered = True
-        identity = self.require_dialog().identity()
         self.endpoint.events.append(
-            Answered(self.number, response.status, response.body, identity, response)
+            Answered(self.number, response.status, response.body, dialog.identity(), response)
         )
 
     def _tell_refusal(self) -> None:

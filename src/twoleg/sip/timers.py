@@ -155,7 +155,7 @@ class Deadlines:
             when, _, queue = heap[0]
             if queue[0].owner is not None:
                 return when
-            self._drop_cancelled(queue)
+            self._advance(queue)
         return None
 
     def due(self, now: float) -> Iterator[tuple[TimerOwner, Timer]]:
@@ -165,31 +165,23 @@ class Deadlines:
             queue = heap[0][2]
             deadline = queue[0]
             owner = deadline.owner
-            if owner is None:
-                self._drop_cancelled(queue)
-                continue
-            queue.popleft()
-            self._length -= 1
-            deadline.owner = None
-            self._first_is_out()
-            yield owner, deadline.timer
-            heap = self._heap
+            if owner is not None:
+                queue.popleft()
+                self._length -= 1
+                deadline.owner = None
+            self._advance(queue)
+            if owner is not None:
+                yield owner, deadline.timer
+                heap = self._heap
 
-    def _drop_cancelled(self, queue: deque[Deadline]) -> None:
-        """Take the cancelled deadlines out that the queue in the first place begins with."""
-        before = len(queue)
+    def _advance(self, queue: deque[Deadline]) -> None:
+        """Drop what was cancelled of the first queue's beginning, and give it its new place."""
         while queue and queue[0].owner is None:
             queue.popleft()
-        dropped = before - len(queue)
-        self._length -= dropped
-        self._cancelled -= dropped
-        self._first_is_out()
-
-    def _first_is_out(self) -> None:
-        """Give the queue in the first place that of the deadline with which it begins now."""
-        _, sequence, queue = self._heap[0]
+            self._length -= 1
+            self._cancelled -= 1
         if queue:
-            heapq.heapreplace(self._heap, (queue[0].when, sequence, queue))
+            heapq.heapreplace(self._heap, (queue[0].when, self._heap[0][1], queue))
         else:
             heapq.heappop(self._heap)
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from twoleg.sip.client_transaction import RESPONSE_INPUTS
 from twoleg.sip.dialogs import DialogIdentity
 from twoleg.sip.endpoint import ALLOWED, MAX_LEGS, MAX_TRANSACTIONS, Endpoint
 from twoleg.sip.errors import LocalProtocolError, RemoteProtocolError, SipError
@@ -160,7 +161,7 @@ class UserAgent:
     def invite(self, invitation: Invitation, now: float) -> int:
         """Ring a far end; give the leg's number. Raises LocalProtocolError."""
         self._endpoint.now = now
-        if len(self._legs) >= MAX_LEGS or self._is_full():
+        if len(self._legs.by_number) >= MAX_LEGS or self._is_full():
             raise LocalProtocolError("there are too many legs")
         leg = OutgoingLeg(self._legs, invitation)
         leg.start()
@@ -186,14 +187,14 @@ class UserAgent:
         Until then retransmissions of the 2xx are absorbed. Does nothing for a leg that is over.
         """
         self._endpoint.now = now
-        found = self._legs.find(leg)
+        found = self._legs.by_number.get(leg)
         if found is not None:
             found.acknowledge(body)
 
     def hang_up(self, leg: int, now: float, reason: Reason | None = None) -> None:
         """End a leg in whatever way its state asks for; does nothing for one that is over."""
         self._endpoint.now = now
-        found = self._legs.find(leg)
+        found = self._legs.by_number.get(leg)
         if found is not None:
             found.hang_up(reason)
 
@@ -293,7 +294,7 @@ class UserAgent:
 
     def invite_under_way(self, leg: int) -> InviteIdentity | None:
         """Give what a CANCEL from another process needs; None where nothing is to be cancelled."""
-        found = self._legs.find(leg)
+        found = self._legs.by_number.get(leg)
         return found.invite_under_way if isinstance(found, OutgoingLeg) else None
 
     def cancel(self, invite: InviteIdentity, now: float, reason: Reason | None = None) -> int:
@@ -324,7 +325,7 @@ class UserAgent:
         if transaction is None or not response.has_one_via:
             endpoint.counters.stray_responses += 1
             return
-        transaction.receive(response)
+        transaction.step(RESPONSE_INPUTS[response.status], response)
 
     def _receive_request(self, request: Request, flow: Flow) -> None:
         endpoint = self._endpoint
@@ -414,7 +415,7 @@ class UserAgent:
             self._legs.reply(transaction, 481)
         elif not self._endpoint.config.accept_invites:
             self._legs.reply(transaction, 403)
-        elif len(self._legs) >= MAX_LEGS:
+        elif len(self._legs.by_number) >= MAX_LEGS:
             self._endpoint.counters.refused_for_load += 1
             self._legs.reply(transaction, 503, (("Retry-After", str(RETRY_AFTER_SECONDS)),))
         elif request.body and request.content_type not in ("", SDP):
