@@ -9,7 +9,7 @@ from twoleg.sip.errors import InvalidValue
 from twoleg.sip.fields import CSeq, NameAddr, Reason, Via
 from twoleg.sip.grammar import parse_integer
 from twoleg.sip.headers import Headers
-from twoleg.sip.plain_fields import plain_branch, plain_tag
+from twoleg.sip.plain_fields import plain_branch, plain_identity
 from twoleg.sip.remembered import remembered
 from twoleg.sip.uri import Uri
 
@@ -127,13 +127,14 @@ class Message:
         try:
             (from_,), (to,), (call_id,) = lines["From"], lines["To"], lines["Call-ID"]
             (cseq,), vias = lines["CSeq"], lines["Via"]
-            identity = plain_branch(vias[0]), plain_tag(from_), plain_tag(to), _cseq(cseq)
+            identity, read_cseq = plain_identity(vias[0], from_, to), _cseq(cseq)
             for via in vias[1:]:
                 plain_branch(via)
         except (KeyError, ValueError):
             call_id = ""
         if call_id:
-            self.branch, self.from_tag, self.to_tag, self.cseq = identity
+            self.branch, self.from_tag, self.to_tag = identity
+            self.cseq = read_cseq
             self.call_id, self.has_one_via = call_id, len(vias) == 1
             return
         for name, read in _IDENTITY.items():

@@ -115,6 +115,26 @@ def plain_tag(address: str) -> str | None:
     return with_tag[1]
 
 
+def plain_identity(via: str, from_: str, to: str) -> tuple[str | None, str | None, str | None]:
+    """Read the branch of a Via, the tags of From and To. Raises InvalidValue as the ways above do.
+
+    In nearly all messages each is there, and the rest is what another message had.
+    """
+    before, _, after = via.partition(";branch=")
+    branch, _, others = after.partition(";")
+    ours, _, from_tag = from_.rpartition(";tag=")
+    theirs, _, to_tag = to.rpartition(";tag=")
+    values = branch + from_tag + to_tag
+    if (
+        (branch and from_tag and to_tag)
+        and ((values.isalnum() and values.isascii()) or _plain_value(values))
+        and (_is_plain_address(ours) and _is_plain_address(theirs))
+        and (_plain_sent_by(before) is not None and _plain_others(others) is not None)
+    ):
+        return branch, from_tag, to_tag
+    return plain_branch(via), plain_tag(from_), plain_tag(to)
+
+
 def plain_parameters(tail: str) -> Parameters:
     """Read `;name[=value]...` that is known to be sound, with no value that is empty."""
     return tuple([(name.lower(), value or None) for name, value in _PARAMETER(tail)])

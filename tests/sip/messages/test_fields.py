@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from twoleg.sip import CSeq, InvalidValue, NameAddr, OtherUri, Reason, SipUri, TelUri, Via
 from twoleg.sip.fields import MAX_CSEQ
 from twoleg.sip.grammar import MAX_VALUES, quote, split_values
-from twoleg.sip.plain_fields import plain_branch, plain_tag
+from twoleg.sip.plain_fields import plain_branch, plain_identity, plain_tag
 from twoleg.sip.uri import MAX_PARAMETERS
 
 TEXT = st.text(st.characters(exclude_characters="\r\n\0"), max_size=20)
@@ -64,6 +64,11 @@ USUAL_PARAMETERS = st.lists(
     max_size=4,
 ).map("".join)
 
+IDENTITY_PARAMETERS = (
+    *(";branch=z9hG4bK1", ";branch=1-2", ";branch=", ";branch=é", ";Branch=3", ";branch"),
+    *(";tag=a1", ";tag=a-1", ";tag=", ";tag=ä", ";Tag=b", ";tag", ";rport", ";x=y", "; x", ";"),
+)
+
 
 @given(
     st.sampled_from(["", '"A;tag=0" ', "A B ", '"', "<"]),
@@ -92,6 +97,22 @@ def test_a_branch_that_is_seen_at_a_glance_is_that_of_the_whole_via(
     text = f"{protocol} {host}{port}{parameters}"
     for seen in glance(plain_branch, text):
         assert seen == Via.parse(text).branch
+
+
+@given(
+    st.sampled_from(["SIP/2.0/UDP b", "SIP/2.0/UDP [::1]", "SIP / 2.0 / UDP b"]),
+    st.sampled_from(["<sip:a@b>", "sip:a", '"<sip:c>;tag=1" <sip:a@b>', ";tag=1"]),
+    st.sampled_from(["<sips:b>", "A <sip:a;tag=2@b>", "<sip:a@b;tag=3>", ""]),
+    *[st.lists(st.sampled_from(IDENTITY_PARAMETERS), max_size=3).map("".join)] * 3,
+)
+def test_what_tells_messages_apart_is_seen_in_one_glance_as_in_three(
+    via, from_, to, of_via, of_from, of_to
+):
+    values = (via + of_via, from_ + of_from, to + of_to)
+    one_by_one = zip((plain_branch, plain_tag, plain_tag), values, strict=True)
+    seen = [each for read, value in one_by_one for each in glance(read, value)]
+    expected = (tuple(seen),) if len(seen) == len(values) else ()
+    assert glance(lambda texts: plain_identity(*texts), values) == expected
 
 
 def test_every_port_is_seen_at_a_glance_and_what_is_none_never():
