@@ -28,6 +28,9 @@ class Transports:
         self._resolver = resolver
         self._counters = counters
         self._udp: list[UdpEndpoint] = []
+        self._udp_by_kind: dict[bool, UdpEndpoint] = {}
+        """The first socket for IPv6, by True, and the first for IPv4."""
+
         self._connections = Connections(
             inbox, TlsContexts(config.tls), config.connections, counters
         )
@@ -61,6 +64,7 @@ class Transports:
             raise AddressInUse(transport.value, where, problem) from error
         stack.callback(endpoint.close)
         self._udp.append(endpoint)
+        self._udp_by_kind.setdefault(":" in endpoint.local.host, endpoint)
         return endpoint.local
 
     def send(self, sent: Outgoing) -> None:
@@ -73,7 +77,8 @@ class Transports:
         flow = sent.flow
         if flow is not None:
             if flow.transport is Transport.UDP:
-                self._send_datagram(sent, flow.remote.host, flow.remote.port, flow.local)
+                remote = flow.remote
+                self._send_datagram(sent, remote.host, remote.port, self._bound_to(flow.local))
                 return
             if self._connections.send_by(flow, sent):
                 return
@@ -94,24 +99,22 @@ class Transports:
             port = destination.transport.default_port
             sent = replace(sent, destination=replace(destination, port=port))
         if destination.transport is Transport.UDP:
-            self._send_datagram(sent, destination.host, port, None)
+            self._send_datagram(sent, destination.host, port)
         else:
             self._connections.send(sent)
 
-    def _send_datagram(self, sent: Outgoing, host: str, port: int, local: Address | None) -> None:
-        endpoint = self._endpoint(host, local)
+    def _send_datagram(
+        self, sent: Outgoing, host: str, port: int, by: UdpEndpoint | None = None
+    ) -> None:
+        endpoint = by or self._udp_by_kind.get(":" in host)
         if endpoint is None or not endpoint.send(sent.data, host, port):
             self._counters.send_failures += 1
             self._inbox.send_failed(sent)
 
-    def _endpoint(self, host: str, local: Address | None) -> UdpEndpoint | None:
-        """Find the socket that a flow came by, else the first that can reach the host."""
-        if local is not None:
-            for endpoint in self._udp:
-                if endpoint.local is local or endpoint.local == local:
-                    return endpoint
+    def _bound_to(self, local: Address) -> UdpEndpoint | None:
+        """Find the socket that a flow came by."""
         for endpoint in self._udp:
-            if (":" in host) == (":" in endpoint.local.host):
+            if endpoint.local is local or endpoint.local == local:
                 return endpoint
         return None
 
