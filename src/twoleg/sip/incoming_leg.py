@@ -42,9 +42,7 @@ class IncomingLeg(Leg):
     def __init__(
         self, legs: Legs, local_tag: str, dialog: Dialog, credentials: Credentials | None = None
     ) -> None:
-        super().__init__(
-            legs, INCOMING_LEG, dialog.call_id, local_tag, credentials, made_call_id=False
-        )
+        super().__init__(legs, dialog.call_id, local_tag, credentials)
         self.dialog = dialog
         self._transaction: ServerTransaction | None = None
         self._status = 0
@@ -237,6 +235,8 @@ class IncomingLeg(Leg):
         if self.state not in (LegState.CALLING, LegState.RINGING):
             raise LegGone(f"leg {self.number} is {self.state.value}")
 
+    MACHINE = INCOMING_LEG
+    MADE_CALL_ID = False
     ACTIONS: ClassVar[Actions] = {
         LegAction.RING: _ring,
         LegAction.ACCEPT: _accept,

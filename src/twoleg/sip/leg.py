@@ -42,8 +42,11 @@ class LegGone(LocalProtocolError):
 class Leg:
     """What outgoing and incoming legs have in common. `state` changes in `step` only."""
 
+    MACHINE: ClassVar[LegMachine]
     ACTIONS: ClassVar[Actions]
     """What the actions of its machine do."""
+
+    MADE_CALL_ID: ClassVar[bool]
 
     __slots__ = (
         "__weakref__",
@@ -62,8 +65,6 @@ class Leg:
         "last_body",
         "legs",
         "local_tag",
-        "machine",
-        "made_call_id",
         "number",
         "reason",
         "secure",
@@ -73,22 +74,17 @@ class Leg:
     def __init__(
         self,
         legs: Legs,
-        machine: LegMachine,
         call_id: str,
         local_tag: str,
         credentials: Credentials | None,
-        *,
-        made_call_id: bool,
     ) -> None:
         endpoint = legs.endpoint
         self.legs = legs
         self.endpoint = endpoint
-        self.machine = machine
-        self.state = machine.start
+        self.state = self.MACHINE.start
         self.number = endpoint.number()
         self.call_id = call_id
         self.local_tag = local_tag
-        self.made_call_id = made_call_id
         self.dialog: Dialog | None = None
         self.digest = None if credentials is None else DigestClient(credentials, endpoint.tokens)
         self.last_body = b""
@@ -228,7 +224,7 @@ class Leg:
     def step(self, happened: LegInput) -> LegAction:
         """Enter the next state, and do what the table says."""
         before = self.state
-        after, action = self.machine.table[before][happened]
+        after, action = self.MACHINE.table[before][happened]
         self.state = after
         if action is not _IGNORE:
             self.ACTIONS[action](self)
@@ -312,7 +308,7 @@ class Leg:
     @property
     def may_be_offered(self) -> bool:
         """Whether the first offer has its answer, or another's turn has come all the same."""
-        return self.made_call_id or self.state not in _UNANSWERED
+        return self.MADE_CALL_ID or self.state not in _UNANSWERED
 
     def offer_settled(self, offered: ServerTransaction) -> None:
         """Take note that an offer of the peer has got its response."""

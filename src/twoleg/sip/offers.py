@@ -130,7 +130,7 @@ class OfferExchange:
         # RFC 3261 14.1: whoever made the Call-ID waits 2.1 to 4 s, the other up to 2.
         leg = self._leg
         part = int(leg.endpoint.tokens(4)[:6], 16) % _GLARE_STEPS / _GLARE_STEPS
-        leg.start_timer(Timer.GLARE, 2.1 + 1.9 * part if leg.made_call_id else 2.0 * part)
+        leg.start_timer(Timer.GLARE, 2.1 + 1.9 * part if leg.MADE_CALL_ID else 2.0 * part)
 
     # Session refresh.
 

@@ -45,7 +45,6 @@ class OutgoingLeg(Leg):
         "_cause",
         "_cseq",
         "_destinations",
-        "_draft",
         "_early",
         "_flow",
         "_from",
@@ -74,9 +73,7 @@ class OutgoingLeg(Leg):
         else:
             call_id, branch, to, routes = known.call_id, known.branch, known.to, known.routes
             from_, local_tag = known.local_uri, known.local_tag
-        super().__init__(
-            legs, OUTGOING_LEG, call_id, local_tag, invitation.credentials, made_call_id=True
-        )
+        super().__init__(legs, call_id, local_tag, invitation.credentials)
         self.secure = invitation.secure
         self._invitation = invitation
         self._target: SipUri = invitation.target
@@ -92,7 +89,6 @@ class OutgoingLeg(Leg):
             self._redirects = Redirects(invitation.target, invitation.follow_redirects)
         self._authorization = ""
         self._session_seconds = endpoint.config.session_seconds
-        self._draft: Draft | None = None
         self._transaction: ClientTransaction | None = None
         self._response: Response | None = None
         self._cause = RefusalCause.RESPONSE
@@ -115,9 +111,9 @@ class OutgoingLeg(Leg):
     @property
     def invite_under_way(self) -> InviteIdentity | None:
         """What another process needs to cancel the INVITE; None once it has its answer."""
-        if self._draft is None or self.state not in _RINGING:
+        if self._transaction is None or self.state not in _RINGING:
             return None
-        return InviteIdentity.of_draft(self._draft)
+        return InviteIdentity.of_draft(self._transaction.draft)
 
     def acknowledge(self, body: bytes | None) -> None:
         """Let the ACK leave, with the answer where the 2xx brought the offer."""
@@ -323,7 +319,6 @@ class OutgoingLeg(Leg):
         if len(data) > MAX_UDP_REQUEST and self._may_upgrade(draft):
             draft = self._make_draft(replace(draft.destination, transport=Transport.TCP))
             data = draft.to_bytes()
-        self._draft = draft
         transaction = ClientTransaction(self.endpoint, draft, self, "INVITE", data)
         patience = self._invitation.response_seconds
         self._transaction = transaction
@@ -382,8 +377,8 @@ class OutgoingLeg(Leg):
         )
 
     def _send_cancel(self) -> None:
-        draft = self._draft
-        assert draft is not None
+        assert self._transaction is not None
+        draft = self._transaction.draft
         data = draft.cancel(reason_line(self.reason))
         ClientTransaction(self.endpoint, draft, Unheard(), "CANCEL", data).start()
         self.start_timer(Timer.GIVE_UP, self.endpoint.intervals.patience)
@@ -468,6 +463,8 @@ class OutgoingLeg(Leg):
             )
         )
 
+    MACHINE = OUTGOING_LEG
+    MADE_CALL_ID = True
     ACTIONS: ClassVar[Actions] = {
         LegAction.PROGRESS: _tell_progress,
         LegAction.ANSWER: _tell_answer,
