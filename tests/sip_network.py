@@ -270,10 +270,10 @@ class Network:
             replace(there, host=address.host, port=address.port, domain=there.host)
             for address in self.names[there.host]
         )
-        if outgoing.token > 0:
+        if outgoing.token is not None:
             peer.agent.resolved(outgoing, found, self.now)
         else:
-            self._send(peer, replace(outgoing, destination=found[-outgoing.token % len(found)]))
+            self._send(peer, replace(outgoing, destination=found[outgoing.turn % len(found)]))
         self.flush(peer)
 
     def carry(

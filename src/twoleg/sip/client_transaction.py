@@ -55,7 +55,6 @@ class ClientTransaction(Transaction):
         "_data",
         "_hurried",
         "_key",
-        "_number",
         "draft",
         "further",
         "hurries",
@@ -80,7 +79,6 @@ class ClientTransaction(Transaction):
         super().__init__(endpoint, machine, draft.destination.transport)
         self._data = data or draft.to_bytes()
         self._key = (draft.branch, method)
-        self._number = endpoint.number()
         self._ack = b""
         self._hurried = False
         self.draft = draft
@@ -175,7 +173,6 @@ class ClientTransaction(Transaction):
     def _register(self) -> None:
         endpoint = self.endpoint
         endpoint.clients[self._key] = self
-        endpoint.sending[self._number] = self
         endpoint.busy += 1
 
     def _enter(self, state: State) -> None:
@@ -195,7 +192,6 @@ class ClientTransaction(Transaction):
             if self._deadline is not None:
                 self.stop_timers()
             endpoint.clients.pop(self._key, None)
-            endpoint.sending.pop(self._number, None)
             # Who sent it holds it too: together they would outlive the call.
             self.user = None
         else:
@@ -212,5 +208,5 @@ class ClientTransaction(Transaction):
 
     def _send(self, data: bytes) -> None:
         draft = self.draft
-        sent = Outgoing(data, draft.destination, draft.flow, self._number)
+        sent = Outgoing(data, draft.destination, draft.flow, self._key)
         self.endpoint.outbox.append(sent)

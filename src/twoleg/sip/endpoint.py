@@ -63,7 +63,6 @@ class Endpoint:
 
         self.counters = Counters()
         self.clients: dict[tuple[str, str], ClientTransaction] = {}
-        self.sending: dict[int, ClientTransaction] = {}
         self.servers: dict[tuple[object, ...], ServerTransaction] = {}
         self.busy = 0
         """Transactions that still have something to send, or wait for a final response."""
@@ -87,10 +86,8 @@ class Endpoint:
     def tag(self) -> str:
         return self.tokens(TAG_BYTES)
 
-    def send(
-        self, data: bytes, destination: Destination, flow: Flow | None, token: int = 0
-    ) -> None:
-        self.outbox.append(Outgoing(data, destination, flow, token))
+    def send(self, data: bytes, destination: Destination, flow: Flow | None, turn: int = 0) -> None:
+        self.outbox.append(Outgoing(data, destination, flow, None, turn))
 
     def timer(self, seconds: float, owner: TimerOwner, timer: Timer) -> Deadline:
         """Have `owner` told once `seconds` have passed."""

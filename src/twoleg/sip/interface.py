@@ -113,15 +113,16 @@ class Outgoing:
     """Bytes to send: by `flow` if it is given and still open, else to `destination`.
 
     `token` names the exchange; hand the object back to transport_failed() if it cannot be sent,
-    and to resolved() where the destination's host is a name. 0: nobody waits for what comes of it.
-    Below 0: an ACK that was sent so often before, in vain: where the name stands for several
+    and to resolved() where the destination's host is a name. None: nobody waits for what comes of
+    it. `turn` is how often an ACK was sent before, in vain: where the name stands for several
     addresses, it is another's turn.
     """
 
     data: bytes
     destination: Destination
     flow: Flow | None
-    token: int
+    token: tuple[str, str] | None
+    turn: int = 0
 
 
 @dataclass(slots=True)

@@ -31,5 +31,5 @@ class SuccessAck:
         there, flow = self._there, self._flow
         if self._sent and flow is None:
             there = self._dialog.name_of(there) or there
-        self._dialog.endpoint.send(self._data, there, flow, -self._sent)
+        self._dialog.endpoint.send(self._data, there, flow, self._sent)
         self._sent += 1

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from twoleg.sip.client_transaction import RESPONSE_INPUTS
+from twoleg.sip.client_transaction import RESPONSE_INPUTS, ClientTransaction
 from twoleg.sip.dialogs import DialogIdentity
 from twoleg.sip.endpoint import ALLOWED, MAX_LEGS, MAX_TRANSACTIONS, Endpoint
 from twoleg.sip.errors import LocalProtocolError, RemoteProtocolError, SipError
@@ -103,14 +103,14 @@ class UserAgent:
     def resolved(self, sent: Outgoing, destinations: tuple[Destination, ...], now: float) -> None:
         """Take the addresses, best first, of a message to a host name; it is given out anew."""
         self._endpoint.now = now
-        transaction = self._endpoint.sending.get(sent.token)
+        transaction = self._waiting_for(sent)
         if transaction is not None:
             transaction.resolved(sent, destinations)
 
     def transport_failed(self, sent: Outgoing, now: float) -> None:
         """Take note that a message could not be sent."""
         self._endpoint.now = now
-        transaction = self._endpoint.sending.get(sent.token)
+        transaction = self._waiting_for(sent)
         if transaction is not None:
             transaction.transport_failed()
 
@@ -309,6 +309,9 @@ class UserAgent:
         return lost.number
 
     # Inside.
+
+    def _waiting_for(self, sent: Outgoing) -> ClientTransaction | None:
+        return None if sent.token is None else self._endpoint.clients.get(sent.token)
 
     def _is_full(self) -> bool:
         return len(self._endpoint.clients) >= MAX_TRANSACTIONS

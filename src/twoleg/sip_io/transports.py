@@ -134,11 +134,11 @@ class Transports:
             self._counters.send_failures += 1
             self._inbox.send_failed(sent)
             return
-        if sent.token > 0:
+        if sent.token is not None:
             # One sent again goes where it went, and its ACK too (RFC 3263 4): the core remembers.
             self._inbox.resolved(sent, destinations)
         else:
-            turn = -sent.token % len(destinations)
+            turn = sent.turn % len(destinations)
             self._send_to(replace(sent, destination=destinations[turn]))
 
     async def _stop_resolving(self) -> None:

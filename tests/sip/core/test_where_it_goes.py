@@ -312,8 +312,8 @@ def test_where_tcp_does_not_get_through_a_large_invite_goes_by_udp_after_all(net
     network.carry = only_udp
     caller.invite(far, body=b"a" * 1300)
     (sent,) = transport_of
-    token = max(caller.agent._endpoint.sending)
-    caller.agent._endpoint.sending[token].transport_failed()
+    *_, newest = caller.agent._endpoint.clients.values()
+    newest.transport_failed()
     network.flush(caller)
     network.run_for(0.1)
     assert transport_of[sent] is Transport.TCP
