@@ -15,6 +15,9 @@ from twoleg.sip.uri import Uri
 
 T = TypeVar("T")
 
+_NO_HEADERS: Final = Headers()
+"""Of all that were answered; nobody adds to them."""
+
 SIP_VERSION: Final = "SIP/2.0"
 
 _CONTENT_LENGTH: Final = "Content-Length"
@@ -251,7 +254,7 @@ class Request(Message):
 
     def without_content(self) -> Request:
         """Give what is left of a request when it has been answered: nothing to answer it by."""
-        rest = Request(self.method, self.uri)
+        rest = Request(self.method, self.uri, _NO_HEADERS)
         rest.to_tag = self.to_tag
         return rest
 

@@ -218,7 +218,7 @@ class Leg:
 
     def on_answered(self, event: Answered) -> None:
         self._answer = Answer(event.status, event.body, event.identity)
-        self._rings_no_more()
+        self._invite = self._tell_progress = None  # it rings no more
         self._wake()
 
     def on_established(self, event: Established) -> None:
@@ -267,10 +267,7 @@ class Leg:
 
     def _refuse(self, refusal: Refused) -> None:
         self._refusal = refusal
-        self._rings_no_more()
-
-    def _rings_no_more(self) -> None:
-        self._invite = self._tell_progress = None
+        self._invite = self._tell_progress = None  # it rings no more
 
     def _has_ended(self, end: LegEnd) -> None:
         self._end = end
