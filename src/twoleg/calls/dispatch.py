@@ -38,13 +38,13 @@ POLL_SECONDS: Final = 2.0
 PACE_SECONDS: Final = 0.004
 """From one claim to the next, at least."""
 
-SLOWEST_PACE_SECONDS: Final = 0.03
+SLOWEST_PACE_SECONDS: Final = 0.05
 """The same under load, and while the engine takes fewer calls than there may be.
 
 A claim of one call costs the database as much as a claim of ten.
 """
 
-SHARED_FROM: Final = 250.0
+SHARED_FROM: Final = 320.0
 """Calls a second from which on that is the pace; with half of them it is a quarter of that."""
 
 _ASKED: Final = """
