@@ -15,7 +15,10 @@ MAX_EVENTS: Final = 1000
 """Events that are looked at in one go."""
 
 PACE_SECONDS: Final = 0.02
-"""From one look at the log to the next, at least: under load events share a statement's cost."""
+"""From one look at the log to the next, at least: under load events share a statement's cost.
+
+What was told is read as often.
+"""
 
 UNWANTED_PACE_SECONDS: Final = 0.1
 """The same while nobody is to be told of what happens."""
@@ -119,6 +122,12 @@ class Outbox:
         """Look at the log: there may be something new."""
         self._look.set()
 
+    @property
+    def pace(self) -> float:
+        """From one look to the next, at least, in seconds."""
+        wanted = asyncio.get_running_loop().time() - self._wanted_at < WANTED_SECONDS
+        return PACE_SECONDS if wanted else UNWANTED_PACE_SECONDS
+
     async def serve(self, connection: Connection, poll_seconds: float) -> None:
         """Turn events into deliveries; ends by an exception once the connection is of no use."""
         self.teller = connection.info.backend_pid
@@ -140,8 +149,7 @@ class Outbox:
                 await connection.execute(_KEEP, {"until": self.position})
                 self.position = max(self.position, await self._kept(connection))
                 kept_at = now
-            wanted = now - self._wanted_at < WANTED_SECONDS
-            await asyncio.sleep(PACE_SECONDS if wanted else UNWANTED_PACE_SECONDS)
+            await asyncio.sleep(self.pace)
 
     async def advance(self, connection: Connection) -> bool:
         """Turn what is new into deliveries; tell whether there may be more.
@@ -160,7 +168,10 @@ class Outbox:
             until, wanted = last, True
         if wanted:
             return await self._fill(connection, {"after": self.position, "until": until})
-        more: bool = until < last or until - self.position == MAX_EVENTS
+        if until < last:
+            # Nobody waits for what is missing: it has until the next look to come by itself.
+            self._look.set()
+        more: bool = until - self.position == MAX_EVENTS
         self.position = until
         return more
 

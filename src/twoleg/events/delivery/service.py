@@ -30,9 +30,6 @@ from twoleg.store.lasting import stay_connected
 POLL_SECONDS: Final = 1.0
 """How often is looked without having been told: retries come due, a notification may be lost."""
 
-LISTEN_SECONDS: Final = 0.02
-"""From one reading of what was told to the next: under load, much is read in one go."""
-
 DRAIN_SECONDS: Final = 2.0
 LEAVE_SECONDS: Final = 1.0
 
@@ -85,7 +82,7 @@ async def delivering(
                     outbox.look()
                 elif told.pid != outbox.teller:
                     sender.look()
-            await asyncio.sleep(LISTEN_SECONDS)
+            await asyncio.sleep(outbox.pace)
 
     fill = partial(outbox.serve, poll_seconds=POLL_SECONDS)
     send = partial(sender.serve, poll_seconds=POLL_SECONDS)
