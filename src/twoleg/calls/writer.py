@@ -202,6 +202,7 @@ class Writer:
     def __init__(self, database: Database, engine_id: int) -> None:
         self._database = database
         self._engine_id = engine_id
+        self._loop = asyncio.get_running_loop()
         self._waiting: dict[int, _Pending] = {}
         """The first of what is to be written, by call; who waits longest stands first."""
 
@@ -254,7 +255,7 @@ class Writer:
             self._put(_Pending(call_id, None, legs))
 
     def store(self, change: CallChange) -> asyncio.Future[None]:
-        stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        stored: asyncio.Future[None] = self._loop.create_future()
         self._put(_Pending(change.call_id, change, change.legs, stored))
         return stored
 
@@ -297,7 +298,7 @@ class Writer:
 
         One change of a call goes into each, since the database checks every step of its status.
         """
-        loop = asyncio.get_running_loop()
+        loop = self._loop
         told_at = 0.0
         cursor = psycopg.AsyncRawCursor(connection)
         while True:
