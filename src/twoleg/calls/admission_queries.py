@@ -93,7 +93,8 @@ LEFT JOIN LATERAL (
 _REMEMBER_NUMBERS: Final = """
 unknown_numbers AS MATERIALIZED (
   SELECT account_id, contact_phone_number, known_id IS NULL AS is_new,
-         coalesce(known_id, nextval(pg_get_serial_sequence('contacts', 'id'))) AS contact_id
+         coalesce(known_id,
+           nextval((SELECT pg_get_serial_sequence('contacts', 'id')::regclass))) AS contact_id
   FROM (
     SELECT account_id, contact_phone_number,
            contact_with_number(account_id, contact_phone_number) AS known_id
@@ -150,7 +151,7 @@ WITH asked AS MATERIALIZED (
   RETURNING s.account_id, s.last_admitted, s.window_calls, s.admitted,
     extract(epoch FROM s.window_started_at + interval '1 second')::float8 AS window_ends_at
 ), granted AS MATERIALIZED (
-  SELECT a.*, nextval(pg_get_serial_sequence('calls', 'id')) AS id
+  SELECT a.*, nextval((SELECT pg_get_serial_sequence('calls', 'id')::regclass)) AS id
   FROM asked a JOIN counted c USING (account_id) WHERE a.turn <= c.last_admitted
   ORDER BY a.position
 )

@@ -32,7 +32,8 @@ WITH asked AS (
   ) AS known_id
   FROM wanted w, asked q ORDER BY w.phone_number, w."row"
 ), people AS MATERIALIZED (
-  SELECT n.*, coalesce(known_id, nextval(pg_get_serial_sequence('contacts', 'id'))) AS contact_id
+  SELECT n.*, coalesce(known_id,
+      nextval((SELECT pg_get_serial_sequence('contacts', 'id')::regclass))) AS contact_id
   FROM numbers n
 ), new_contacts AS (
   INSERT INTO contacts (id, account_id, name, phone_number, language) OVERRIDING SYSTEM VALUE

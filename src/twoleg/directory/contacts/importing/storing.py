@@ -36,7 +36,7 @@ ORDER BY c.id FOR UPDATE OF c
 
 _MAKE: Final = """
 WITH new AS MATERIALIZED (
-  SELECT nextval(pg_get_serial_sequence('contacts', 'id')) AS new_id, *
+  SELECT nextval((SELECT pg_get_serial_sequence('contacts', 'id')::regclass)) AS new_id, *
   FROM jsonb_to_recordset(%(rows)s::jsonb) AS x(
     name text, phone_number text, time_zone text, language text, opted_out bool,
     attributes jsonb, phone_numbers text[])
