@@ -54,7 +54,7 @@ LARGE_PACE_SECONDS: Final = 0.05
 ROWS_IN_ONE_GO: Final = 16
 """Changes that are made ready for the database before signalling has its turn again."""
 
-TELL_SECONDS: Final = 0.1
+TELL_SECONDS: Final = 0.06
 """From one word that there is something new to the next, at least, while more is to be written.
 
 Every connection that listens to anything at all is woken for each.
