@@ -2,7 +2,12 @@
 
 import pytest
 
-from twoleg.calls.admission_pace import ENOUGH_FOR_A_BATCH, LONGEST_SECONDS, AdmissionPace
+from twoleg.calls.admission_pace import (
+    ENOUGH_FOR_A_BATCH,
+    LONGEST_SECONDS,
+    SHORTEST_SECONDS,
+    AdmissionPace,
+)
 
 SETTLED = 50
 
@@ -32,6 +37,10 @@ def test_the_more_come_the_shorter_is_the_pause():
     pauses = [pause_at(rate) for rate in (400, 500, 600, 800, 1500)]
     assert pauses == sorted(pauses, reverse=True)
     assert 0 < pauses[-1] < pauses[0]
+
+
+def test_of_a_thousand_a_second_none_waits_longer_than_it_must():
+    assert pause_at(1000) == SHORTEST_SECONDS
 
 
 def test_a_batch_that_is_full_enough_goes_at_once():
