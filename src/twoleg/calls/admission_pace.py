@@ -10,6 +10,9 @@ LONELY_PER_SECOND: Final = 200.0
 CROWDED_PER_SECOND: Final = 400.0
 """From here on more come by themselves while the batch before is under way."""
 
+FALL: Final = 4
+"""The power of the rate by which the pause falls from there: at 700 a second nobody waits long."""
+
 LONGEST_SECONDS: Final = 0.04
 SHORTEST_SECONDS: Final = 0.005
 
@@ -37,5 +40,5 @@ class AdmissionPace:
         """Return how many seconds to wait for others, `waiting` being there."""
         if self._per_second < LONELY_PER_SECOND or waiting >= ENOUGH_FOR_A_BATCH:
             return 0.0
-        needed = LONGEST_SECONDS * (CROWDED_PER_SECOND / self._per_second) ** 3
+        needed = LONGEST_SECONDS * (CROWDED_PER_SECOND / self._per_second) ** FALL
         return min(LONGEST_SECONDS, max(SHORTEST_SECONDS, needed))
