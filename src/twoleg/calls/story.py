@@ -46,6 +46,7 @@ CHECK_AFTER_SECONDS: Final = 5.0
 """A call this old is checked again before it is dialled; a younger one was checked just now."""
 
 _MAX_FAILURE: Final = 200
+_NOBODY_ELSE: Final = NobodyElse()
 _NOT_HEARD: Final = contextlib.nullcontext()
 
 _log = logging.getLogger(__name__)
@@ -69,6 +70,9 @@ class StorySettings:
 
     silent_seconds: float | None = SILENT_SECONDS
     tone_seconds: float = TONE_SECONDS
+
+
+_DEFAULTS: Final = StorySettings()
 
 
 class Story:
@@ -100,10 +104,10 @@ class Story:
     ) -> None:
         self._plan = plan
         self._check = check
-        self._agents = agents or NobodyElse()
+        self._agents = agents or _NOBODY_ELSE
         self._equipment = equipment
         self._journal = Journal(plan, writer, clock or SYSTEM_CLOCK)
-        self._settings = settings or StorySettings()
+        self._settings = settings or _DEFAULTS
         self._joint = Joint(equipment.plane)
         self._decision = Decision(plan, self._journal, equipment.limits)
         self._talk = Talk(
