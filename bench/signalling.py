@@ -1,7 +1,9 @@
 """Two-legged calls without HTTP and database: `sip/`, `media/` and the call script alone.
 
 Both parties are SIPp, in processes of their own; what is measured is the CPU of this process. Calls
-begin on schedule whatever the others do. A call counts as good if its outcome is `connected`.
+begin on schedule whatever the others do: those that are due together, as often as an engine claims
+what is due, or each at a moment of its own (`--apart`). A call counts as good if its outcome is
+`connected`.
 """
 
 import argparse
@@ -9,12 +11,14 @@ import asyncio
 import resource
 import time
 from collections import Counter
+from collections.abc import AsyncIterator
 
 import uvloop
 from _answerers import answerer, free_port
 from _figures import figure, machine
 
 from twoleg.calls.background import background
+from twoleg.calls.dispatch import CALLS_IN_ONE_GO, seconds_between_claims
 from twoleg.calls.journal import CallChange, LegRecord
 from twoleg.calls.phrases import Phrase
 from twoleg.calls.plan import AgentPlan, AgentRound, CallPlan, ContactPlan, LegPlan
@@ -76,6 +80,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rates", type=int, nargs="+", default=[70, 200, 400, 700])
     parser.add_argument("--seconds", type=float, default=10.0, help="length of each rate")
+    parser.add_argument("--apart", action="store_true", help="begin each call by itself")
     return parser.parse_args()
 
 
@@ -91,14 +96,22 @@ async def _run(
         tones = ToneBook()
         equipment = Equipment(phone, plane, tones, Wordless())
         spare_what_is_loaded()
-        return {
-            rate: await _measure(equipment, agent_port, contact_port, rate, arguments.seconds)
-            for rate in arguments.rates
-        }
+        costs: dict[int, float] = {}
+        for rate in arguments.rates:
+            pause = 0.0 if arguments.apart else seconds_between_claims(rate)
+            costs[rate] = await _measure(
+                equipment, agent_port, contact_port, rate, arguments.seconds, pause
+            )
+        return costs
 
 
 async def _measure(
-    equipment: Equipment, agent_port: int, contact_port: int, rate: int, seconds: float
+    equipment: Equipment,
+    agent_port: int,
+    contact_port: int,
+    rate: int,
+    seconds: float,
+    pause: float,
 ) -> float:
     loop = asyncio.get_running_loop()
     outcomes = Outcomes()
@@ -107,20 +120,16 @@ async def _measure(
     late = 0.0
     spent, began = time.process_time(), loop.time()
     async with asyncio.TaskGroup() as calls:
-        for number in range(count):
-            due = began + number / rate
-            now = loop.time()
-            if due > now:
-                await asyncio.sleep(due - now)
-            else:
-                late = max(late, now - due)
-            plan = CallPlan(
-                call_id=number,
-                account_id=1,
-                rounds=(AgentRound(agents=(AgentPlan(endpoints=(agent,)),)),),
-                contact=ContactPlan(trunks=(contact,), country="US"),
-            )
-            calls.create_task(Story(plan, equipment, outcomes).run())
+        async for due in _due(rate, count, pause):
+            late = max(late, loop.time() - began - due[0] / rate)
+            for number in due:
+                plan = CallPlan(
+                    call_id=number,
+                    account_id=1,
+                    rounds=(AgentRound(agents=(AgentPlan(endpoints=(agent,)),)),),
+                    contact=ContactPlan(trunks=(contact,), country="US"),
+                )
+                calls.create_task(Story(plan, equipment, outcomes).run())
     spent = time.process_time() - spent
     connected = outcomes.counted["connected"]
     for name, value, unit in (
@@ -133,6 +142,19 @@ async def _measure(
     ):
         figure(f"signalling.{rate}.{name}", value, unit)
     return spent / count
+
+
+async def _due(rate: int, count: int, pause: float) -> AsyncIterator[range]:
+    """Give the numbers of the calls that are due every `pause` seconds, in an engine's goes."""
+    loop = asyncio.get_running_loop()
+    began, taken = loop.time(), 0
+    while taken < count:
+        await asyncio.sleep(max(pause, began + taken / rate - loop.time()))
+        due = min(count, int((loop.time() - began) * rate) + 1)
+        for first in range(taken, due, CALLS_IN_ONE_GO):
+            yield range(first, min(due, first + CALLS_IN_ONE_GO))
+            await asyncio.sleep(0)
+        taken = due
 
 
 def _leg(port: int) -> LegPlan:

@@ -64,6 +64,12 @@ MAX_QUEUED_SECONDS: Final = 300.0
 """How old a call may be, unless told otherwise, that no engine was there to take."""
 
 
+def seconds_between_claims(calls_per_second: float) -> float:
+    """Say how long an engine waits from one claim to the next, where so many calls come."""
+    share = min(1.0, calls_per_second / SHARED_FROM)
+    return max(PACE_SECONDS, SLOWEST_PACE_SECONDS * share**2)
+
+
 class RunningCall(Protocol):
     """A call that is placed; `twoleg.calls.story.Story` is one."""
 
@@ -265,8 +271,9 @@ class Dispatcher:
         """Take what there is room for, and give the seconds until more may be taken."""
         wanted = min(MAX_CLAIM, self._room)
         room = min(wanted, self._pace.allowance(asyncio.get_running_loop().time()))
-        pause = SLOWEST_PACE_SECONDS * min(1.0, self._pace.claims_per_second / SHARED_FROM) ** 2
-        pause = max(PACE_SECONDS, pause if room == wanted else SLOWEST_PACE_SECONDS)
+        pause = SLOWEST_PACE_SECONDS
+        if room == wanted:
+            pause = seconds_between_claims(self._pace.claims_per_second)
         if room == 0:
             # A call that ends says so only where all room was taken by calls.
             if len(self._running) < self._capacity:
