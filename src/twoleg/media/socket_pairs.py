@@ -21,14 +21,19 @@ MAX_KEPT: Final = 8192
 SHARE_OF_RANGE: Final = 0.5
 """How much of the range they may take, at most: the other half is for whoever shares it."""
 
-SHARE_OF_DESCRIPTORS: Final = 0.25
-"""How much of the limit of open files they may take, at most; a pair takes two."""
+SHARE_OF_DESCRIPTORS: Final = 0.5
+"""How much of the limit of open files they may take, at most; a pair takes two.
+
+They are closed before a leg has to go without.
+"""
 
 LOOK_SECONDS: Final = 30.0
 """How often those are closed that nobody needed since the last time."""
 
 HELD_UP_SECONDS: Final = 1.0
 """Who has not looked for so long was held up: the relays may have drained nothing meanwhile."""
+
+_OUT_OF_FILES: Final = frozenset({errno.EMFILE, errno.ENFILE})
 
 
 class SocketPairs:
@@ -99,7 +104,9 @@ class SocketPairs:
             return
         self._look_at = now + LOOK_SECONDS
         for port in self._ports.close_unneeded(now):
-            self._close(self._kept.pop(port))
+            pair = self._kept.pop(port, None)
+            if pair is not None:
+                self._close(pair)
 
     def close(self) -> None:
         """Close all that is kept."""
@@ -117,7 +124,14 @@ class SocketPairs:
         )
 
     def _opened(self, port: int) -> SocketPair:
-        pair = SocketPair(self._host, port)
+        while True:
+            try:
+                pair = SocketPair(self._host, port)
+                break
+            except OSError as error:
+                if error.errno not in _OUT_OF_FILES or not self._kept:
+                    raise
+            self._close(self._kept.pop(next(iter(self._kept))))
         self._relay.add(pair)
         self._control.add(pair)
         return pair

@@ -1,8 +1,10 @@
 """Sockets that one leg gives back, and a later one gets."""
 
 import asyncio
+import os
 import resource
 import socket
+from contextlib import contextmanager
 
 import pytest
 
@@ -39,7 +41,7 @@ async def sockets(clock, free_ports):
 
 def test_what_is_kept_is_bounded_by_the_range_and_by_the_limit_of_open_files():
     assert most_kept(5000, 1 << 20) == 2500
-    assert most_kept(5000, 1024) == 128
+    assert most_kept(5000, 1024) == 256
     assert most_kept(30_000, resource.RLIM_INFINITY) == MAX_KEPT
 
 
@@ -104,6 +106,39 @@ async def test_what_came_while_the_loop_was_held_up_reaches_no_other(sockets, cl
     assert _is_empty(kept.rtp)
     for pair in (kept, other):
         sockets.give_back(pair)
+
+
+async def test_what_is_kept_is_closed_before_a_leg_has_to_go_without(sockets, clock):
+    kept = sockets.take()
+    sockets.give_back(kept)
+    with no_more_files():
+        taken = sockets.take()
+    assert taken is not kept
+    assert (sockets.kept, kept.rtp.fileno()) == (0, -1)
+    clock.now += QUARANTINE_SECONDS
+    again = sockets.take()
+    assert again.port == kept.port
+    for pair in (taken, again):
+        sockets.give_back(pair)
+
+
+async def test_where_nothing_is_kept_a_leg_is_told_that_there_are_no_more_files(sockets):
+    with no_more_files(), pytest.raises(OSError, match="Too many open files"):
+        sockets.take()
+    assert sockets.free == 1, "the other rests"
+
+
+@contextmanager
+def no_more_files():
+    """Let this process open no more files than it has open."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.dup(0)
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
 def look_until(end, sockets, clock):
