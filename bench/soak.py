@@ -27,8 +27,11 @@ HOLD_SECONDS = 0.2
 CONNECTIONS = 16
 PATIENCE_SECONDS = 60.0
 LOOK_SECONDS = 0.5
-REST_SECONDS = 35.0
-"""Longer than any SIP transaction lingers (64*T1), and than a heartbeat with its figures takes."""
+REST_SECONDS = 65.0
+"""Longer than any SIP transaction lingers (64*T1), and than a heartbeat with its figures takes.
+
+And than sockets of ports are kept that nobody needs: for up to two looks, 30 seconds apart.
+"""
 
 WARM_ROUNDS = 2
 ENGINE_GAUGES = (
