@@ -148,6 +148,23 @@ async def test_an_endpoint_may_close_while_it_is_read_in_goes(endpoint, host):
     assert not opened.send(b"x", host, 5060)
 
 
+async def test_an_inbox_that_fails_under_load_does_not_end_the_reading(endpoint, host):
+    opened, inbox = await endpoint()
+    with far_end(host) as there:
+        async with asyncio.timeout(60):
+            while not opened.is_read_in_goes:
+                there.sendto(b"x", (host, opened.local.port))
+                await asyncio.sleep(0)
+        failed = asyncio.Event()
+        asyncio.get_running_loop().set_exception_handler(lambda *_: failed.set())
+        inbox.pace = None
+        await failed.wait()
+        inbox.pace = Pace()
+        there.sendto(b"later", (host, opened.local.port))
+        await until(lambda: inbox.received[-1] == b"later")
+    opened.close()
+
+
 @given(st.lists(st.integers(0, 64), min_size=1, max_size=200))
 def test_reading_waits_only_where_much_has_come(counts):
     pace, now, each = Pace(), 0.0, LOOK_SECONDS / 10

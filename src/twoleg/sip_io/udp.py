@@ -97,9 +97,14 @@ class UdpEndpoint:
             self._later = self._loop.call_later(pause, self._on_clock)
 
     def _on_clock(self) -> None:
-        received = self._receive()
-        pause = self._hand_on(received)
-        if len(received) == BATCH:
+        received, pause = self._receive(), 0.0
+        try:
+            pause = self._hand_on(received)
+        finally:
+            self._read_again(pause, at_once=len(received) == BATCH)
+
+    def _read_again(self, pause: float, *, at_once: bool) -> None:
+        if at_once:
             self._later = self._loop.call_soon(self._on_clock)
         elif pause:
             self._later = self._loop.call_later(pause, self._on_clock)
