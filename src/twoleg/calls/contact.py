@@ -1,8 +1,10 @@
 """Getting the contact on the line, and what the agent hears until then."""
 
 import asyncio
+from collections.abc import Coroutine
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from typing import Any
 
 from twoleg.calls.call_leg import CallLeg
 from twoleg.calls.concurrency import cancelled
@@ -78,12 +80,15 @@ class _Ringing:
             with self.equipment.limits.within(self.plan.ring_seconds):
                 return await self._ring_over_trunks()
         except BaseException:
-            await self.__aexit__()
+            await self._leave()
             raise
-        await self.__aexit__()
+        await self._leave()
         raise ContactNotReached(Refusal.NO_ANSWER if self._rang else Refusal.UNREACHABLE)
 
-    async def __aexit__(self, *error: object) -> None:
+    def __aexit__(self, *error: object) -> Coroutine[Any, Any, None]:
+        return self._leave()
+
+    async def _leave(self) -> None:
         """Part the two, and hang up what is left of the contact's leg. Idempotent."""
         try:
             if self._joined:
@@ -108,7 +113,7 @@ class _Ringing:
                 # It was answered: another attempt would ring the contact twice.
                 refusal = Refusal.UNREACHABLE
                 break
-            await self.__aexit__()
+            await self._leave()
         raise ContactNotReached(refusal)
 
     async def _ring(self, trunk: LegPlan) -> CallLeg:

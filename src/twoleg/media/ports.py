@@ -5,8 +5,10 @@ from collections import deque
 from typing import Final
 
 QUARANTINE_SECONDS: Final = 3.0
-"""A released pair rests, so that an old call's late packets do not reach a new one: none is under
-way for longer."""
+"""A released pair rests, so that an old call's late packets do not reach a new one.
+
+None is under way for longer.
+"""
 
 IN_USE_SECONDS: Final = 30.0
 """A pair that another process holds is tried again after so long."""

@@ -246,16 +246,10 @@ async def test_who_has_not_the_password_finds_no_way(plane, page, monkeypatch):
 
 
 async def test_another_certificate_in_mid_call_is_proved_anew(plane, contact, page):
-    async with plane.open_port(None, DTLS) as left, plane.open_port(left) as right:
-        browser = page(left)
-        left.connect(browser.stream())
-        contact.connect(right)
-        plane.bridge(left, right)
-        await browser.talk()
-        await asyncio.gather(browser.hears(620), contact.hears(440))
+    async with talking(plane, contact, page) as browser:
         await browser.pause()
         browser.renew()
-        left.connect(browser.stream())
+        browser.leg.connect(browser.stream())
         await until(lambda: browser.leg._gateway._told.count(browser.certificate.fingerprint))
         await browser.talk()
         await asyncio.gather(browser.hears(620), contact.hears(440))

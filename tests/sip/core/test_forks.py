@@ -28,7 +28,8 @@ def test_a_second_answer_is_acked_and_ended_and_the_first_stays(network, caller,
     assert caller.told[-1] == caller.told_of(Answered)[0]
 
 
-def test_a_second_answer_is_ended_even_when_the_first_was_hung_up(network, caller, far):
+def answered_and_hung_up(network, caller, far):
+    """Ring, be answered, hang up, and have that confirmed."""
     leg, invite = ring(network, caller, far)
     far.reply(invite, 200, tag="first", body=b"one")
     network.run_for(0.1)
@@ -36,6 +37,11 @@ def test_a_second_answer_is_ended_even_when_the_first_was_hung_up(network, calle
     network.run_for(0.1)
     far.reply(far.requests("BYE")[0], 200)
     network.run_for(0.1)
+    return leg, invite
+
+
+def test_a_second_answer_is_ended_even_when_the_first_was_hung_up(network, caller, far):
+    leg, invite = answered_and_hung_up(network, caller, far)
     assert caller.told[-1] == Ended(leg, by_remote=False)
     far.reply(invite, 200, tag="second", body=b"two")
     network.run_for(0.1)
@@ -45,13 +51,7 @@ def test_a_second_answer_is_ended_even_when_the_first_was_hung_up(network, calle
 def test_an_answer_that_comes_again_after_the_end_is_acked_again_and_not_ended_twice(
     network, caller, far
 ):
-    leg, invite = ring(network, caller, far)
-    far.reply(invite, 200, tag="first", body=b"one")
-    network.run_for(0.1)
-    caller.do("hang_up", leg)
-    network.run_for(0.1)
-    far.reply(far.requests("BYE")[0], 200)
-    network.run_for(0.1)
+    leg, invite = answered_and_hung_up(network, caller, far)
     far.reply(invite, 200, tag="first", body=b"one")
     network.run_for(0.1)
     first, again = far.requests("ACK")
